@@ -1,0 +1,1 @@
+//! The file as typed, and the settings it resolves to.

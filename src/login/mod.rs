@@ -1,0 +1,3 @@
+//! Logins: towards the client (`greet`), towards the backend (`dial`), and what both need to know. Pure.
+
+pub mod settings;

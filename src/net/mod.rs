@@ -1,0 +1,3 @@
+//! Bytes move here and nowhere else: sockets, TLS, compression, buffers, the relay.
+
+pub mod settings;

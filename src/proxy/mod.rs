@@ -1,0 +1,3 @@
+//! The proxy itself: one server, one task per client, one command at a time.
+
+pub mod settings;

@@ -1,0 +1,1 @@
+//! All integration tests, one binary: each module's first line says what it proves.
