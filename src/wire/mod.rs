@@ -1,1 +1,10 @@
 //! Where packets begin and end, and what they say. Pure: no socket, no clock.
+
+pub mod capabilities;
+pub mod command;
+pub mod fault;
+pub mod frame;
+pub mod handshake;
+pub mod ok;
+pub mod reply;
+pub mod status;

@@ -1,0 +1,55 @@
+//! OK packets (header 0x00, or 0xFE at the end of a result) and legacy EOF packets.
+
+use crate::wire::frame::{Fields, put_lenenc, put_packet};
+
+/// The fixed part of an OK packet. The trackers behind it are not read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ok {
+    /// Rows changed (or found, see `FOUND_ROWS`).
+    pub affected: u64,
+    /// The insert id that the statement reports; not always LAST_INSERT_ID().
+    pub insert_id: u64,
+    /// Status flags.
+    pub status: u16,
+    /// Number of warnings.
+    pub warnings: u16,
+}
+
+/// The most bytes of a payload that [`Ok::parse`] looks at.
+pub const OK_HEAD: usize = 1 + 9 + 9 + 2 + 2;
+
+impl Ok {
+    /// Reads the head of a payload that begins with 0x00 or 0xFE; the rest may be cut off.
+    #[inline]
+    pub fn parse(payload: &[u8]) -> Option<Ok> {
+        let mut fields = Fields::new(payload);
+        fields.u8()?;
+        Some(Ok {
+            affected: fields.lenenc()?,
+            insert_id: fields.lenenc()?,
+            status: fields.u16()?,
+            warnings: fields.u16()?,
+        })
+    }
+
+    /// Reads a legacy EOF payload (0xFE, warnings, status).
+    #[inline]
+    pub fn parse_eof(payload: &[u8]) -> Option<Ok> {
+        let mut fields = Fields::new(payload);
+        fields.u8()?;
+        let warnings = fields.u16()?;
+        Some(Ok { status: fields.u16()?, warnings, ..Ok::default() })
+    }
+
+    /// A whole OK packet with this sequence id.
+    pub fn packet(&self, seq: u8) -> Vec<u8> {
+        let mut payload = vec![0];
+        put_lenenc(&mut payload, self.affected);
+        put_lenenc(&mut payload, self.insert_id);
+        payload.extend_from_slice(&self.status.to_le_bytes());
+        payload.extend_from_slice(&self.warnings.to_le_bytes());
+        let mut out = Vec::new();
+        put_packet(&mut out, seq, &payload);
+        out
+    }
+}

@@ -1,0 +1,456 @@
+//! Where a reply ends. The scanner sees the bytes as they come, in any split, and answers how many of them may
+//! be passed on; it decodes no row and copies nothing.
+//!
+//! ```text
+//!             OK / ERR                                             Done
+//!  Head ----> LOCAL INFILE request                                 LocalInfile, then Head again
+//!        \--> column count -> Columns -> [ColumnsEof] -> Rows --> EOF/OK/ERR: Done, or Head if MORE_RESULTS
+//!  PrepareHead -> Params -> [ParamsEof] -> PrepareColumns -> [PrepareColumnsEof]: Done
+//! ```
+//!
+//! Sources: the servers' network protocol documentation; MariaDB's progress reports are ERR packets with code 0xFFFF.
+
+use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MARIADB_CACHE_METADATA, OPTIONAL_RESULTSET_METADATA};
+use crate::wire::command::Shape;
+use crate::wire::frame::{Fields, HEADER, Header};
+use crate::wire::ok::{OK_HEAD, Ok};
+use crate::wire::status;
+
+/// What a reply said, summed over all its results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Rows sent.
+    pub rows: u64,
+    /// Rows changed, of all results.
+    pub affected: u64,
+    /// The last OK's insert id that is not 0.
+    pub insert_id: u64,
+    /// The last OK's or EOF's warning count.
+    pub warnings: u16,
+    /// All status flags seen, or-ed.
+    pub status_seen: u16,
+    /// The last OK's or EOF's status flags.
+    pub status: u16,
+    /// The error that ended the reply.
+    pub error: Option<u16>,
+    /// The statement id and the parameter count that a successful COM_STMT_PREPARE gave.
+    pub prepared: Option<(u32, u16)>,
+}
+
+/// What the scanner says of the bytes it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The reply goes on; bytes that were not passed must be shown again with more behind them.
+    More,
+    /// The reply ended with the last byte passed.
+    Done,
+    /// The server asks for a file; after the client has sent it, [`Reply::resume`].
+    LocalInfile,
+    /// These bytes are no reply to this command: the backend's fault.
+    Broken(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    Columns(u64),
+    ColumnsEof,
+    Rows,
+    PrepareHead,
+    Params {
+        left: u16,
+        columns: u16,
+    },
+    ParamsEof {
+        columns: u16,
+    },
+    PrepareColumns(u16),
+    PrepareColumnsEof,
+    Single,
+    /// The payload now passing is the reply's last.
+    Last,
+    /// The payload now passing is a file request.
+    LastInfile,
+}
+
+/// Scans one reply.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    state: State,
+    /// Payload bytes of the current packet that were not shown yet.
+    skip: usize,
+    /// The current payload goes on in the next packet.
+    continued: bool,
+    /// The sequence id that the next packet must have.
+    seq: u8,
+    caps: Capabilities,
+    /// What the reply said so far.
+    pub facts: Facts,
+}
+
+impl Reply {
+    /// For the reply to a command of this shape; `seq` is the id of the reply's first packet.
+    /// Only `Results`, `Prepare`, `Rows` and `Single` have an end that can be seen; the others count as `Single`.
+    pub fn new(shape: Shape, caps: Capabilities, seq: u8) -> Reply {
+        let state = match shape {
+            Shape::Results => State::Head,
+            Shape::Prepare => State::PrepareHead,
+            Shape::Rows => State::Rows,
+            _ => State::Single,
+        };
+        Reply { state, skip: 0, continued: false, seq, caps, facts: Facts::default() }
+    }
+
+    /// Goes on after a LOCAL INFILE exchange; `seq` is the id of the server's next packet.
+    pub fn resume(&mut self, seq: u8) {
+        self.state = State::Head;
+        self.seq = seq;
+    }
+
+    /// The sequence id that the next packet must have: where an ERR packet of tidegate's own would fit in.
+    pub fn next_seq(&self) -> u8 {
+        self.seq
+    }
+
+    /// Whether the bytes passed so far end with a whole packet.
+    pub fn at_boundary(&self) -> bool {
+        self.skip == 0
+    }
+
+    /// Shows the next bytes. Returns how many of them (from the start) may be passed on, and the verdict.
+    pub fn scan(&mut self, buf: &[u8]) -> (usize, Verdict) {
+        let mut at = 0;
+        loop {
+            let now = self.skip.min(buf.len() - at);
+            at += now;
+            self.skip -= now;
+            if self.skip > 0 {
+                return (at, Verdict::More);
+            }
+            if !self.continued {
+                match self.state {
+                    State::Last => return (at, Verdict::Done),
+                    State::LastInfile => return (at, Verdict::LocalInfile),
+                    _ => {}
+                }
+            }
+            let rest = &buf[at..];
+            let Some(header) = Header::read(rest) else { return (at, Verdict::More) };
+            if header.seq != self.seq {
+                return (at, Verdict::Broken("sequence id out of order"));
+            }
+            if !self.continued {
+                let payload = &rest[HEADER..];
+                if payload.len() < self.peek(header, payload) {
+                    return (at, Verdict::More);
+                }
+                match self.step(header, payload) {
+                    Some(next) => self.state = next,
+                    None => return (at, Verdict::Broken("malformed packet")),
+                }
+            }
+            self.seq = self.seq.wrapping_add(1);
+            self.continued = header.is_continued();
+            self.skip = header.len;
+            at += HEADER;
+        }
+    }
+
+    /// How many payload bytes must be there before [`Reply::step`] may look.
+    #[inline]
+    fn peek(&self, header: Header, payload: &[u8]) -> usize {
+        match (self.state, payload.first()) {
+            (State::Columns(_) | State::Params { .. } | State::PrepareColumns(_), _) => 0,
+            (State::Rows, Some(0..=0xFD)) => 0,
+            _ => header.len.min(OK_HEAD),
+        }
+    }
+
+    /// Takes the packet that begins here into account; `payload` may go beyond it or be cut after what `peek` asked for.
+    #[inline]
+    fn step(&mut self, header: Header, payload: &[u8]) -> Option<State> {
+        let payload = &payload[..payload.len().min(header.len)];
+        match self.state {
+            State::Rows => self.row(header, payload),
+            State::Columns(left) => Some(self.after_columns(left - 1)),
+            State::Head => self.head(header, payload),
+            State::ColumnsEof => self.columns_eof(payload),
+            State::PrepareHead => self.prepare_head(payload),
+            State::Params { left, columns } => Some(self.after_params(left - 1, columns)),
+            State::ParamsEof { columns } => Some(self.after_prepare_columns(columns)),
+            State::PrepareColumns(left) => Some(self.after_prepare_column(left - 1)),
+            State::PrepareColumnsEof => Some(State::Last),
+            State::Single => self.single(payload),
+            State::Last | State::LastInfile => None,
+        }
+    }
+
+    #[inline]
+    fn row(&mut self, header: Header, payload: &[u8]) -> Option<State> {
+        match payload.first() {
+            Some(0xFE) if header.len < 9 && !self.caps.has(DEPRECATE_EOF) => {
+                self.end_of_result(Ok::parse_eof(payload)?)
+            }
+            // Without trackers an OK is short; a row that begins with 0xFE has a column of 16 MiB and fills the packet.
+            Some(0xFE) if !header.is_continued() && self.caps.has(DEPRECATE_EOF) => {
+                self.end_of_result(Ok::parse(payload)?)
+            }
+            Some(0xFF) => self.error(payload),
+            _ => {
+                self.facts.rows += 1;
+                Some(State::Rows)
+            }
+        }
+    }
+
+    fn head(&mut self, header: Header, payload: &[u8]) -> Option<State> {
+        match payload.first()? {
+            0x00 => self.end_of_result(Ok::parse(payload)?),
+            0xFF => self.error(payload),
+            0xFB => Some(State::LastInfile),
+            // COM_PROCESS_INFO and the like may answer with a bare EOF where there is nothing to say.
+            0xFE if header.len < 9 => self.end_of_result(Ok::parse_eof(payload)?),
+            _ => self.column_count(payload),
+        }
+    }
+
+    fn column_count(&mut self, payload: &[u8]) -> Option<State> {
+        let mut fields = Fields::new(payload);
+        let columns = fields.lenenc()?;
+        let may_leave_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) || self.caps.has(MARIADB_CACHE_METADATA);
+        let left_out = may_leave_out && fields.u8() == Some(0);
+        Some(if left_out { self.after_columns(0) } else { self.after_columns(columns) })
+    }
+
+    fn after_columns(&self, left: u64) -> State {
+        match left {
+            0 if self.caps.has(DEPRECATE_EOF) => State::Rows,
+            0 => State::ColumnsEof,
+            left => State::Columns(left),
+        }
+    }
+
+    /// The EOF between definitions and rows; with a cursor the rows wait to be fetched.
+    fn columns_eof(&mut self, payload: &[u8]) -> Option<State> {
+        if payload.first() == Some(&0xFF) {
+            return self.error(payload);
+        }
+        let eof = Ok::parse_eof(payload)?;
+        if eof.status & status::CURSOR_EXISTS != 0 { self.end_of_result(eof) } else { Some(State::Rows) }
+    }
+
+    fn prepare_head(&mut self, payload: &[u8]) -> Option<State> {
+        let mut fields = Fields::new(payload);
+        match fields.u8()? {
+            0xFF => self.error(payload),
+            0x00 => {
+                let id = fields.u32()?;
+                let (columns, params) = (fields.u16()?, fields.u16()?);
+                fields.u8()?;
+                self.facts.warnings = fields.u16().unwrap_or(0);
+                self.facts.prepared = Some((id, params));
+                let left_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) && fields.u8() == Some(0);
+                Some(if left_out { State::Last } else { self.params_or_columns(params, columns) })
+            }
+            _ => None,
+        }
+    }
+
+    fn params_or_columns(&self, params: u16, columns: u16) -> State {
+        if params > 0 { State::Params { left: params, columns } } else { self.after_prepare_columns(columns) }
+    }
+
+    fn after_params(&self, left: u16, columns: u16) -> State {
+        match left {
+            0 if self.caps.has(DEPRECATE_EOF) => self.after_prepare_columns(columns),
+            0 => State::ParamsEof { columns },
+            left => State::Params { left, columns },
+        }
+    }
+
+    fn after_prepare_columns(&self, columns: u16) -> State {
+        if columns > 0 { State::PrepareColumns(columns) } else { State::Last }
+    }
+
+    fn after_prepare_column(&self, left: u16) -> State {
+        match left {
+            0 if self.caps.has(DEPRECATE_EOF) => State::Last,
+            0 => State::PrepareColumnsEof,
+            left => State::PrepareColumns(left),
+        }
+    }
+
+    fn single(&mut self, payload: &[u8]) -> Option<State> {
+        match payload.first() {
+            Some(0xFF) => return self.error(payload),
+            Some(0x00) => self.note(Ok::parse(payload).unwrap_or_default()),
+            Some(0xFE) => self.note(Ok::parse_eof(payload).unwrap_or_default()),
+            _ => {}
+        }
+        Some(State::Last)
+    }
+
+    fn end_of_result(&mut self, ok: Ok) -> Option<State> {
+        self.note(ok);
+        Some(if ok.status & status::MORE_RESULTS != 0 { State::Head } else { State::Last })
+    }
+
+    fn note(&mut self, ok: Ok) {
+        self.facts.affected = self.facts.affected.wrapping_add(ok.affected);
+        if ok.insert_id != 0 {
+            self.facts.insert_id = ok.insert_id;
+        }
+        self.facts.warnings = ok.warnings;
+        self.facts.status = ok.status;
+        self.facts.status_seen |= ok.status;
+    }
+
+    fn error(&mut self, payload: &[u8]) -> Option<State> {
+        let mut fields = Fields::new(payload);
+        fields.u8()?;
+        match fields.u16()? {
+            // MariaDB's progress report: the reply is still to come.
+            0xFFFF => Some(self.state),
+            code => {
+                self.facts.error = Some(code);
+                Some(State::Last)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::put_packet;
+    use proptest::prelude::*;
+
+    fn packets(first_seq: u8, payloads: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        payloads.iter().fold(first_seq, |seq, payload| put_packet(&mut out, seq, payload));
+        out
+    }
+
+    fn whole(shape: Shape, caps: Capabilities, bytes: &[u8]) -> (usize, Verdict, Facts) {
+        let mut reply = Reply::new(shape, caps, 1);
+        let (n, verdict) = reply.scan(bytes);
+        (n, verdict, reply.facts)
+    }
+
+    const OK: &[u8] = &[0, 3, 7, 2, 0, 1, 0];
+    const OK_MORE: &[u8] = &[0, 1, 0, 0x0A, 0, 0, 0];
+    const EOF: &[u8] = &[0xFE, 0, 0, 0x22, 0];
+    const EOF_CURSOR: &[u8] = &[0xFE, 0, 0, 0x42, 0];
+    const OK_EOF: &[u8] = &[0xFE, 0, 0, 2, 0, 0, 0];
+    const ERR: &[u8] = b"\xFF\x28\x04#42000bad";
+    const PROGRESS: &[u8] = b"\xFF\xFF\xFF\x01\x01\x02\x00\x00\x00\x03abc";
+    const DEFINITION: &[u8] = b"\x03def-definition";
+    const ROW: &[u8] = b"\x011\x03abc";
+
+    /// Every recorded reply: shape, capabilities, payloads.
+    fn corpus() -> Vec<(Shape, Capabilities, Vec<u8>)> {
+        let none = Capabilities::NONE;
+        let head = |columns: u8, params: u8| vec![0, 9, 0, 0, 0, columns, 0, params, 0, 0, 0, 0];
+        vec![
+            (Shape::Results, none, packets(1, &[OK])),
+            (Shape::Results, none, packets(1, &[ERR])),
+            (Shape::Results, none, packets(1, &[PROGRESS, PROGRESS, OK])),
+            (Shape::Results, none, packets(1, &[&[2], DEFINITION, DEFINITION, EOF, ROW, ROW, b"", EOF])),
+            (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF, ROW, ERR])),
+            (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF_CURSOR])),
+            (Shape::Results, none, packets(1, &[OK_MORE, &[1], DEFINITION, EOF, ROW, &[0xFE, 0, 0, 8, 0], OK])),
+            (Shape::Results, DEPRECATE_EOF, packets(1, &[&[1], DEFINITION, ROW, ROW, OK_EOF])),
+            (Shape::Results, DEPRECATE_EOF | MARIADB_CACHE_METADATA, packets(1, &[&[1, 0], ROW, OK_EOF])),
+            (Shape::Results, DEPRECATE_EOF | MARIADB_CACHE_METADATA, packets(1, &[&[1, 1], DEFINITION, ROW, OK_EOF])),
+            (Shape::Prepare, none, packets(1, &[&head(1, 2), DEFINITION, DEFINITION, EOF, DEFINITION, EOF])),
+            (Shape::Prepare, none, packets(1, &[&head(0, 0)])),
+            (Shape::Prepare, none, packets(1, &[&head(0, 1), DEFINITION, EOF])),
+            (Shape::Prepare, DEPRECATE_EOF, packets(1, &[&head(2, 1), DEFINITION, DEFINITION, DEFINITION])),
+            (Shape::Prepare, none, packets(1, &[ERR])),
+            (Shape::Rows, none, packets(1, &[ROW, EOF])),
+            (Shape::Single, none, packets(1, &[b"Uptime: 5"])),
+            (Shape::Single, none, packets(1, &[b""])),
+        ]
+    }
+
+    #[test]
+    fn every_reply_ends_at_its_last_byte() {
+        for (shape, caps, bytes) in corpus() {
+            let mut longer = bytes.clone();
+            longer.extend_from_slice(&packets(1, &[OK]));
+            assert_eq!(whole(shape, caps, &longer).0, bytes.len(), "{shape:?} {bytes:?}");
+            assert_eq!(whole(shape, caps, &longer).1, Verdict::Done, "{shape:?} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn facts_are_summed_over_the_results() {
+        let bytes = packets(1, &[OK_MORE, &[1], DEFINITION, EOF, ROW, ROW, &[0xFE, 0, 0, 0x28, 0], OK]);
+        let facts = whole(Shape::Results, Capabilities::NONE, &bytes).2;
+        assert_eq!((facts.rows, facts.affected, facts.insert_id, facts.warnings), (2, 4, 7, 1));
+        assert_eq!(facts.status_seen & status::NO_INDEX_USED, status::NO_INDEX_USED);
+        assert_eq!(facts.error, None);
+    }
+
+    #[test]
+    fn a_row_that_begins_like_an_end_is_a_row() {
+        // A legacy row with a first column of 16 MiB begins with 0xFE and is longer than an EOF.
+        let mut row = vec![0xFE];
+        row.extend_from_slice(&(1u64 << 24).to_le_bytes());
+        row.resize(crate::wire::frame::MAX_PAYLOAD + 10, b'x');
+        for caps in [Capabilities::NONE, DEPRECATE_EOF] {
+            let mut payloads: Vec<&[u8]> = vec![&[1], DEFINITION];
+            if caps == Capabilities::NONE {
+                payloads.push(EOF);
+            }
+            payloads.extend([&row[..], if caps == Capabilities::NONE { EOF } else { OK_EOF }]);
+            let bytes = packets(1, &payloads);
+            let (n, verdict, facts) = whole(Shape::Results, caps, &bytes);
+            assert_eq!((n, verdict, facts.rows), (bytes.len(), Verdict::Done, 1));
+        }
+    }
+
+    #[test]
+    fn a_file_request_stops_and_resumes() {
+        let mut reply = Reply::new(Shape::Results, Capabilities::NONE, 1);
+        let bytes = packets(1, &[b"\xFB/tmp/x"]);
+        assert_eq!(reply.scan(&bytes), (bytes.len(), Verdict::LocalInfile));
+        reply.resume(4);
+        assert_eq!(reply.scan(&packets(4, &[OK])), (OK.len() + 4, Verdict::Done));
+    }
+
+    #[test]
+    fn garbage_is_broken() {
+        for bytes in [&b"HTTP/1.1 400 Bad Request\r\n"[..], &[1, 0, 0, 1, 0xFC], &[0, 0, 0, 1], &[1, 0, 0, 9, 0]] {
+            assert!(matches!(whole(Shape::Results, Capabilities::NONE, bytes).1, Verdict::Broken(_)), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_verdict(which in 0..18usize, sizes in proptest::collection::vec(1..9usize, 1..200)) {
+            let (shape, caps, bytes) = corpus().swap_remove(which);
+            let (_, _, facts) = whole(shape, caps, &bytes);
+            let mut reply = Reply::new(shape, caps, 1);
+            let (mut shown, mut passed, mut sizes) = (0, 0, sizes.into_iter().cycle());
+            loop {
+                let (n, verdict) = reply.scan(&bytes[passed..shown]);
+                passed += n;
+                if verdict == Verdict::Done { break; }
+                prop_assert_eq!(verdict, Verdict::More);
+                prop_assert!(shown < bytes.len());
+                shown = (shown + sizes.next().unwrap_or(1)).min(bytes.len());
+            }
+            prop_assert_eq!(passed, bytes.len());
+            prop_assert_eq!(reply.facts, facts);
+        }
+
+        #[test]
+        fn any_bytes_are_scanned_without_panic(bytes: Vec<u8>, caps: u64) {
+            for shape in [Shape::Results, Shape::Prepare, Shape::Rows, Shape::Single] {
+                let (n, _) = Reply::new(shape, Capabilities(caps), bytes.get(3).copied().unwrap_or(0)).scan(&bytes);
+                prop_assert!(n <= bytes.len());
+            }
+        }
+    }
+}
