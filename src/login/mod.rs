@@ -1,3 +1,5 @@
 //! Logins: towards the client (`greet`), towards the backend (`dial`), and what both need to know. Pure.
 
+pub mod dial;
+pub mod greet;
 pub mod settings;

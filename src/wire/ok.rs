@@ -53,3 +53,44 @@ impl Ok {
         out
     }
 }
+
+/// An OK payload with another info text; trackers behind it stay (`session_track`: the capability was agreed on).
+/// `None` if `payload` is no OK. MariaDB 11.4+ puts a proof for *its* certificate there at login, which is no proof of ours.
+pub fn with_info(payload: &[u8], session_track: bool, info: &[u8]) -> Option<Vec<u8>> {
+    let mut fields = Fields::new(payload);
+    fields.u8()?;
+    fields.lenenc()?;
+    fields.lenenc()?;
+    let status = fields.u16()?;
+    fields.u16()?;
+    let head = &payload[..payload.len() - fields.rest().len()];
+    let mut out = head.to_vec();
+    if !session_track {
+        out.extend_from_slice(info);
+        return Some(out);
+    }
+    if !fields.rest().is_empty() {
+        fields.lenenc_bytes()?;
+    }
+    let trackers = fields.rest();
+    if !info.is_empty() || status & crate::wire::status::SESSION_STATE_CHANGED != 0 || !trackers.is_empty() {
+        crate::wire::frame::put_lenenc_bytes(&mut out, info);
+        out.extend_from_slice(trackers);
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_info_is_replaced_and_the_trackers_stay() {
+        let plain = [0, 0, 0, 2, 0, 0, 0, b'h', b'i'];
+        assert_eq!(with_info(&plain, false, b""), Some(plain[..7].to_vec()));
+        let tracked = [0, 0, 0, 2, 0x40, 0, 0, 2, b'h', b'i', 3, 1, 2, 3];
+        assert_eq!(with_info(&tracked, true, b"x"), Some(vec![0, 0, 0, 2, 0x40, 0, 0, 1, b'x', 3, 1, 2, 3]));
+        assert_eq!(with_info(&plain[..7], true, b""), Some(plain[..7].to_vec()));
+        assert_eq!(with_info(&[0, 0], true, b""), None);
+    }
+}

@@ -5,7 +5,7 @@
 //!             OK / ERR                                             Done
 //!  Head ----> LOCAL INFILE request                                 LocalInfile, then Head again
 //!        \--> column count -> Columns -> [ColumnsEof] -> Rows --> EOF/OK/ERR: Done, or Head if MORE_RESULTS
-//!  PrepareHead -> Params -> [ParamsEof] -> PrepareColumns -> [PrepareColumnsEof]: Done
+//!  PrepareHead -> Params -> [ParamsEof] -> PrepareColumns -> [PrepareEofs]: Done
 //! ```
 //!
 //! Sources: the servers' network protocol documentation; MariaDB's progress reports are ERR packets with code 0xFFFF.
@@ -65,7 +65,8 @@ enum State {
         columns: u16,
     },
     PrepareColumns(u16),
-    PrepareColumnsEof,
+    /// The definitions are through or were left out; so many EOFs follow.
+    PrepareEofs(u8),
     Single,
     /// The payload now passing is the reply's last.
     Last,
@@ -179,7 +180,7 @@ impl Reply {
             State::Params { left, columns } => Some(self.after_params(left - 1, columns)),
             State::ParamsEof { columns } => Some(self.after_prepare_columns(columns)),
             State::PrepareColumns(left) => Some(self.after_prepare_column(left - 1)),
-            State::PrepareColumnsEof => Some(State::Last),
+            State::PrepareEofs(left) => Some(after_prepare_eof(left - 1)),
             State::Single => self.single(payload),
             State::Last | State::LastInfile => None,
         }
@@ -250,7 +251,11 @@ impl Reply {
                 self.facts.warnings = fields.u16().unwrap_or(0);
                 self.facts.prepared = Some((id, params));
                 let left_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) && fields.u8() == Some(0);
-                Some(if left_out { State::Last } else { self.params_or_columns(params, columns) })
+                Some(match left_out {
+                    false => self.params_or_columns(params, columns),
+                    true if self.caps.has(DEPRECATE_EOF) => State::Last,
+                    true => after_prepare_eof(u8::from(params > 0) + u8::from(columns > 0)),
+                })
             }
             _ => None,
         }
@@ -275,7 +280,7 @@ impl Reply {
     fn after_prepare_column(&self, left: u16) -> State {
         match left {
             0 if self.caps.has(DEPRECATE_EOF) => State::Last,
-            0 => State::PrepareColumnsEof,
+            0 => State::PrepareEofs(1),
             left => State::PrepareColumns(left),
         }
     }
@@ -317,6 +322,10 @@ impl Reply {
             }
         }
     }
+}
+
+fn after_prepare_eof(left: u8) -> State {
+    if left == 0 { State::Last } else { State::PrepareEofs(left) }
 }
 
 #[cfg(test)]
@@ -367,6 +376,9 @@ mod tests {
             (Shape::Prepare, none, packets(1, &[&head(0, 1), DEFINITION, EOF])),
             (Shape::Prepare, DEPRECATE_EOF, packets(1, &[&head(2, 1), DEFINITION, DEFINITION, DEFINITION])),
             (Shape::Prepare, none, packets(1, &[ERR])),
+            (Shape::Prepare, OPTIONAL_RESULTSET_METADATA, packets(1, &[&[&head(1, 2)[..], &[0]].concat(), EOF, EOF])),
+            (Shape::Prepare, OPTIONAL_RESULTSET_METADATA, packets(1, &[&[&head(0, 0)[..], &[0]].concat()])),
+            (Shape::Results, OPTIONAL_RESULTSET_METADATA, packets(1, &[&[2, 0], EOF, ROW, EOF])),
             (Shape::Rows, none, packets(1, &[ROW, EOF])),
             (Shape::Single, none, packets(1, &[b"Uptime: 5"])),
             (Shape::Single, none, packets(1, &[b""])),
@@ -428,7 +440,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_split_gives_the_same_verdict(which in 0..18usize, sizes in proptest::collection::vec(1..9usize, 1..200)) {
+        fn any_split_gives_the_same_verdict(which in 0..21usize, sizes in proptest::collection::vec(1..9usize, 1..200)) {
             let (shape, caps, bytes) = corpus().swap_remove(which);
             let (_, _, facts) = whole(shape, caps, &bytes);
             let mut reply = Reply::new(shape, caps, 1);

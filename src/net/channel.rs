@@ -1,0 +1,127 @@
+//! Whole packets over a stream, for logins and for tidegate's own few statements: never on the data path.
+
+use std::io;
+
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, ReadBuf};
+
+use crate::net::buffer::Buffer;
+use crate::net::stream::Stream;
+use crate::wire::frame::{HEADER, Header, put_packet};
+
+/// The longest packet of a login: connect attributes are at most 64 KiB, names and tokens are short.
+pub const MAX_LOGIN_PACKET: usize = 1 << 20;
+
+/// Why no packet came or went.
+#[derive(Debug, Error)]
+pub enum ChannelError {
+    /// The peer closed, before or in the middle of a packet.
+    #[error("the connection was closed")]
+    Closed,
+    /// The peer's sequence id does not follow.
+    #[error("packet out of order: sequence id {found} instead of {expected}")]
+    OutOfOrder {
+        /// What the packet said.
+        found: u8,
+        /// What it should have said.
+        expected: u8,
+    },
+    /// The packet is longer than such a packet can be.
+    #[error("packet of {0} bytes where {MAX_LOGIN_PACKET} are the most")]
+    TooLong(usize),
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A stream with the sequence id of its current exchange, and what was read ahead.
+pub struct Channel {
+    /// The bytes' way.
+    pub stream: Stream,
+    /// Read, and not consumed yet.
+    pub buffer: Buffer,
+    /// The id of the next packet, whoever sends it.
+    pub seq: u8,
+}
+
+impl Channel {
+    /// At the start of an exchange.
+    pub fn new(stream: Stream) -> Channel {
+        Channel { stream, buffer: Buffer::take(), seq: 0 }
+    }
+
+    /// The next packet's payload. Cancel safe: what was read stays in the buffer.
+    pub async fn read(&mut self) -> Result<Vec<u8>, ChannelError> {
+        let header = loop {
+            match Header::read(self.buffer.filled()) {
+                Some(header) => break header,
+                None => self.more(HEADER).await?,
+            }
+        };
+        self.check(header)?;
+        while self.buffer.filled().len() < header.packet_len() {
+            self.more(header.packet_len()).await?;
+        }
+        let payload = self.buffer.filled()[HEADER..header.packet_len()].to_vec();
+        self.buffer.consume(header.packet_len());
+        self.seq = header.seq.wrapping_add(1);
+        Ok(payload)
+    }
+
+    /// The next packet's payload, reading not a byte further: what follows belongs to another layer (TLS).
+    /// Not cancel safe.
+    pub async fn read_exactly_one(&mut self) -> Result<Vec<u8>, ChannelError> {
+        let mut head = [0; HEADER];
+        self.read_exact(&mut head).await?;
+        let header = Header { len: Header::read(&head).map_or(0, |header| header.len), seq: head[3] };
+        self.check(header)?;
+        let mut payload = vec![0; header.len];
+        self.read_exact(&mut payload).await?;
+        self.seq = header.seq.wrapping_add(1);
+        Ok(payload)
+    }
+
+    /// Sends one packet. Not cancel safe.
+    pub async fn write(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
+        let mut packet = Vec::with_capacity(payload.len() + HEADER);
+        self.seq = put_packet(&mut packet, self.seq, payload);
+        Ok(self.stream.send(&packet).await?)
+    }
+
+    /// Sends a command, which begins a new exchange. Not cancel safe.
+    pub async fn command(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
+        self.seq = 0;
+        self.write(payload).await
+    }
+
+    fn check(&self, header: Header) -> Result<(), ChannelError> {
+        if header.seq != self.seq {
+            return Err(ChannelError::OutOfOrder { found: header.seq, expected: self.seq });
+        }
+        if header.len > MAX_LOGIN_PACKET { Err(ChannelError::TooLong(header.len)) } else { Ok(()) }
+    }
+
+    async fn more(&mut self, capacity: usize) -> Result<(), ChannelError> {
+        self.buffer.grow(capacity);
+        match self.stream.fill(&mut self.buffer).await? {
+            0 => Err(ChannelError::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes from what was read ahead first.
+    async fn read_exact(&mut self, into: &mut [u8]) -> Result<(), ChannelError> {
+        let mut into = ReadBuf::new(into);
+        let ahead = self.buffer.filled().len().min(into.remaining());
+        into.put_slice(&self.buffer.filled()[..ahead]);
+        self.buffer.consume(ahead);
+        while into.remaining() > 0 {
+            let n = self.stream.read(into.initialize_unfilled()).await?;
+            if n == 0 {
+                return Err(ChannelError::Closed);
+            }
+            into.advance(n);
+        }
+        Ok(())
+    }
+}

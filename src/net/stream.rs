@@ -1,0 +1,225 @@
+//! One byte stream, whatever carries it: TCP, a Unix socket, TLS over either, compression over any of these.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
+
+use crate::net::buffer::Buffer;
+use crate::net::compression::Compressed;
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Ready when a read would not wait, as far as is known without asking the kernel.
+    #[inline]
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Socket::Unix(unix) => unix.poll_read_ready(cx),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Socket::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Socket::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+        }
+    }
+}
+
+enum Layer {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+    Compressed(Box<Compressed<Stream>>),
+}
+
+/// A client's or a backend's byte stream.
+pub struct Stream {
+    layer: Layer,
+    /// The last read of a layered stream found nothing: no decoded byte is waiting inside the layers.
+    drained: bool,
+}
+
+impl Stream {
+    /// A bare socket.
+    pub fn plain(socket: Socket) -> Stream {
+        Stream { layer: Layer::Plain(socket), drained: true }
+    }
+
+    /// TLS over a socket, either side.
+    pub fn tls(stream: TlsStream<Socket>) -> Stream {
+        Stream { layer: Layer::Tls(Box::new(stream)), drained: false }
+    }
+
+    /// Compression over another stream.
+    pub fn compressed(stream: Compressed<Stream>) -> Stream {
+        Stream { layer: Layer::Compressed(Box::new(stream)), drained: false }
+    }
+
+    /// The bare socket, for a layer to be put over it; the stream itself where it has a layer already.
+    #[allow(clippy::result_large_err, reason = "the error is the stream itself, given back")]
+    pub fn into_socket(self) -> Result<Socket, Stream> {
+        match self.layer {
+            Layer::Plain(socket) => Ok(socket),
+            layer => Err(Stream { layer, drained: self.drained }),
+        }
+    }
+
+    /// The socket at the bottom.
+    pub fn socket(&self) -> &Socket {
+        match &self.layer {
+            Layer::Plain(socket) => socket,
+            Layer::Tls(tls) => tls.get_ref().0,
+            Layer::Compressed(inner) => inner.get_ref().socket(),
+        }
+    }
+
+    /// The TLS connection, if there is one.
+    pub fn tls_info(&self) -> Option<TlsInfo> {
+        match &self.layer {
+            Layer::Plain(_) => None,
+            Layer::Tls(tls) => {
+                let (_, connection) = tls.get_ref();
+                Some(TlsInfo { has_peer_certificate: connection.peer_certificates().is_some_and(|chain| !chain.is_empty()) })
+            }
+            Layer::Compressed(inner) => inner.get_ref().tls_info(),
+        }
+    }
+
+    /// Whether nobody between the two ends can read along: TLS or a Unix socket.
+    pub fn is_secure(&self) -> bool {
+        self.tls_info().is_some() || matches!(self.socket(), Socket::Unix(_))
+    }
+
+    /// Ready when a read is worth a try: bytes, the end, or an error. Takes no buffer and asks no kernel.
+    #[inline]
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.layer {
+            Layer::Plain(socket) => socket.poll_read_ready(cx),
+            _ if !self.drained => Poll::Ready(Ok(())),
+            Layer::Tls(tls) => tls.get_ref().0.poll_read_ready(cx),
+            Layer::Compressed(inner) => inner.get_ref().poll_readable(cx),
+        }
+    }
+
+    /// Reads what is there into `buffer`; 0 bytes: the peer has closed. The buffer must have space.
+    #[inline]
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let mut space = ReadBuf::new(buffer.space());
+        let read = Pin::new(&mut *self).poll_read(cx, &mut space);
+        let n = space.filled().len();
+        buffer.received(n);
+        self.drained = read.is_pending();
+        read.map_ok(|()| n)
+    }
+
+    /// Reads at least one byte into `buffer`; 0: the peer has closed. Cancel safe.
+    pub async fn fill(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx, buffer)).await
+    }
+
+    /// Waits until a read is worth a try. Cancel safe.
+    pub async fn readable(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_readable(cx)).await
+    }
+
+    /// Writes from `buf[*written..]`, counting on, and pushes it through all layers. Cancel safe: `written` is the truth.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, buf: &[u8], written: &mut usize) -> Poll<io::Result<()>> {
+        while *written < buf.len() {
+            match ready!(Pin::new(&mut *self).poll_write(cx, &buf[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => *written += n,
+            }
+        }
+        match self.layer {
+            Layer::Plain(_) => Poll::Ready(Ok(())),
+            _ => Pin::new(self).poll_flush(cx),
+        }
+    }
+
+    /// Writes all of `buf` and pushes it through all layers. Not cancel safe: a part may have been sent.
+    pub async fn send(&mut self, buf: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        std::future::poll_fn(|cx| self.poll_send(cx, buf, &mut written)).await
+    }
+}
+
+/// What is known of a TLS connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The peer showed a certificate (which was checked, where tidegate was told to).
+    pub has_peer_certificate: bool,
+}
+
+impl AsyncRead for Stream {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Layer::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
+            Layer::Compressed(inner) => Pin::new(&mut **inner).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Layer::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, buf),
+            Layer::Compressed(inner) => Pin::new(&mut **inner).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().layer {
+            Layer::Plain(_) => Poll::Ready(Ok(())),
+            Layer::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+            Layer::Compressed(inner) => Pin::new(&mut **inner).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().layer {
+            Layer::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Layer::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+            Layer::Compressed(inner) => Pin::new(&mut **inner).poll_shutdown(cx),
+        }
+    }
+}
