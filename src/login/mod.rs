@@ -1,3 +1,4 @@
 //! Logins: towards the client (`greet`), towards the backend (`dial`), and what both need to know. Pure.
 
+pub mod methods;
 pub mod settings;
