@@ -30,7 +30,12 @@ pub struct Face {
 impl Face {
     /// The greeting for a client, with tidegate's own id and challenge.
     pub fn greeting(&self, connection_id: u32, salt: Salt, tls: bool) -> Greeting {
-        Greeting { connection_id, salt, capabilities: offered(self.greeting.capabilities, tls), ..self.greeting.clone() }
+        Greeting {
+            connection_id,
+            salt,
+            capabilities: offered(self.greeting.capabilities, tls),
+            ..self.greeting.clone()
+        }
     }
 }
 

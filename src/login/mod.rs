@@ -2,4 +2,5 @@
 
 pub mod dial;
 pub mod greet;
+pub mod methods;
 pub mod settings;
