@@ -1,0 +1,182 @@
+//! What tidegate knows of accounts, from where, and since when. Time comes in as an argument.
+//!
+//! `[[user]]` is fixed; what was learned from a login or read from the server's tables ages and is forgotten when refuted.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use secrecy::ExposeSecret;
+
+use crate::login::methods::Method;
+use crate::login::methods::secret::Secret;
+use crate::login::settings::AuthSettings;
+
+/// How many learned or read accounts are remembered; the oldest goes first.
+const MAX_KNOWN: usize = 10_000;
+
+/// Secrets by account name.
+#[derive(Debug)]
+pub struct Credentials {
+    configured: FxHashMap<Vec<u8>, Secret>,
+    recheck: Duration,
+    learned: Mutex<FxHashMap<Vec<u8>, Known>>,
+    read: Mutex<FxHashMap<Vec<u8>, Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    secrets: Vec<Secret>,
+    since: Instant,
+}
+
+impl Credentials {
+    /// From the configuration; nothing is learned yet.
+    pub fn new(settings: &AuthSettings) -> Credentials {
+        let configured = settings.users.iter().map(|user| {
+            (user.name.as_bytes().to_vec(), Secret::password(user.password.expose_secret().as_bytes()))
+        });
+        Credentials {
+            configured: configured.collect(),
+            recheck: settings.recheck,
+            learned: Mutex::default(),
+            read: Mutex::default(),
+        }
+    }
+
+    /// The account's `[[user]]`.
+    pub fn configured(&self, user: &[u8]) -> Option<&Secret> {
+        self.configured.get(user)
+    }
+
+    /// What a login taught.
+    pub fn learned(&self, user: &[u8]) -> Option<Secret> {
+        lock(&self.learned).get(user).and_then(|known| known.secrets.first().cloned())
+    }
+
+    /// Whether what a login taught was verified no longer than `auth.recheck` ago.
+    pub fn is_fresh(&self, user: &[u8], now: Instant) -> bool {
+        lock(&self.learned).get(user).is_some_and(|known| now.duration_since(known.since) <= self.recheck)
+    }
+
+    /// A backend has just accepted this secret.
+    pub fn learn(&self, user: &[u8], secret: Secret, now: Instant) {
+        remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: now });
+    }
+
+    /// The server refused what was known of this account, or somebody may have changed it: forget it.
+    pub fn forget(&self, user: &[u8]) {
+        lock(&self.learned).remove(user);
+        lock(&self.read).remove(user);
+    }
+
+    /// Accounts were changed (GRANT, ALTER USER, ..): all that was learned or read must be verified again.
+    pub fn forget_all(&self) {
+        lock(&self.learned).clear();
+        lock(&self.read).clear();
+    }
+
+    /// What the account tables said, if that is no older than `auth.recheck`.
+    pub fn read(&self, user: &[u8], now: Instant) -> Option<Vec<Secret>> {
+        let read = lock(&self.read);
+        let known = read.get(user)?;
+        (now.duration_since(known.since) <= self.recheck).then(|| known.secrets.clone())
+    }
+
+    /// The account tables have just said this (nothing, where they know no hash that tidegate can use).
+    pub fn set_read(&self, user: &[u8], secrets: Vec<Secret>, now: Instant) {
+        remember(&mut lock(&self.read), user, Known { secrets, since: now });
+    }
+}
+
+/// The method by which a client shall prove that it knows one of `secrets`: the announced one if they can judge it,
+/// else the first of the usual ones that they can. `None`: they can judge no answer at all.
+pub fn method_to_check(secrets: &[Secret], announced: &Method) -> Option<Method> {
+    [announced.clone(), Method::Native, Method::CachingSha2]
+        .into_iter()
+        .find(|method| secrets.iter().any(|secret| can_judge(secret, method)))
+}
+
+fn can_judge(secret: &Secret, method: &Method) -> bool {
+    match (secret, method) {
+        (Secret::Password(_), Method::Native | Method::CachingSha2 | Method::Ed25519) => true,
+        (Secret::NativeStage1(_) | Secret::NativeStored(_), Method::Native) => true,
+        (stored, Method::CachingSha2) => stored.is_empty_password(),
+        _ => false,
+    }
+}
+
+fn remember(map: &mut FxHashMap<Vec<u8>, Known>, user: &[u8], known: Known) {
+    if map.len() >= MAX_KNOWN && !map.contains_key(user) {
+        let oldest = map.iter().min_by_key(|(_, known)| known.since).map(|(user, _)| user.clone());
+        if let Some(oldest) = oldest {
+            map.remove(&oldest);
+        }
+    }
+    map.insert(user.to_vec(), known);
+}
+
+/// A panic elsewhere leaves these maps whole: every change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::methods::native;
+    use crate::login::settings::User;
+
+    fn credentials() -> Credentials {
+        Credentials::new(&AuthSettings {
+            users: vec![User { name: "app".into(), password: "pw".into(), pool_size: None, max_clients: None }],
+            service: None,
+            recheck: Duration::from_secs(10),
+            rsa_private_key: None,
+            allow_local_accounts: false,
+        })
+    }
+
+    #[test]
+    fn what_was_learned_ages_and_is_forgotten() {
+        let (known, start) = (credentials(), Instant::now());
+        assert!(known.configured(b"app").is_some() && known.learned(b"app").is_none());
+        known.learn(b"eve", Secret::password(b"x"), start);
+        assert!(known.is_fresh(b"eve", start + Duration::from_secs(10)));
+        assert!(!known.is_fresh(b"eve", start + Duration::from_secs(11)));
+        assert!(known.learned(b"eve").is_some());
+        known.set_read(b"eve", vec![], start);
+        assert!(known.read(b"eve", start).is_some());
+        assert!(known.read(b"eve", start + Duration::from_secs(11)).is_none());
+        known.forget(b"eve");
+        assert!(known.learned(b"eve").is_none() && known.read(b"eve", start).is_none());
+    }
+
+    #[test]
+    fn no_secret_shows() {
+        let known = credentials();
+        known.learn(b"eve", Secret::password(b"hunter2"), Instant::now());
+        let shown = format!("{known:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("\"pw\""), "{shown}");
+    }
+
+    #[test]
+    fn the_announced_method_is_kept_where_it_can_be_judged() {
+        let password = [Secret::password(b"x")];
+        let stored = [Secret::NativeStage1(native::Stage1::of(b"x"))];
+        assert_eq!(method_to_check(&password, &Method::CachingSha2), Some(Method::CachingSha2));
+        assert_eq!(method_to_check(&password, &Method::ClearPassword), Some(Method::Native));
+        assert_eq!(method_to_check(&stored, &Method::CachingSha2), Some(Method::Native));
+        assert_eq!(method_to_check(&[], &Method::Native), None);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (known, start) = (credentials(), Instant::now());
+        for i in 0..MAX_KNOWN + 5 {
+            known.learn(format!("u{i}").as_bytes(), Secret::password(b""), start + Duration::from_millis(i as u64));
+        }
+        assert_eq!(lock(&known.learned).len(), MAX_KNOWN);
+        assert!(known.learned(b"u0").is_none());
+    }
+}

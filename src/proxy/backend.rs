@@ -1,0 +1,292 @@
+//! One backend connection: dialed, greeted, logged in, taken over by another login.
+
+use secrecy::zeroize::Zeroizing;
+
+use crate::login::dial::{ASK, Dial, Step};
+use crate::login::greet::{Face, asked};
+use crate::login::methods::Method;
+use crate::login::methods::secret::Secret;
+use crate::net::channel::Channel;
+use crate::net::settings::{Peer, SendProxyProtocol};
+use crate::net::stream::Stream;
+use crate::net::{dial, proxy_protocol};
+use crate::proxy::error::Fault;
+use crate::proxy::server::Proxy;
+use crate::wire::capabilities::*;
+use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::{AuthSwitch, ChangeUser, Greeting, Login, Salt};
+
+/// What a login says beside its proof. The same words go to the backend that the client said to tidegate.
+#[derive(Debug, Clone)]
+pub struct Params {
+    /// Account name.
+    pub user: Vec<u8>,
+    /// Schema, if any.
+    pub schema: Option<Vec<u8>>,
+    /// Collation id.
+    pub charset: u16,
+    /// Connect attributes as they stand in the packet.
+    pub attributes: Vec<u8>,
+    /// The largest packet that the client takes.
+    pub max_packet: u32,
+    /// What the client and tidegate agreed on ([`crate::login::greet::agreed`]).
+    pub capabilities: Capabilities,
+}
+
+impl Params {
+    /// A client's words, with what was agreed.
+    pub fn new(login: &Login, agreed: Capabilities) -> Params {
+        Params {
+            user: login.user.clone(),
+            schema: login.schema.clone(),
+            charset: u16::from(login.charset),
+            attributes: login.attributes.clone().unwrap_or_default(),
+            max_packet: login.max_packet,
+            capabilities: agreed,
+        }
+    }
+}
+
+/// A backend connection that has greeted and waits for a login.
+pub struct Greeted {
+    channel: Channel,
+    /// What it said.
+    pub greeting: Greeting,
+}
+
+/// A backend connection that was logged in.
+pub struct Backend {
+    /// The bytes' way.
+    pub stream: Stream,
+    /// The server's own id of this connection.
+    pub id: u32,
+    /// The server is MariaDB.
+    pub mariadb: bool,
+    /// What its replies are shaped by.
+    pub capabilities: Capabilities,
+}
+
+impl Backend {
+    /// For whole packets; give it back by [`Backend::from_channel`].
+    pub fn into_channel(self) -> (Channel, BackendFacts) {
+        let facts = BackendFacts { id: self.id, mariadb: self.mariadb, capabilities: self.capabilities };
+        (Channel::new(self.stream), facts)
+    }
+
+    /// The same connection again; what was read ahead is lost, so nothing may have been.
+    pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
+        let BackendFacts { id, mariadb, capabilities } = facts;
+        Backend { stream: channel.stream, id, mariadb, capabilities }
+    }
+}
+
+/// A backend's facts while its stream is elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct BackendFacts {
+    /// The server's own id of this connection.
+    pub id: u32,
+    /// The server is MariaDB.
+    pub mariadb: bool,
+    /// What its replies are shaped by.
+    pub capabilities: Capabilities,
+}
+
+/// Connects and reads the greeting. `client`: whose address a PROXY header names (1:1 modes).
+/// Not cancel safe: the server counts a login that was begun and left.
+pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault> {
+    let settings = &proxy.settings.backend;
+    let name = settings.address.to_string();
+    let socket = dial::dial(&settings.address, settings.connect_timeout)
+        .await
+        .map_err(|error| Fault::unreachable(&name, error))?;
+    let mut channel = Channel::new(Stream::plain(socket));
+    if let Some(header) = proxy_header(settings.send_proxy_protocol, client, &channel) {
+        channel.stream.send(&header).await.map_err(Fault::backend_io)?;
+    }
+    let payload = within(proxy, channel.read()).await?.map_err(|error| Fault::unreachable(&name, error))?;
+    if let Some(refused) = ErrPacket::parse(&payload) {
+        return Err(Fault { whose: crate::proxy::error::Whose::Backend, ..Fault::refused(refused) });
+    }
+    let greeting = Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
+    proxy.face.store(Some(std::sync::Arc::new(Face { greeting: greeting.clone() })));
+    Ok(Greeted { channel, greeting })
+}
+
+fn proxy_header(form: SendProxyProtocol, client: Option<Peer>, channel: &Channel) -> Option<Vec<u8>> {
+    let (client, destination) = (client?, channel.stream.socket().peer());
+    match form {
+        SendProxyProtocol::Off => None,
+        SendProxyProtocol::V1 => Some(proxy_protocol::v1(client, destination)),
+        SendProxyProtocol::V2 => Some(proxy_protocol::v2(client, destination)),
+    }
+}
+
+impl Greeted {
+    /// The greeting's challenge.
+    pub fn salt(&self) -> Salt {
+        self.greeting.salt
+    }
+
+    /// Logs in with a known secret. Returns the server's OK payload beside the connection.
+    pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<(Backend, Vec<u8>), Fault> {
+        within(proxy, self.login_untimed(proxy, params, secret)).await?
+    }
+
+    async fn login_untimed(
+        self,
+        proxy: &Proxy,
+        params: &Params,
+        secret: &Secret,
+    ) -> Result<(Backend, Vec<u8>), Fault> {
+        let (method, salt) = (Method::from_name(&self.greeting.method), self.greeting.salt);
+        let (mut channel, facts) = self.secured(proxy, params).await?;
+        let mut dial = Dial::new(secret, method, salt, channel.stream.is_secure());
+        let (method, answer) = dial.first();
+        respond(&mut channel, facts, params, method, answer).await?;
+        let ok = finish(&mut channel, dial).await?;
+        Ok((Backend::from_channel(channel, facts), ok))
+    }
+
+    /// Sends the client's own answer to this greeting's challenge, as it came.
+    pub async fn forward(
+        self,
+        proxy: &Proxy,
+        params: &Params,
+        method: Vec<u8>,
+        answer: Vec<u8>,
+    ) -> Result<(Channel, BackendFacts), Fault> {
+        let (mut channel, facts) = self.secured(proxy, params).await?;
+        respond(&mut channel, facts, params, method, answer).await?;
+        Ok((channel, facts))
+    }
+
+    /// Names the account without any answer: the server's next packet says by which method it logs in.
+    pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<(Channel, BackendFacts), Fault> {
+        self.forward(proxy, params, ASK.to_vec(), Vec::new()).await
+    }
+
+    /// TLS, where it is offered and wanted; what both sides will have agreed on.
+    async fn secured(self, proxy: &Proxy, params: &Params) -> Result<(Channel, BackendFacts), Fault> {
+        let Greeted { mut channel, greeting } = self;
+        let capabilities = asked(params.capabilities, greeting.capabilities, params.schema.is_some());
+        if params.capabilities.without(LONG_PASSWORD | capabilities) != Capabilities::NONE {
+            let text = "The backend no longer offers what this client was promised: connect again";
+            return Err(Fault::own(text, ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", text)));
+        }
+        let facts = BackendFacts { id: greeting.connection_id, mariadb: greeting.is_mariadb(), capabilities };
+        if let Some(tls) = &proxy.backend_tls {
+            if greeting.capabilities.has(SSL) {
+                let head = login_packet(facts, params, Vec::new(), Vec::new(), SSL);
+                channel.write(&head.head()).await.map_err(Fault::of_backend)?;
+                channel = over_tls(proxy, tls, channel).await?;
+            } else if tls.is_required() {
+                return Err(Fault::unreachable(&name(proxy), "the server offers no TLS and backend.tls requires it"));
+            }
+        }
+        Ok((channel, facts))
+    }
+}
+
+async fn over_tls(proxy: &Proxy, tls: &crate::net::tls::BackendTlsConfig, channel: Channel) -> Result<Channel, Fault> {
+    let Channel { stream, buffer, seq } = channel;
+    let socket = stream.into_socket().map_err(|_| Fault::backend("TLS over TLS"))?;
+    let stream = tls.connect(socket).await.map_err(|error| Fault::unreachable(&name(proxy), error))?;
+    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq })
+}
+
+fn name(proxy: &Proxy) -> String {
+    proxy.settings.backend.address.to_string()
+}
+
+async fn respond(
+    channel: &mut Channel,
+    facts: BackendFacts,
+    params: &Params,
+    method: Vec<u8>,
+    answer: Vec<u8>,
+) -> Result<(), Fault> {
+    let tls = if channel.stream.tls_info().is_some() { SSL } else { Capabilities::NONE };
+    let login = login_packet(facts, params, method, answer, tls);
+    channel.write(&login.payload()).await.map_err(Fault::of_backend)
+}
+
+fn login_packet(facts: BackendFacts, params: &Params, method: Vec<u8>, answer: Vec<u8>, tls: Capabilities) -> Login {
+    Login {
+        capabilities: facts.capabilities | tls,
+        max_packet: params.max_packet,
+        charset: params.charset as u8,
+        user: params.user.clone(),
+        answer,
+        schema: params.schema.clone(),
+        method: Some(method),
+        attributes: Some(params.attributes.clone()),
+        zstd_level: None,
+    }
+}
+
+/// Goes through the server's questions to its OK payload.
+async fn finish(channel: &mut Channel, mut dial: Dial<'_>) -> Result<Vec<u8>, Fault> {
+    loop {
+        let packet = channel.read().await.map_err(Fault::of_backend)?;
+        match dial.packet(&packet)? {
+            Step::Send(payload) => channel.write(&payload).await.map_err(Fault::of_backend)?,
+            Step::Wait => {}
+            Step::Accepted => return Ok(packet),
+            Step::Refused(answer) => return Err(Fault::refused(answer)),
+        }
+    }
+}
+
+/// Goes on with a login whose password has become known in the middle: `begin` is what to do first.
+pub async fn finish_with(channel: &mut Channel, dial: Dial<'_>, begin: Step) -> Result<Vec<u8>, Fault> {
+    if let Step::Send(payload) = begin {
+        channel.write(&payload).await.map_err(Fault::of_backend)?;
+    }
+    finish(channel, dial).await
+}
+
+/// COM_CHANGE_USER with a known secret: the connection becomes a fresh login with these words, judged by the server.
+/// The server always asks; tidegate answers. After an error the connection must be closed. Not cancel safe.
+pub async fn change_user(
+    proxy: &Proxy,
+    channel: &mut Channel,
+    facts: BackendFacts,
+    params: &Params,
+    secret: &Secret,
+) -> Result<Vec<u8>, Fault> {
+    within(proxy, async {
+        channel.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
+        let secure = channel.stream.is_secure();
+        finish(channel, Dial::new(secret, Method::Other("none".into()), [0; 20], secure)).await
+    })
+    .await?
+}
+
+/// COM_CHANGE_USER without an answer: the server's next packet asks by the account's own method.
+pub fn change_user_packet(facts: BackendFacts, params: &Params) -> Vec<u8> {
+    let change = ChangeUser {
+        user: params.user.clone(),
+        answer: Vec::new(),
+        schema: params.schema.clone().unwrap_or_default(),
+        charset: Some(params.charset),
+        method: Some(ASK.to_vec()),
+        attributes: Some(params.attributes.clone()),
+    };
+    change.payload(facts.capabilities)
+}
+
+/// The server's question, where it asked one.
+pub fn question(payload: &[u8]) -> Option<AuthSwitch> {
+    AuthSwitch::parse(payload)
+}
+
+/// Within `backend.connect_timeout`, else the backend is at fault.
+async fn within<T>(proxy: &Proxy, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let limit = proxy.settings.backend.connect_timeout;
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| Fault::unreachable(&name(proxy), format!("no answer within {limit:?} (backend.connect_timeout)")))
+}
+
+/// A password that a client typed, wiped when dropped.
+pub type Password = Zeroizing<Vec<u8>>;

@@ -1,0 +1,325 @@
+//! A client's way in: greeting, TLS, login, a backend of its own. DESIGN: credentials, in this order:
+//! `[[user]]`; what was learned or what the account tables say; the account's own method, mirrored or relayed.
+
+use std::time::Instant;
+
+use crate::login::credentials::method_to_check;
+use crate::login::greet::{Face, agreed, offered, salt_from};
+use crate::login::methods::secret::{Secret, Verdict};
+use crate::login::methods::{Method, is_empty_password_answer};
+use crate::net::channel::Channel;
+use crate::net::compression::{Algorithm, Compressed};
+use crate::net::settings::{ListenTls, Peer};
+use crate::net::stream::Stream;
+use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
+use crate::proxy::error::{Fault, access_denied, bad_handshake};
+use crate::proxy::lease::{self, Lease};
+use crate::proxy::relayed::{Relayed, ask_in_full, by_place, refused_by_place};
+use crate::proxy::server::Proxy;
+use crate::proxy::settings::Mode;
+use crate::wire::capabilities::*;
+use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::{AuthSwitch, Greeting, Login, Salt};
+use crate::wire::ok;
+
+/// A client that is in, with its backend.
+pub struct Entered {
+    /// Towards the client, compressed if that was agreed; bytes read ahead are kept.
+    pub client: Channel,
+    /// What both sides agreed on.
+    pub capabilities: Capabilities,
+    /// The login's words.
+    pub params: Params,
+    /// The last challenge that this client was sent: COM_CHANGE_USER's answer is for it.
+    pub salt: Salt,
+    /// Its backend.
+    pub lease: Lease,
+}
+
+/// Brings a client in. Not cancel safe; the caller bounds it by `listen.login_timeout`.
+pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> Result<Found, Fault> {
+    if proxy.settings.mode == Mode::Observe {
+        return observe(proxy, client, peer).await;
+    }
+    let greeted = match proxy.face() {
+        Some(_) => None,
+        None => Some(Box::pin(lease::dial(proxy, None, Some(peer))).await?),
+    };
+    let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
+    let salt = proxy.new_salt()?;
+    let greeting = face.greeting(id, salt, proxy.tls.is_some());
+    let login = hello(proxy, client, &greeting).await?;
+    let capabilities = agreed(login.capabilities, greeting.capabilities);
+    let mut entry = Entry { proxy, client, peer, params: Params::new(&login, capabilities), salt, greeted };
+    let lease = entry.admit(&login).await?;
+    Ok(Found { login, capabilities, params: entry.params, salt: entry.salt, lease })
+}
+
+/// What a login found; the client is not told yet.
+pub struct Found {
+    login: Login,
+    /// What both sides agreed on.
+    capabilities: Capabilities,
+    params: Params,
+    salt: Salt,
+    lease: Lease,
+}
+
+impl Found {
+    /// Tells the client that it is in, and puts compression over its stream where that was agreed.
+    pub async fn welcome(self, proxy: &Proxy, mut client: Channel) -> Result<Entered, Fault> {
+        let proof = self.lease.secret.as_ref().and_then(|secret| proxy.certificate_proof(&client, secret, &self.salt));
+        let info = proof.as_ref().map_or(&[][..], |proof| &proof[..]);
+        let session_track = self.capabilities.has(SESSION_TRACK);
+        let told = ok::with_info(&self.lease.login_ok, session_track, info);
+        let told = told.ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
+        client.write(&told).await.map_err(Fault::of_client)?;
+        let client = compressed(&self.login, self.capabilities_offered(proxy), client);
+        let Found { capabilities, params, salt, lease, .. } = self;
+        Ok(Entered { client, capabilities, params, salt, lease })
+    }
+
+    fn capabilities_offered(&self, proxy: &Proxy) -> Capabilities {
+        proxy.face().map_or(Capabilities::NONE, |face| offered(face.greeting.capabilities, proxy.tls.is_some()))
+    }
+}
+
+/// zlib goes before zstd where a client asks for both, as servers decide it.
+fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel {
+    let both = login.capabilities & offered;
+    let algorithm = if both.has(COMPRESS) {
+        Algorithm::Zlib
+    } else if both.has(ZSTD_COMPRESSION) {
+        Algorithm::Zstd { level: i32::from(login.zstd_level.unwrap_or(3)) }
+    } else {
+        return client;
+    };
+    let Channel { stream, buffer, seq } = client;
+    Channel { stream: Stream::compressed(Compressed::server(stream, algorithm)), buffer, seq }
+}
+
+/// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.
+async fn hello(proxy: &Proxy, client: &mut Channel, greeting: &Greeting) -> Result<Login, Fault> {
+    client.write(&greeting.payload()).await.map_err(Fault::of_client)?;
+    let mut payload = client.read_exactly_one().await.map_err(Fault::of_client)?;
+    if Login::is_ssl_request(&payload) {
+        over_tls(proxy, client).await?;
+        payload = client.read().await.map_err(Fault::of_client)?;
+    } else if proxy.settings.listen.tls == ListenTls::Required && !client.stream.is_secure() {
+        let text = "Connections using insecure transport are prohibited while --require_secure_transport=ON.";
+        return Err(Fault::client("no TLS", Some(ErrPacket::new(fault::TLS_REQUIRED, b"HY000", text))));
+    }
+    let login = Login::parse(&payload).ok_or_else(|| Fault::client("malformed login", Some(bad_handshake())))?;
+    if proxy.settings.listen.tls_client_ca.is_some() && !client.stream.tls_info().is_some_and(|tls| tls.has_peer_certificate) {
+        return Err(Fault::client("no client certificate", Some(ErrPacket::new(fault::ACCESS_DENIED, b"28000", "Access denied: a client certificate is required"))));
+    }
+    Ok(login)
+}
+
+async fn over_tls(proxy: &Proxy, client: &mut Channel) -> Result<(), Fault> {
+    let Some(tls) = &proxy.tls else { return Err(Fault::client("TLS was not offered", Some(bad_handshake()))) };
+    if !client.buffer.is_empty() {
+        return Err(Fault::client("bytes before the TLS handshake", Some(bad_handshake())));
+    }
+    let stream = std::mem::replace(&mut client.stream, Stream::closed());
+    let socket = stream.into_socket().map_err(|_| Fault::client("TLS over TLS", Some(bad_handshake())))?;
+    let tls = tls.accept(socket).await.map_err(|error| Fault::client(format!("TLS: {error}"), None))?;
+    client.stream = Stream::tls(tls.into());
+    Ok(())
+}
+
+/// `observe`: the backend's own greeting and id; nothing but TLS and timing is tidegate's.
+async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Found, Fault> {
+    let greeted = Box::pin(lease::dial_uncounted(proxy, Some(peer))).await?;
+    let face = Face { greeting: greeted.greeting.clone() };
+    let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
+    let login = hello(proxy, client, &greeting).await?;
+    let capabilities = agreed(login.capabilities, greeting.capabilities);
+    let params = Params::new(&login, capabilities);
+    let method = login.method.clone().unwrap_or_else(|| Method::Native.name().as_bytes().to_vec());
+    // On a Unix socket an account may be let in by place: there the server must be made to ask.
+    let first = if proxy.backend_is_unix() {
+        None
+    } else {
+        Some((Method::from_name(&method), greeting.salt))
+    };
+    let (mut backend, facts) = match &first {
+        Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
+        None => greeted.ask(proxy, &params).await?,
+    };
+    let accepted = Relayed { proxy, client, backend: &mut backend, facts, answered: first }.run().await?;
+    let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok, None);
+    Ok(Found { login, capabilities, params, salt: greeting.salt, lease })
+}
+
+/// One login in mode `session`.
+struct Entry<'a> {
+    proxy: &'a Proxy,
+    client: &'a mut Channel,
+    peer: Peer,
+    params: Params,
+    salt: Salt,
+    /// The connection that was dialed to learn the greeting: it goes on as this login.
+    greeted: Option<lease::Dialed>,
+}
+
+/// How a client's proof turned out.
+enum Proof {
+    /// It knows the secret, which will do for logins at the backend.
+    Known(Secret),
+    /// What tidegate knows cannot tell; nothing but the first answer was exchanged with the client.
+    Unknown,
+}
+
+impl Entry<'_> {
+    async fn admit(&mut self, login: &Login) -> Result<Lease, Fault> {
+        let announced = announced(login);
+        match self.prove(login, &announced).await? {
+            Proof::Known(secret) => self.lease_for(secret).await,
+            Proof::Unknown if self.asks_in_full(login, &announced) => self.learn_in_full().await,
+            Proof::Unknown => self.relay().await,
+        }
+    }
+
+    /// Checks the client against what tidegate knows by itself.
+    async fn prove(&mut self, login: &Login, announced: &Method) -> Result<Proof, Fault> {
+        let user = self.params.user.clone();
+        if let Some(secret) = self.proxy.credentials.configured(&user) {
+            return match self.judge(login, announced, &[secret.clone()]).await? {
+                Judged::Right(secret) => Ok(Proof::Known(secret)),
+                Judged::Wrong { .. } | Judged::Unjudged => Err(self.denied(login)),
+            };
+        }
+        let known = self.proxy.known_secrets(&user, Instant::now()).await;
+        match self.judge(login, announced, &known).await? {
+            Judged::Right(secret) => Ok(Proof::Known(secret)),
+            // Only one switch is to be had: whoever was switched and is wrong by a fresh reading is refused.
+            Judged::Wrong { switched: Some((method, answer)) } => self.once_more(login, &method, &answer).await,
+            Judged::Wrong { switched: None } | Judged::Unjudged => Ok(Proof::Unknown),
+        }
+    }
+
+    /// The password may have been changed since tidegate learned or read it.
+    async fn once_more(&mut self, login: &Login, method: &Method, answer: &[u8]) -> Result<Proof, Fault> {
+        self.proxy.credentials.forget(&self.params.user);
+        let read = self.proxy.known_secrets(&self.params.user, Instant::now()).await;
+        match first_right(&read, method, &self.salt, answer) {
+            Some(secret) => Ok(Proof::Known(secret)),
+            None => Err(self.denied(login)),
+        }
+    }
+
+    async fn judge(&mut self, login: &Login, announced: &Method, secrets: &[Secret]) -> Result<Judged, Fault> {
+        let Some(method) = method_to_check(secrets, announced) else { return Ok(Judged::Unjudged) };
+        let (answer, switched) = if method == *announced {
+            (login.answer.clone(), false)
+        } else if login.capabilities.has(PLUGIN_AUTH) {
+            (self.switch_to(&method).await?, true)
+        } else {
+            return Ok(Judged::Unjudged);
+        };
+        Ok(match first_right(secrets, &method, &self.salt, &answer) {
+            Some(secret) => {
+                self.acknowledge(&method, &answer).await?;
+                Judged::Right(secret)
+            }
+            None => Judged::Wrong { switched: switched.then_some((method, answer)) },
+        })
+    }
+
+    /// The same challenge again, by another method: clients that verify certificates mix up two different ones.
+    async fn switch_to(&mut self, method: &Method) -> Result<Vec<u8>, Fault> {
+        let data = if *method == Method::Ed25519 { return Err(bad_method()) } else { self.salt.to_vec() };
+        let switch = AuthSwitch { method: method.name().as_bytes().to_vec(), data };
+        self.client.write(&switch.payload()).await.map_err(Fault::of_client)?;
+        self.client.read().await.map_err(Fault::of_client)
+    }
+
+    /// caching_sha2_password says "fast authentication worked" before the OK.
+    async fn acknowledge(&mut self, method: &Method, answer: &[u8]) -> Result<(), Fault> {
+        if *method != Method::CachingSha2 || is_empty_password_answer(answer) {
+            return Ok(());
+        }
+        let done = [1, crate::login::methods::caching_sha2::FAST_AUTH_OK];
+        self.client.write(&done).await.map_err(Fault::of_client)
+    }
+
+    fn denied(&self, login: &Login) -> Fault {
+        Fault::refused(access_denied(&self.params.user, &self.peer, !is_empty_password_answer(&login.answer)))
+    }
+
+    /// Over a link that nobody reads, a caching_sha2_password client is asked for its password at once.
+    fn asks_in_full(&self, login: &Login, announced: &Method) -> bool {
+        *announced == Method::CachingSha2 && self.client.stream.is_secure() && !is_empty_password_answer(&login.answer)
+    }
+
+    async fn learn_in_full(&mut self) -> Result<Lease, Fault> {
+        let password = ask_in_full(self.client).await?;
+        let secret = Secret::password(&password);
+        let dialed = self.dialed().await?;
+        let (backend, ok, permit) = dialed.login(self.proxy, &self.params, &secret).await?;
+        let (mut channel, facts) = backend.into_channel();
+        if by_place(self.proxy, &mut channel, facts).await? {
+            return Err(refused_by_place());
+        }
+        self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
+        Ok(Lease::pooled(Backend::from_channel(channel, facts), ok, secret, permit))
+    }
+
+    /// The client proved itself; the backend judges once more, by a login or a change of user.
+    async fn lease_for(&mut self, secret: Secret) -> Result<Lease, Fault> {
+        let result = match self.greeted.take() {
+            Some(dialed) => dialed
+                .login(self.proxy, &self.params, &secret)
+                .await
+                .map(|(backend, ok, permit)| Lease::pooled(backend, ok, secret.clone(), permit)),
+            None => lease::checkout(self.proxy, &self.params, &secret, Some(self.peer)).await,
+        };
+        match &result {
+            Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, Instant::now()),
+            Err(_) => self.proxy.credentials.forget(&self.params.user),
+        }
+        result
+    }
+
+    /// Challenge and answer pass between the two; a password seen on the way is learned.
+    async fn relay(&mut self) -> Result<Lease, Fault> {
+        let dialed = self.dialed().await?;
+        let (mut channel, facts, permit) = dialed.ask(self.proxy, &self.params).await?;
+        let accepted =
+            Relayed { proxy: self.proxy, client: self.client, backend: &mut channel, facts, answered: None }.run().await?;
+        if let Some(secret) = &accepted.learned {
+            self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
+        }
+        Ok(Lease::relayed(Backend::from_channel(channel, facts), accepted.ok, accepted.learned, permit))
+    }
+
+    async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
+        match self.greeted.take() {
+            Some(dialed) => Ok(dialed),
+            None => lease::dial(self.proxy, Some(&self.params), Some(self.peer)).await,
+        }
+    }
+}
+
+enum Judged {
+    Right(Secret),
+    Wrong { switched: Option<(Method, Vec<u8>)> },
+    Unjudged,
+}
+
+fn first_right(secrets: &[Secret], method: &Method, salt: &Salt, answer: &[u8]) -> Option<Secret> {
+    secrets.iter().find_map(|secret| match secret.check(method, salt, answer) {
+        Verdict::Right(secret) => Some(secret),
+        Verdict::Wrong | Verdict::Unknown => None,
+    })
+}
+
+/// The method of the client's first answer; a client that names none speaks mysql_native_password.
+fn announced(login: &Login) -> Method {
+    login.method.as_deref().map_or(Method::Native, Method::from_name)
+}
+
+fn bad_method() -> Fault {
+    Fault::client("a method that cannot be switched to", Some(bad_handshake()))
+}

@@ -1,0 +1,224 @@
+//! A login that the client and the server settle between themselves: challenge and answer pass through tidegate.
+//!
+//! tidegate steps in only where the two links differ. A password sent in full is taken from the client (TLS, or RSA by
+//! tidegate's key) and handed on in the way that the backend's link asks for; having been seen, it is learned.
+
+use crate::login::dial::{Dial, Step};
+use crate::login::methods::secret::Secret;
+use crate::login::methods::{Method, Scramble, caching_sha2, scramble_from};
+use crate::net::channel::Channel;
+use crate::net::settings::Address;
+use crate::proxy::backend::{BackendFacts, Password, finish_with};
+use crate::proxy::error::{Fault, bad_handshake};
+use crate::proxy::server::Proxy;
+use crate::proxy::statement;
+use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::AuthSwitch;
+
+/// The request for the RSA public key in sha256_password.
+const SHA256_REQUEST_PUBLIC_KEY: u8 = 1;
+
+/// How a relayed login ended well.
+pub struct Accepted {
+    /// The server's OK payload.
+    pub ok: Vec<u8>,
+    /// The password, where it went through tidegate and the server took it.
+    pub learned: Option<Secret>,
+}
+
+/// One relayed login; the backend has been told who logs in, and its next packet is awaited.
+pub struct Relayed<'a> {
+    /// The proxy, for its RSA key and its settings.
+    pub proxy: &'a Proxy,
+    /// Towards the client.
+    pub client: &'a mut Channel,
+    /// Towards the backend.
+    pub backend: &'a mut Channel,
+    /// What is known of the backend.
+    pub facts: BackendFacts,
+    /// The method by which the client has already answered the backend's own challenge; `None`: it was asked nothing.
+    pub answered: Option<(Method, Scramble)>,
+}
+
+impl Relayed<'_> {
+    /// Runs it to the end. A refusal is a [`Fault`] whose answer is the server's own. Not cancel safe.
+    pub async fn run(mut self) -> Result<Accepted, Fault> {
+        loop {
+            let packet = self.from_backend().await?;
+            let ended = match packet.first() {
+                Some(0x00) => return self.accepted(packet, None).await,
+                Some(0xFF) => return Err(Fault::refused(ErrPacket::parse(&packet).ok_or_else(malformed)?)),
+                Some(0xFE) => self.switch(&packet).await?,
+                Some(0x01) => self.more(&packet).await?,
+                _ => return Err(malformed()),
+            };
+            if let Some((ok, secret)) = ended {
+                return self.accepted(ok, Some(secret)).await;
+            }
+        }
+    }
+
+    /// The server's OK counts only if it rests on what the client knows, not on where tidegate stands.
+    async fn accepted(self, ok: Vec<u8>, learned: Option<Secret>) -> Result<Accepted, Fault> {
+        if self.answered.is_none() || by_place(self.proxy, self.backend, self.facts).await? {
+            return Err(refused_by_place());
+        }
+        Ok(Accepted { ok, learned })
+    }
+
+    /// The server asks (again) by a method of its choice.
+    async fn switch(&mut self, packet: &[u8]) -> Result<Option<(Vec<u8>, Secret)>, Fault> {
+        let switch = AuthSwitch::parse(packet).ok_or_else(malformed)?;
+        let method = Method::from_name(&switch.method);
+        if method == Method::ClearPassword && self.client.stream.is_secure() && !self.backend.stream.is_secure() {
+            let text = "tidegate does not send a password in clear that came over TLS: use backend.tls";
+            return Err(Fault::own(text, ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text)));
+        }
+        self.client.write(packet).await.map_err(Fault::of_client)?;
+        let answer = self.from_client().await?;
+        let scramble = scramble_from(&switch.data).unwrap_or_default();
+        self.answered = Some((method.clone(), scramble));
+        match method {
+            Method::Sha256 if !is_no_password(&answer) => self.full_sha256(&switch, answer).await.map(Some),
+            Method::CachingSha2 if self.client.stream.is_secure() && !is_no_password(&answer) => {
+                self.full_caching_sha2_over_tls(&switch).await.map(Some)
+            }
+            _ => {
+                self.to_backend(&answer).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A method's further packet.
+    async fn more(&mut self, packet: &[u8]) -> Result<Option<(Vec<u8>, Secret)>, Fault> {
+        match (&self.answered, packet) {
+            (Some((Method::CachingSha2, _)), [1, caching_sha2::FAST_AUTH_OK]) => {
+                self.client.write(packet).await.map_err(Fault::of_client)?;
+                Ok(None)
+            }
+            (&Some((Method::CachingSha2, scramble)), [1, caching_sha2::FULL_AUTH_NEEDED]) => {
+                self.full_caching_sha2(packet, scramble).await.map(Some)
+            }
+            _ => {
+                self.client.write(packet).await.map_err(Fault::of_client)?;
+                let answer = self.from_client().await?;
+                self.to_backend(&answer).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A client whose link nobody reads is asked for the password at once, so that the account can be pooled.
+    async fn full_caching_sha2_over_tls(&mut self, switch: &AuthSwitch) -> Result<(Vec<u8>, Secret), Fault> {
+        let password = ask_in_full(self.client).await?;
+        self.log_in(Secret::password(&password), switch).await
+    }
+
+    /// The backend wants the password itself: taken from the client in its link's way, handed on in the backend's.
+    async fn full_caching_sha2(&mut self, packet: &[u8], scramble: Scramble) -> Result<(Vec<u8>, Secret), Fault> {
+        self.client.write(packet).await.map_err(Fault::of_client)?;
+        let answer = self.from_client().await?;
+        let password = self.password(answer, scramble, caching_sha2::REQUEST_PUBLIC_KEY).await?;
+        let secret = Secret::password(&password);
+        let ok = {
+            let dial = Dial::new(&secret, Method::CachingSha2, scramble, self.backend.stream.is_secure());
+            let begin = dial.full()?;
+            finish_with(self.backend, dial, begin).await?
+        };
+        Ok((ok, secret))
+    }
+
+    async fn full_sha256(&mut self, switch: &AuthSwitch, answer: Vec<u8>) -> Result<(Vec<u8>, Secret), Fault> {
+        let scramble = scramble_from(&switch.data).ok_or_else(malformed)?;
+        let password = self.password(answer, scramble, SHA256_REQUEST_PUBLIC_KEY).await?;
+        self.log_in(Secret::password(&password), switch).await
+    }
+
+    /// Answers the backend's question with a password that the client has just given.
+    async fn log_in(&mut self, secret: Secret, switch: &AuthSwitch) -> Result<(Vec<u8>, Secret), Fault> {
+        let ok = {
+            let mut dial = Dial::new(&secret, Method::Other("none".into()), [0; 20], self.backend.stream.is_secure());
+            let begin: Step = dial.packet(&switch.payload())?;
+            finish_with(self.backend, dial, begin).await?
+        };
+        Ok((ok, secret))
+    }
+
+    /// The password in a client's packet: in clear over TLS or a Unix socket, by tidegate's RSA key otherwise.
+    async fn password(&mut self, answer: Vec<u8>, scramble: Scramble, request: u8) -> Result<Password, Fault> {
+        if self.client.stream.is_secure() {
+            return Ok(in_clear(answer));
+        }
+        let key = self.proxy.rsa_key().await?;
+        let cipher = if answer == [request] {
+            let answer = [&[1], key.public_pem().as_bytes()].concat();
+            self.client.write(&answer).await.map_err(Fault::of_client)?;
+            self.from_client().await?
+        } else {
+            answer
+        };
+        key.decrypt_password(&cipher, &scramble)
+            .map_err(|error| Fault::client(format!("password not readable: {error}"), Some(bad_handshake())))
+    }
+
+    async fn from_client(&mut self) -> Result<Vec<u8>, Fault> {
+        self.client.read().await.map_err(Fault::of_client)
+    }
+
+    async fn from_backend(&mut self) -> Result<Vec<u8>, Fault> {
+        let limit = self.proxy.settings.backend.connect_timeout;
+        tokio::time::timeout(limit, self.backend.read())
+            .await
+            .map_err(|_| Fault::backend("the server was silent in the middle of a login"))?
+            .map_err(Fault::of_backend)
+    }
+
+    async fn to_backend(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        self.backend.write(payload).await.map_err(Fault::of_backend)
+    }
+}
+
+/// Asks a client on a safe link for its whole caching_sha2_password password.
+pub async fn ask_in_full(client: &mut Channel) -> Result<Password, Fault> {
+    client.write(&[1, caching_sha2::FULL_AUTH_NEEDED]).await.map_err(Fault::of_client)?;
+    client.read().await.map(in_clear).map_err(Fault::of_client)
+}
+
+fn in_clear(mut answer: Vec<u8>) -> Password {
+    if answer.last() == Some(&0) {
+        answer.pop();
+    }
+    Password::new(answer)
+}
+
+/// An account without a password is answered by nothing, or by a lone NUL.
+fn is_no_password(answer: &[u8]) -> bool {
+    matches!(answer, [] | [0])
+}
+
+/// Whether the account that was just logged in can be entered by tidegate's own place on a Unix socket, whatever the
+/// client answered (`IDENTIFIED VIA mysql_native_password OR unix_socket`). Over TCP there is no such place.
+pub async fn by_place(proxy: &Proxy, backend: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
+    if !matches!(proxy.settings.backend.address, Address::Unix(_)) || !facts.mariadb {
+        return Ok(false);
+    }
+    let shown = statement::query(backend, facts.capabilities, "SHOW CREATE USER CURRENT_USER()").await?;
+    let text = match shown {
+        Ok(rows) => rows.into_iter().flatten().flatten().flatten().collect::<Vec<u8>>(),
+        // What cannot be ruled out is refused.
+        Err(_) => return Ok(true),
+    };
+    Ok(["unix_socket", "auth_socket", "gssapi"].iter().any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some()))
+}
+
+/// What a client hears that would have got in by tidegate's own place.
+pub fn refused_by_place() -> Fault {
+    let text = "Access denied: this account logs in by the place of its process (unix_socket), \
+                which a client of tidegate does not have; give it a password";
+    Fault { why: text.into(), ..Fault::refused(ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)) }
+}
+
+fn malformed() -> Fault {
+    Fault::backend("the server sent a malformed packet during login")
+}
