@@ -1,9 +1,7 @@
 //! Checks across tables, on what they resolved to.
 
-use std::net::SocketAddr;
-
 use super::Config;
-use super::address::is_local;
+use super::address::{covers, is_local};
 use super::problem::Fault;
 use super::section::Reader;
 use crate::net::settings::{Address, SendProxyProtocol};
@@ -19,7 +17,8 @@ pub fn check(reader: &mut Reader<'_>, config: &Config) {
 
 fn check_not_itself(reader: &mut Reader<'_>, config: &Config) {
     let backend = &config.proxy.backend.address;
-    if config.proxy.listen.addresses.contains(backend) {
+    let mut own = config.proxy.listen.addresses.iter();
+    if own.any(|listen| covers(listen, backend)) {
         let fault = Fault::new(
             "is the address that tidegate itself listens on",
             "write the MySQL server's address",
@@ -30,30 +29,26 @@ fn check_not_itself(reader: &mut Reader<'_>, config: &Config) {
 
 /// Of two that listen on one port, the second cannot start.
 fn check_admin_ports(reader: &mut Reader<'_>, config: &Config) {
+    let mut taken: Vec<(&str, Address)> = Vec::new();
+    for address in &config.proxy.listen.addresses {
+        taken.push(("listen.address", address.clone()));
+    }
     let admin = [
         ("admin.http", config.admin.http),
         ("admin.sql", config.admin.sql),
     ];
     for (path, address) in admin {
-        let taken = |listen: &&Address| address.is_some_and(|address| is_same(listen, address));
-        if let Some(listen) = config.proxy.listen.addresses.iter().find(taken) {
-            let what = format!("{listen} is taken by listen.address");
+        let Some(address) = address.map(|address| Address::Tcp(address.to_string())) else {
+            continue;
+        };
+        let clash =
+            |(_, other): &&(&str, Address)| covers(other, &address) || covers(&address, other);
+        if let Some((owner, _)) = taken.iter().find(clash) {
+            let what = format!("{address} is taken by {owner}");
             reader.error_at(path, Fault::new(what, "write another port, or \"off\""));
         }
+        taken.push((path, address));
     }
-    if config.admin.http.is_some_and(|http| http.port() != 0)
-        && config.admin.http == config.admin.sql
-    {
-        let fault = Fault::new(
-            "is the same as admin.http",
-            "write another port, or \"off\"",
-        );
-        reader.error_at("admin.sql", fault);
-    }
-}
-
-fn is_same(listen: &Address, admin: SocketAddr) -> bool {
-    admin.port() != 0 && matches!(listen, Address::Tcp(tcp) if tcp.parse() == Ok(admin))
 }
 
 fn check_send_proxy_protocol(reader: &mut Reader<'_>, config: &Config) {

@@ -1,6 +1,6 @@
 //! Addresses: `host:port`, `[::1]:6033`, `unix:/path`; ranges such as `10.0.0.0/8`.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use toml::de::DeValue;
@@ -69,6 +69,32 @@ pub fn is_local(address: &Address) -> bool {
         Address::Unix(_) => true,
         Address::Tcp(tcp) => host_of(tcp).is_some_and(is_local_host),
     }
+}
+
+/// Whether who listens on `listen` is also found at `other`; port 0 is a port of its own each time.
+pub fn covers(listen: &Address, other: &Address) -> bool {
+    let (Address::Tcp(listen_tcp), Address::Tcp(other_tcp)) = (listen, other) else {
+        return listen == other;
+    };
+    let (Some((host, port)), Some((other_host, other_port))) =
+        (numeric(listen_tcp), numeric(other_tcp))
+    else {
+        return listen == other && !listen_tcp.ends_with(":0");
+    };
+    let everywhere = host.is_unspecified() && other_host.is_loopback();
+    port != 0 && port == other_port && (host == other_host || everywhere)
+}
+
+/// `host:port` where the host is an IP address, or `localhost`.
+fn numeric(tcp: &str) -> Option<(IpAddr, u16)> {
+    let (_, port) = tcp.rsplit_once(':')?;
+    let host = host_of(tcp)?;
+    let ip = match host.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical(),
+        Err(_) if is_local_host(host) => Ipv4Addr::LOCALHOST.into(),
+        Err(_) => return None,
+    };
+    Some((ip, port.parse().ok()?))
 }
 
 fn is_local_host(host: &str) -> bool {
@@ -150,6 +176,8 @@ fn no_address(typed: &str, usual_port: u16) -> Fault {
         format!("write \"[{host}]:{port}\"")
     } else if typed.parse::<Ipv6Addr>().is_ok() {
         format!("write \"[{typed}]:{usual_port}\"")
+    } else if typed.parse::<u16>().is_ok() {
+        format!("write \"127.0.0.1:{typed}\"")
     } else if is_host(typed) {
         format!("write \"{typed}:{usual_port}\"")
     } else if typed.starts_with('/') {
@@ -208,6 +236,7 @@ mod tests {
     fn what_is_no_address_is_answered_with_one() {
         for (typed, instead) in [
             ("db.example", "write \"db.example:3306\""),
+            ("3307", "write \"127.0.0.1:3307\""),
             ("::1", "write \"[::1]:3306\""),
             ("::1:6033", "write \"[::1]:6033\""),
             ("/run/x.sock", "write \"unix:/run/x.sock\""),
@@ -275,6 +304,33 @@ mod tests {
             assert!(!is_local(&Address::Tcp(open.into())), "{open}");
         }
         assert!(is_local(&Address::Unix("/x".into())));
+    }
+
+    #[test]
+    fn an_address_covers_what_it_is_found_at() {
+        let tcp = |text: &str| Address::Tcp(text.to_owned());
+        for (listen, other, expected) in [
+            ("127.0.0.1:3306", "127.0.0.1:3306", true),
+            ("127.0.0.1:3306", "localhost:3306", true),
+            ("0.0.0.0:3306", "127.0.0.1:3306", true),
+            ("[::]:3306", "[::1]:3306", true),
+            ("[::]:3306", "127.0.0.1:3306", true),
+            ("db:3306", "db:3306", true),
+            ("127.0.0.1:3306", "127.0.0.2:3306", false),
+            ("127.0.0.1:3306", "127.0.0.1:3307", false),
+            ("0.0.0.0:3306", "10.0.0.9:3306", false),
+            ("0.0.0.0:3306", "db:3306", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!(
+                covers(&tcp(listen), &tcp(other)),
+                expected,
+                "{listen} {other}"
+            );
+        }
+        let unix = Address::Unix("/x".into());
+        assert!(covers(&unix, &unix));
+        assert!(!covers(&unix, &tcp("127.0.0.1:1")));
     }
 
     #[test]

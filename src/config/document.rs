@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn every_value_knows_its_line() {
         let text = "a = 1\n\n[t]\nb = [\n  1,\n  2,\n]\n[[u]]\nn = 1\n[[u]]\nn = 2\n";
-        let document = Document::parse(text).ok().expect("valid");
+        let document = Document::parse(text).expect("valid");
         let lines: Vec<_> = document
             .entries()
             .iter()

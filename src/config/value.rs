@@ -31,9 +31,7 @@ pub fn text(value: &DeValue<'_>) -> Read<String> {
 /// No text, or an empty one.
 pub fn some_text(value: &DeValue<'_>) -> Read<String> {
     match text(value)? {
-        empty if empty.is_empty() => {
-            Err(Fault::new("is empty", "write a text or take the key out"))
-        }
+        empty if empty.is_empty() => Err(Fault::new("is empty", "write a text between the quotes")),
         text => Ok(text),
     }
 }
@@ -92,14 +90,14 @@ where
             let (first, last) = (range.start(), range.end());
             format!("write a whole number from {first} to {last}, without quotes")
         };
-        let number = integer(value).ok_or_else(|| {
+        let DeValue::Integer(typed) = value else {
             let what = format!("must be a whole number, is {}", kind(value));
-            Fault::new(what, instead())
-        })?;
-        T::try_from(number)
-            .ok()
+            return Err(Fault::new(what, instead()));
+        };
+        integer(value)
+            .and_then(|number| T::try_from(number).ok())
             .filter(|number| range.contains(number))
-            .ok_or_else(|| Fault::new(format!("{number} is out of range"), instead()))
+            .ok_or_else(|| Fault::new(format!("{typed} is out of range"), instead()))
     }
 }
 
@@ -224,7 +222,8 @@ pub fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<
 pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a point",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
@@ -275,10 +274,10 @@ mod tests {
             ("-5", "-5 is out of range"),
             ("100", "100 is out of range"),
             ("\"5\"", "must be a whole number, is text"),
-            ("5.5", "must be a whole number, is a number"),
+            ("5.5", "must be a whole number, is a number with a point"),
             (
                 "99999999999999999999",
-                "must be a whole number, is a number",
+                "99999999999999999999 is out of range",
             ),
         ] {
             assert_eq!(

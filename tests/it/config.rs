@@ -7,6 +7,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+#[path = "config/bad.rs"]
+mod bad;
+#[path = "config/command_line.rs"]
+mod command_line;
+#[path = "config/good.rs"]
+mod good;
 #[path = "config/sample.rs"]
 mod sample;
 
@@ -50,18 +56,18 @@ impl Site {
             .expect("the binary runs")
     }
 
-    /// Runs `check`, which must fail with exactly these errors (each without its `error: proxy.toml:`).
+    /// Runs `check`, which must fail with exactly these errors (each without its `error: ./proxy.toml:`).
     #[track_caller]
     fn refused(&self, errors: &[&str]) {
         let output = self.run(&["check"]);
         let stderr = String::from_utf8(output.stderr).expect("UTF-8");
         let mut expected: String = errors
             .iter()
-            .map(|error| format!("error: proxy.toml:{error}\n"))
+            .map(|error| format!("error: ./proxy.toml:{error}\n"))
             .collect();
         expected += &match errors.len() {
-            1 => "proxy.toml: 1 error to correct\n".to_owned(),
-            count => format!("proxy.toml: {count} errors to correct\n"),
+            1 => "./proxy.toml: 1 error to correct\n".to_owned(),
+            count => format!("./proxy.toml: {count} errors to correct\n"),
         };
         assert_eq!(stderr, expected);
         assert_eq!(output.status.code(), Some(2));

@@ -18,6 +18,9 @@ pub fn read(reader: &mut Reader<'_>) -> ListenSettings {
     let cores = reader.surroundings.cores;
     let s = &mut reader.section("listen");
     let (tls_cert, tls_key) = certificate_and_key(s);
+    let tls = s.get("tls", ListenTls::Allowed, one_of(TLS));
+    let tls_client_ca = pem(s, "tls_client_ca", Pem::Certificates);
+    require_tls(s, tls);
     ListenSettings {
         addresses: addresses(s),
         max_clients: s.get("max_clients", MAX_CLIENTS, count(1..=1_000_000)),
@@ -25,10 +28,10 @@ pub fn read(reader: &mut Reader<'_>) -> ListenSettings {
             0 => cores,
             workers => workers,
         },
-        tls: s.get("tls", ListenTls::Allowed, one_of(TLS)),
+        tls,
         tls_cert,
         tls_key,
-        tls_client_ca: pem(s, "tls_client_ca", Pem::Certificates),
+        tls_client_ca,
         proxy_protocol_from: s.list("proxy_protocol_from", range).unwrap_or_default(),
         login_timeout: s.get("login_timeout", LOGIN_TIMEOUT, some_duration),
         idle_timeout: s.get("idle_timeout", None, off_or(some_duration)),
@@ -40,6 +43,17 @@ const TLS: &[(&str, ListenTls)] = &[
     ("off", ListenTls::Off),
     ("required", ListenTls::Required),
 ];
+
+/// Whoever asks for certificates does not mean to let in who has none by leaving TLS out.
+fn require_tls(s: &mut Section<'_, '_>, tls: ListenTls) {
+    if tls != ListenTls::Required && s.has("tls_client_ca") && s.is_sound("tls") {
+        let fault = Fault::new(
+            "clients without TLS get in without a certificate",
+            "write tls = \"required\" as well",
+        );
+        s.error("tls_client_ca", fault);
+    }
+}
 
 fn addresses(s: &mut Section<'_, '_>) -> Vec<Address> {
     let usual = || vec![Address::Tcp("127.0.0.1:6033".to_owned())];
