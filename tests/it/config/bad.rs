@@ -148,7 +148,7 @@ fn addresses_that_clash() {
     );
     refused(
         "admin.http = \"127.0.0.1:1\"\nadmin.sql = \"127.0.0.1:1\"\n",
-        &["1: admin.sql: 127.0.0.1:1 is taken by admin.http; write another port, or \"off\""],
+        &["2: admin.sql: 127.0.0.1:1 is taken by admin.http; write another port, or \"off\""],
     );
 }
 

@@ -1,5 +1,7 @@
 //! The sample file is the documentation: it is whole, it works, and its defaults are the true ones.
 
+use proptest::prelude::*;
+
 use super::{Site, certificate};
 use tidegate::config::{Surroundings, known_keys, resolve};
 use tidegate::net::settings::Address;
@@ -162,4 +164,24 @@ fn all_of_it_uncommented_still_parses() {
         .collect();
     let loaded = resolve(&single.join("\n"), set).expect("in order");
     assert_eq!(loaded.config.proxy.auth.users[0].name, "app");
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_sample_is_answered_with_places_in_the_file(
+        from in 0..SAMPLE.len(), cut in 0..200usize, put in "[ -~\n]{0,12}",
+    ) {
+        let all = uncommented();
+        let (from, to) = (from.min(all.len()), (from + cut).min(all.len()));
+        let damaged = format!("{}{put}{}", &all[..from], &all[to..]);
+        let (errors, warnings) = match resolve(&damaged, SURROUNDINGS) {
+            Ok(loaded) => (Vec::new(), loaded.warnings),
+            Err(faults) => faults,
+        };
+        let lines = damaged.lines().count().max(1);
+        for problem in errors.iter().chain(&warnings) {
+            prop_assert!(problem.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{}", problem);
+            prop_assert!(!problem.fault.what.is_empty() && !problem.fault.instead.is_empty());
+        }
+    }
 }
