@@ -5,6 +5,7 @@
 //! `net` on `wire` and `login`; `stats` on `wire` and `sql`; `proxy` on all of these;
 //! `config` knows each module's `Settings`, none knows `config`.
 
+pub mod admin;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -1,3 +1,56 @@
 //! The `tidegate` binary.
 
-fn main() {}
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidegate::cli::{Cli, Command};
+use tidegate::commands;
+use tidegate::config::{self, Loaded, locate, logging};
+use tidegate::proxy::server;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let command = cli.command();
+    let file = match locate::locate(cli.config, locate::PLACES) {
+        Ok(file) => file,
+        Err(error) => return bad_config(&error),
+    };
+    let loaded = match config::load(&file) {
+        Ok(loaded) => loaded,
+        Err(error) => return bad_config(&error),
+    };
+    match command {
+        Command::Serve => serve(&file, loaded),
+        Command::Check => check(&file, &loaded),
+    }
+}
+
+fn serve(file: &Path, loaded: Loaded) -> ExitCode {
+    logging::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.describe(file));
+    }
+    match server::serve(loaded.config.proxy) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(file: &Path, loaded: &Loaded) -> ExitCode {
+    for warning in &loaded.warnings {
+        eprintln!("warning: {}", warning.describe(file));
+    }
+    println!("{} is in order", file.display());
+    println!("{}", commands::check::summary(&loaded.config.proxy));
+    ExitCode::SUCCESS
+}
+
+/// Scripts tell a config to correct (2) from a proxy that failed (1).
+fn bad_config(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,3 @@
+//! The view into a running proxy: HTTP, console, reload.
+
+pub mod settings;
