@@ -1,4 +1,13 @@
 //! What tidegate knows about the traffic: one record per command, histograms, digests, the slow log.
 
+pub mod commands;
+pub mod counters;
+pub mod histogram;
 pub mod record;
+pub mod recorder;
 pub mod settings;
+pub mod slowest;
+pub mod snapshot;
+pub mod tally;
+pub mod timer;
+pub mod top;
