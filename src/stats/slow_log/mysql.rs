@@ -13,6 +13,8 @@
 //! mysqldumpslow takes header lines off only where they stand as above, one by one, and everything below them for the
 //! statement. That fixes the date's old form (it does not know ISO dates), and that all attributes share the
 //! `Rows_affected` line. Both tools end a record at `;`, newline, `#`: so such a line of a statement is indented.
+//! The digest has its `0x` because pt-query-digest takes an attribute whose first value is all digits for a number,
+//! and stops at the next one that is none.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -102,7 +104,7 @@ fn attributes(entry: &Entry) -> String {
     };
     let _ = write!(
         line,
-        "  Tidegate_pin_reason: {pin_reason}  Tidegate_backend_id: {}  Tidegate_digest: {:016x}",
+        "  Tidegate_pin_reason: {pin_reason}  Tidegate_backend_id: {}  Tidegate_digest: 0x{:016x}",
         entry.backend_id, entry.digest
     );
     if matches!(entry.outcome, Outcome::ClientGone | Outcome::BackendGone) {
