@@ -13,7 +13,7 @@ const LABEL_START_NS: u64 = 1_000_000;
 /// Significant decimal digits of the totals.
 const PHASE_DIGITS: u8 = 3;
 /// Significant decimal digits per label.
-const LABEL_DIGITS: u8 = 2;
+pub(crate) const LABEL_DIGITS: u8 = 2;
 
 /// One command's phase, in the order of [`PhaseHistograms::iter`].
 pub const PHASES: [&str; 6] = ["total", "queue", "restore", "server", "transfer", "client"];
@@ -53,10 +53,7 @@ pub(crate) fn record<T: Counter>(histogram: &mut Histogram<T>, nanos: u64) {
 }
 
 /// Adds `from` to `into`; both are of one of the shapes above.
-pub(crate) fn add<T: Counter, F: Counter>(into: &mut Histogram<T>, from: &Histogram<F>)
-where
-    T: From<F>,
-{
+pub(crate) fn add<T: Counter + From<F>, F: Counter>(into: &mut Histogram<T>, from: &Histogram<F>) {
     for step in from.iter_recorded() {
         let value = step.value_iterated_to().min(HIGH_NS);
         let _ = into.record_n(value, T::from(step.count_at_value()));

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod counters;
 pub mod histogram;
+pub mod hlog;
 pub mod record;
 pub mod recorder;
 mod rotating_file;

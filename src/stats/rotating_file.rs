@@ -44,15 +44,27 @@ impl RotatingFile {
         })
     }
 
-    /// Bytes in the file now.
-    pub fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+    /// Whether these many bytes more stand at a file's beginning. A full file is rotated now, so that a header may come first.
+    pub fn begins_anew_with(&mut self, bytes: usize) -> io::Result<bool> {
+        let length = self.length()?;
+        if length > 0 && self.exceeds(length, bytes) {
+            self.rotate()?;
+        }
+        Ok(self.length()? == 0)
     }
 
     /// Opens the path anew: somebody else moved the file away.
     pub fn reopen(&mut self) -> io::Result<()> {
         self.file = open_at_end(&self.path)?;
         Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn exceeds(&self, length: u64, more: usize) -> bool {
+        self.max_size.is_some_and(|max| length + more as u64 > max)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
