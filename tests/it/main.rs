@@ -2,3 +2,5 @@
 
 mod arrows;
 mod config;
+mod hlog;
+mod slow_log;

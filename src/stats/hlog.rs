@@ -1,0 +1,224 @@
+//! Histograms on disk: HdrHistogram's interval log (compressed V2), values in nanoseconds.
+//!
+//! The untagged line is the total; tags name the rest ([`tag`]). A file is written whole or by whole lines, one call to
+//! the system each, so that a reader never meets half a line.
+
+pub mod table;
+pub mod tag;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriter, IntervalLogWriterBuilder, Tag};
+use rustc_hash::FxHashSet;
+
+use super::histogram::{self, LABEL_DIGITS, LabelHistogram};
+use super::recorder::Recorders;
+use super::rotating_file::RotatingFile;
+use super::snapshot::{Baseline, DigestStats, Snapshot};
+
+/// The maxima within the log, for human eyes, are in milliseconds as HdrHistogram's own logs have them.
+const NANOS_PER_MAX_UNIT: f64 = 1e6;
+/// An interval log is rotated above this size, in bytes.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+/// How many rotated interval logs are kept.
+const KEPT_LOGS: usize = 4;
+/// How many digests are remembered as named in the file; beyond, they are named again.
+const MAX_NAMED: usize = 10_000;
+
+/// The stretch of time that a histogram covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its beginning, since 1970.
+    pub start: Duration,
+    /// Its length.
+    pub length: Duration,
+}
+
+impl Span {
+    /// From one point to another, since 1970; backward clocks give an empty span.
+    pub fn between(start: Duration, end: Duration) -> Self {
+        Span {
+            start,
+            length: end.saturating_sub(start),
+        }
+    }
+}
+
+/// A whole log of this snapshot: header, names of digests, one line per histogram that is not empty (the total always).
+pub fn encode(snapshot: &Snapshot, span: Span) -> Vec<u8> {
+    let mut out = header(span.start);
+    out.extend(names(&snapshot.digests));
+    out.extend(lines(snapshot, span));
+    out
+}
+
+/// Writes a whole log to `path` by way of a temporary file beside it: readers see the old one or the new one.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn dump(path: &Path, snapshot: &Snapshot, span: Span) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    std::fs::write(&temporary, encode(snapshot, span))
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+/// The log that grows by one interval at a time: `histogram.path`, every `histogram.interval`.
+#[derive(Debug)]
+pub struct IntervalLog {
+    file: RotatingFile,
+    baseline: Baseline,
+    /// The end of the last interval, since 1970.
+    until: Duration,
+    /// Digests whose text is in the file.
+    named: FxHashSet<u64>,
+}
+
+impl IntervalLog {
+    /// Opens (and goes on with) the log at `path`; `now` is the first interval's beginning, since 1970. What was recorded
+    /// before this call belongs to the first interval.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written.
+    pub fn open(path: &Path, now: Duration) -> io::Result<Self> {
+        let file = RotatingFile::open(path, Some(MAX_LOG_BYTES), KEPT_LOGS)?;
+        Ok(IntervalLog {
+            file,
+            baseline: Baseline::new(),
+            until: now,
+            named: FxHashSet::default(),
+        })
+    }
+
+    /// Appends what came since the last call, and returns it. With nothing recorded one line (an empty total) shows that
+    /// tidegate was there.
+    ///
+    /// # Errors
+    /// The file cannot be written; the interval is lost for the file, not for the recorders.
+    pub fn write_interval(&mut self, recorders: &Recorders, now: Duration) -> io::Result<Snapshot> {
+        let snapshot = self.baseline.advance(recorders);
+        let span = Span::between(self.until, now);
+        self.until = now.max(self.until);
+        let body = lines(&snapshot, span);
+        if self.file.begins_anew_with(body.len())? {
+            self.named.clear();
+            self.file.append(&header(span.start))?;
+        }
+        let names = self.new_names(&snapshot.digests);
+        self.file.append(&[names, body].concat())?;
+        Ok(snapshot)
+    }
+
+    /// Opens the path anew: for SIGHUP after logrotate moved it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        self.named.clear();
+        self.file.reopen()
+    }
+
+    fn new_names(&mut self, digests: &[DigestStats]) -> Vec<u8> {
+        if self.named.len() > MAX_NAMED {
+            self.named.clear();
+        }
+        names(
+            digests
+                .iter()
+                .filter(|stats| self.named.insert(stats.digest)),
+        )
+    }
+}
+
+fn header(start: Duration) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut serializer = V2DeflateSerializer::new();
+    // Writing to memory cannot fail.
+    let _ = IntervalLogWriterBuilder::new()
+        .add_comment("[Histogram log format version 1.3]")
+        .add_comment("[tidegate: values are nanoseconds; untagged: total; blanks and commas in tags are %20 and %2C]")
+        .with_start_time(SystemTime::UNIX_EPOCH + start)
+        .with_max_value_divisor(NANOS_PER_MAX_UNIT)
+        .begin_log_with(&mut out, &mut serializer)
+        .map(drop);
+    out
+}
+
+/// Comment lines that say what the digests stand for.
+fn names<'a>(digests: impl IntoIterator<Item = &'a DigestStats>) -> Vec<u8> {
+    let line = |stats: &DigestStats| {
+        let text = stats.text.fingerprint.replace(char::is_control, " ");
+        format!("#[digest {:016x}: {text}]\n", stats.digest).into_bytes()
+    };
+    digests.into_iter().flat_map(line).collect()
+}
+
+fn lines(snapshot: &Snapshot, span: Span) -> Vec<u8> {
+    let mut lines = Lines {
+        out: Vec::new(),
+        span,
+    };
+    for (phase, histogram) in snapshot.phases.iter() {
+        match phase {
+            "total" => lines.add(histogram, None),
+            _ => lines.add_tagged(histogram, &tag::phase(phase)),
+        }
+    }
+    for stats in &snapshot.labels {
+        lines.add_label(
+            &stats.tally.histogram,
+            &tag::label(&stats.label.user, &stats.label.schema),
+        );
+    }
+    lines.add_label(&snapshot.labels_other.histogram, tag::OTHER_LABELS);
+    for stats in &snapshot.digests {
+        lines.add_label(&stats.tally.histogram, &tag::digest(stats.digest));
+    }
+    lines.add_label(&snapshot.digests_other.histogram, tag::OTHER_DIGESTS);
+    lines.out
+}
+
+struct Lines {
+    out: Vec<u8>,
+    span: Span,
+}
+
+impl Lines {
+    fn add_tagged(&mut self, histogram: &Histogram<u64>, tag: &str) {
+        if let (Some(tag), false) = (Tag::new(tag), histogram.is_empty()) {
+            self.add(histogram, Some(tag));
+        }
+    }
+
+    /// All labels get the same range, whatever they have grown to: not every reader adds up different ones.
+    fn add_label(&mut self, grown: &LabelHistogram, tag: &str) {
+        let mut whole = histogram::whole_range(LABEL_DIGITS);
+        histogram::add(&mut whole, grown);
+        self.add_tagged(&whole, tag);
+    }
+
+    fn add(&mut self, histogram: &Histogram<u64>, tag: Option<Tag<'_>>) {
+        let mut serializer = V2DeflateSerializer::new();
+        let before = self.out.len();
+        let writer = writer(&mut self.out, &mut serializer);
+        let written = writer
+            .map(|mut w| w.write_histogram(histogram, self.span.start, self.span.length, tag));
+        if !matches!(written, Ok(Ok(()))) {
+            self.out.truncate(before);
+        }
+    }
+}
+
+/// A writer that goes on where a header was written.
+fn writer<'a>(
+    out: &'a mut Vec<u8>,
+    serializer: &'a mut V2DeflateSerializer,
+) -> io::Result<IntervalLogWriter<'a, 'a, Vec<u8>, V2DeflateSerializer>> {
+    IntervalLogWriterBuilder::new().begin_log_with(out, serializer)
+}

@@ -1,0 +1,70 @@
+//! Statements that may carry an account's password: their text is never put on record, their fingerprint is.
+
+/// Whether a statement may hold a password of the server's own accounts (CREATE USER, GRANT, SET PASSWORD, CHANGE MASTER,
+/// PASSWORD()). Judged by words alone, comments included: rather once too often.
+pub(crate) fn may_hold_password(sql: &[u8]) -> bool {
+    let (mut set, mut password) = (false, false);
+    for (word, next) in words(sql) {
+        match () {
+            () if is(word, b"identified") || ends_in(word, b"_password") => return true,
+            () if is(word, b"password") && next == Some(b'(') => return true,
+            () if is(word, b"password") => password = true,
+            () if is(word, b"set") => set = true,
+            () => {}
+        }
+    }
+    set && password
+}
+
+/// Each word with the byte behind it.
+fn words(sql: &[u8]) -> impl Iterator<Item = (&[u8], Option<u8>)> {
+    sql.chunk_by(|a, b| is_word(*a) == is_word(*b))
+        .filter(|chunk| is_word(chunk[0]))
+        .map(|word| {
+            let end = word.as_ptr_range().end as usize - sql.as_ptr() as usize;
+            (word, sql.get(end).copied())
+        })
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn is(word: &[u8], lower: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(lower)
+}
+
+fn ends_in(word: &[u8], lower: &[u8]) -> bool {
+    word.len() >= lower.len() && is(&word[word.len() - lower.len()..], lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_statements_are_recognized() {
+        for sql in [
+            "CREATE USER a IDENTIFIED BY 'x'",
+            "alter user a identified/**/with caching_sha2_password by 'x'",
+            "GRANT ALL ON *.* TO a IDENTIFIED  BY 'x'",
+            "SET PASSWORD FOR a = 'x'",
+            "SELECT PASSWORD('x')",
+            "CHANGE MASTER TO MASTER_PASSWORD = 'x'",
+        ] {
+            assert!(may_hold_password(sql.as_bytes()), "{sql}");
+        }
+    }
+
+    #[test]
+    fn common_statements_are_not() {
+        for sql in [
+            "SELECT password FROM t WHERE id = 1",
+            "SET NAMES utf8mb4",
+            "",
+            "INSERT INTO t VALUES ('a')",
+        ] {
+            assert!(!may_hold_password(sql.as_bytes()), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A slow command's record on its way to the writer: owned, bounded.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::stats::record::{Identity, Outcome, Phases, QueryRecord};
+use crate::stats::recorder::Fingerprint;
+use crate::stats::secrets::may_hold_password;
+use crate::stats::tally::{STATUS_NO_GOOD_INDEX_USED, STATUS_NO_INDEX_USED};
+
+/// The most bytes of a statement that are written.
+const MAX_STATEMENT_BYTES: usize = 1 << 20;
+
+/// A copy of a [`QueryRecord`] that outlives its command.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub identity: Identity,
+    pub schema: String,
+    pub command: u8,
+    pub sql: Vec<u8>,
+    pub sql_len: u64,
+    pub digest: u64,
+    pub phases: Phases,
+    pub ended_at: Duration,
+    pub rows_sent: u64,
+    pub rows_affected: u64,
+    pub last_insert_id: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub status: u16,
+    pub warnings: u16,
+    pub outcome: Outcome,
+    pub backend_id: u32,
+    pub pin_reason: &'static str,
+}
+
+impl Entry {
+    pub fn new(record: &QueryRecord<'_>) -> Self {
+        Entry {
+            identity: record.identity.clone(),
+            schema: record.schema.to_owned(),
+            command: record.command,
+            sql: record.sql[..record.sql.len().min(MAX_STATEMENT_BYTES)].to_vec(),
+            sql_len: record.sql_len.max(record.sql.len() as u64),
+            digest: record.digest,
+            phases: record.phases,
+            ended_at: record.ended_at,
+            rows_sent: record.rows_sent,
+            rows_affected: record.rows_affected,
+            last_insert_id: record.last_insert_id,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            status: record.status,
+            warnings: record.warnings,
+            outcome: record.outcome,
+            backend_id: record.backend_id,
+            pin_reason: record.pin_reason,
+        }
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn size(&self) -> usize {
+        size_of::<Entry>()
+            + self.sql.len()
+            + self.schema.len()
+            + self.identity.user.len()
+            + self.identity.host.len()
+    }
+
+    /// When the command began, since 1970.
+    pub fn started_at(&self) -> Duration {
+        self.ended_at.saturating_sub(self.phases.total)
+    }
+
+    /// The text to be shown: the fingerprint if texts are redacted or this one may hold a password.
+    pub fn text(&self, redact: bool, fingerprint: Fingerprint) -> Cow<'_, [u8]> {
+        match redact || may_hold_password(&self.sql) {
+            true => Cow::Owned(fingerprint(&self.sql).into_bytes()),
+            false => Cow::Borrowed(&self.sql),
+        }
+    }
+
+    /// How many bytes of the statement are not in `sql`.
+    pub fn bytes_cut(&self) -> u64 {
+        self.sql_len - self.sql.len() as u64
+    }
+
+    pub fn error(&self) -> Option<u16> {
+        match self.outcome {
+            Outcome::Error(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    pub fn outcome_name(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Error(_) => "error",
+            Outcome::ClientGone => "client_gone",
+            Outcome::BackendGone => "backend_gone",
+        }
+    }
+
+    pub fn no_index_used(&self) -> bool {
+        self.status & STATUS_NO_INDEX_USED != 0
+    }
+
+    pub fn no_good_index_used(&self) -> bool {
+        self.status & STATUS_NO_GOOD_INDEX_USED != 0
+    }
+}
