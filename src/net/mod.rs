@@ -1,3 +1,4 @@
 //! Bytes move here and nowhere else: sockets, TLS, compression, buffers, the relay.
 
 pub mod settings;
+pub mod tls;
