@@ -1,4 +1,6 @@
 //! Bytes move here and nowhere else: sockets, TLS, compression, buffers, the relay.
 
 pub mod buffer;
+pub mod compression;
 pub mod settings;
+pub mod tls;
