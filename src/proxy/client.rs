@@ -1,0 +1,276 @@
+//! One client's life: in by its login, then one command after the other, out with its backend returned.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use crate::net::buffer::Buffer;
+use crate::net::channel::Channel;
+use crate::net::settings::Peer;
+use crate::net::stream::Stream;
+use crate::proxy::backend::Params;
+use crate::proxy::clients::Admission;
+use crate::proxy::entry::{self, Entered};
+use crate::proxy::error::{self, Fault, Whose};
+use crate::proxy::lease::Lease;
+use crate::proxy::server::{Proxy, Worker};
+use crate::proxy::statements::Statements;
+use crate::stats::record::Identity;
+use crate::wire::capabilities::Capabilities;
+use crate::wire::fault::{self, ErrPacket};
+use crate::wire::frame::put_packet;
+
+/// A logged-in client with the backend that serves it.
+pub struct Session {
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) admission: Admission,
+    pub(super) peer: Peer,
+    pub(super) identity: Identity,
+    pub(super) client: Stream,
+    pub(super) lease: Lease,
+    /// The replies' shape, which both sides agreed on.
+    pub(super) capabilities: Capabilities,
+    pub(super) params: Params,
+    pub(super) schema: String,
+    pub(super) statements: Statements,
+    /// The backend is between two commands: it may be reset and given to another client.
+    pub(super) in_step: bool,
+}
+
+/// How a session ended without anybody's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The client quit, or closed between two commands.
+    Quit,
+    /// tidegate is shutting down.
+    Leaving,
+    /// The backend closed between two commands; its last words were passed on.
+    BackendClosed,
+}
+
+/// Serves one connection from its accept to its end.
+pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer: Peer, admission: Admission) {
+    let id = admission.id;
+    let began = Instant::now();
+    match Box::pin(admit(&proxy, stream, peer, id)).await {
+        Ok(entered) => {
+            debug!(client = id, peer = %error::host(&peer), user = %String::from_utf8_lossy(&entered.params.user), "client is in");
+            Box::pin(live(proxy, worker, peer, admission, entered)).await;
+        }
+        Err(fault) => log_fault(id, &peer, &fault, "login", began),
+    }
+}
+
+/// The login, within `listen.login_timeout`; a refusal is told to the client here.
+async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Entered, Fault> {
+    let mut client = Channel::new(stream);
+    let limit = proxy.settings.listen.login_timeout;
+    let found = match tokio::time::timeout(limit, entry::enter(proxy, &mut client, peer, id)).await {
+        Ok(found) => found,
+        Err(_) => Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out()))),
+    };
+    match found {
+        Ok(found) => found.welcome(proxy, client).await,
+        Err(fault) => {
+            tell(&mut client, &fault).await;
+            Err(fault)
+        }
+    }
+}
+
+async fn tell(client: &mut Channel, fault: &Fault) {
+    if let Some(answer) = &fault.answer {
+        let _ = client.write(&answer.payload()).await;
+    }
+    linger(&mut client.stream).await;
+}
+
+/// Closes so that the peer reads what was written last, even where it had sent more than was read.
+async fn linger(stream: &mut Stream) {
+    use tokio::io::AsyncWriteExt;
+    const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+    const MAX_BYTES: usize = 1 << 20;
+    let drain = async {
+        let _ = stream.shutdown().await;
+        let mut buffer = Buffer::take();
+        let mut seen = 0;
+        while seen < MAX_BYTES {
+            match stream.fill(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => {
+                    buffer.consume(n);
+                    seen += n;
+                }
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, drain).await;
+}
+
+fn login_timed_out() -> ErrPacket {
+    ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", "Got timeout reading communication packets")
+}
+
+async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
+    let Entered { client: Channel { stream, buffer, .. }, capabilities, params, lease } = entered;
+    let identity = Identity {
+        client_id: lease.shown_id(admission.id),
+        user: String::from_utf8_lossy(&params.user).into_owned(),
+        host: error::host(&peer),
+    };
+    admission.set_backend(lease.backend().id);
+    let mut session = Session {
+        schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
+        proxy,
+        worker,
+        admission,
+        peer,
+        identity,
+        client: stream,
+        lease,
+        capabilities,
+        params,
+        statements: Statements::default(),
+        in_step: true,
+    };
+    let ahead = (!buffer.is_empty()).then_some(buffer);
+    let ended = session.run(ahead).await;
+    session.end(ended).await;
+}
+
+enum Wake {
+    Client,
+    Backend,
+    Leaving,
+}
+
+impl Session {
+    /// Command after command.
+    async fn run(&mut self, mut ahead: Option<Buffer>) -> Result<End, Fault> {
+        self.note_waker().await;
+        loop {
+            let mut buffer = match ahead.take() {
+                Some(buffer) => buffer,
+                None => match self.idle().await {
+                    Wake::Client => Buffer::take(),
+                    Wake::Leaving => return Ok(End::Leaving),
+                    Wake::Backend => match self.backend_spoke().await? {
+                        true => return Ok(End::BackendClosed),
+                        false => continue,
+                    },
+                },
+            };
+            let started = Instant::now();
+            if buffer.is_empty() {
+                match fill_now(&mut self.client, &mut buffer).await.map_err(Fault::client_io)? {
+                    None => continue,
+                    Some(0) => return Ok(End::Quit),
+                    Some(_) => {}
+                }
+            }
+            let mut started = started;
+            while !buffer.is_empty() {
+                if let Some(end) = self.command(&mut buffer, started).await? {
+                    return Ok(end);
+                }
+                started = Instant::now();
+            }
+        }
+    }
+
+    /// Waits for whoever speaks first, holding no buffer.
+    async fn idle(&self) -> Wake {
+        std::future::poll_fn(|cx| {
+            if self.admission.is_leaving() {
+                return Poll::Ready(Wake::Leaving);
+            }
+            if self.lease.backend().stream.poll_readable(cx).is_ready() {
+                return Poll::Ready(Wake::Backend);
+            }
+            self.client.poll_readable(cx).map(|_| Wake::Client)
+        })
+        .await
+    }
+
+    /// So that this task can be woken by those who ask something of it.
+    async fn note_waker(&self) {
+        std::future::poll_fn(|cx| {
+            self.admission.set_waker(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// A backend that speaks unasked says goodbye (a timeout, a KILL, a shutdown): its words are passed on.
+    /// `false`: it was a false alarm.
+    async fn backend_spoke(&mut self) -> Result<bool, Fault> {
+        let mut buffer = Buffer::take();
+        let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
+        match said {
+            Ok(None) => Ok(false),
+            Ok(Some(n)) => {
+                self.in_step = false;
+                if n > 0 {
+                    self.client.send(buffer.filled()).await.map_err(Fault::client_io)?;
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                self.in_step = false;
+                Err(Fault { answer: None, ..Fault::backend_io(error) })
+            }
+        }
+    }
+
+    async fn end(mut self, ended: Result<End, Fault>) {
+        let began = Instant::now();
+        match &ended {
+            Ok(End::Quit) => debug!(client = self.admission.id, "client quit"),
+            Ok(End::Leaving) => self.say(0, &shutting_down()).await,
+            Ok(End::BackendClosed) => {
+                info!(client = self.admission.id, backend = self.lease.backend().id, "the backend closed this client's connection");
+            }
+            Err(fault) => log_fault(self.admission.id, &self.peer, fault, "session", began),
+        }
+        if !matches!(ended, Ok(End::Quit)) {
+            linger(&mut self.client).await;
+        }
+        self.admission.set_backend(0);
+        let Session { proxy, client, lease, in_step, .. } = self;
+        // The client goes first: its side of the connection must not wait for the backend's reset.
+        drop(client);
+        lease.end(&proxy, in_step).await;
+    }
+
+    /// Tells the client, if it is still there to listen.
+    pub(super) async fn say(&mut self, seq: u8, answer: &ErrPacket) {
+        let mut packet = Vec::new();
+        put_packet(&mut packet, seq, &answer.payload());
+        let _ = self.client.send(&packet).await;
+    }
+}
+
+/// Reads once; `None` if there was nothing to read after all.
+pub(super) async fn fill_now(stream: &mut Stream, buffer: &mut Buffer) -> std::io::Result<Option<usize>> {
+    std::future::poll_fn(|cx| match stream.poll_fill(cx, buffer) {
+        Poll::Ready(read) => Poll::Ready(read.map(Some)),
+        Poll::Pending => Poll::Ready(Ok(None)),
+    })
+    .await
+}
+
+fn shutting_down() -> ErrPacket {
+    ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")
+}
+
+fn log_fault(id: u32, peer: &Peer, fault: &Fault, during: &str, began: Instant) {
+    let (peer, why, after) = (error::host(peer), &fault.why, began.elapsed());
+    match fault.whose {
+        Whose::Client => info!(client = id, peer, during, ?after, fault = "client", "{why}"),
+        Whose::Backend => warn!(client = id, peer, during, ?after, fault = "backend", "{why}"),
+        Whose::Tidegate => warn!(client = id, peer, during, ?after, fault = "tidegate", "{why}"),
+    }
+}
