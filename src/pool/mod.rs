@@ -1,3 +1,26 @@
 //! A bounded, fair, deadline-aware pool of connections, generic over the connection. Imports nothing of ours.
+//!
+//! ```text
+//! policy, backoff, fate      pure arithmetic: deadlines, retries, what becomes of a returned connection
+//! chain, table, queue        pure storage: who holds which slot, what lies idle, who waits
+//! core, dispatch, duty       pure pool: one event in, grants and notices out
+//! handle, member, lease      tokio: the shared pool, a client of it, what the client holds
+//! keeper                     tokio: the janitor
+//! ```
+//!
+//! A *slot* is a permit: `size + max_overflow` of them exist, so the bound holds by construction.
 
+pub mod backoff;
+mod chain;
+pub mod core;
+mod dispatch;
+mod duty;
+pub mod fate;
+pub mod handle;
+pub mod keeper;
+pub mod lease;
+pub mod member;
 pub mod policy;
+mod queue;
+pub mod snapshot;
+mod table;
