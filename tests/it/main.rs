@@ -20,3 +20,4 @@ mod tidegate;
 
 // The tests.
 mod servers_smoke;
+mod fingerprint;
