@@ -80,6 +80,25 @@ impl Buffer {
         self.start = (self.start + n).min(self.end);
     }
 
+    /// Moves the filled bytes beyond the first `n` into a buffer of their own.
+    pub fn split_beyond(&mut self, n: usize) -> Buffer {
+        let at = (self.start + n).min(self.end);
+        let mut tail = Buffer::take();
+        tail.grow(self.end - at);
+        tail.space()[..self.end - at].copy_from_slice(&self.block[at..self.end]);
+        tail.received(self.end - at);
+        self.end = at;
+        tail
+    }
+
+    /// Fills with as much of the beginning of `bytes` as fits.
+    pub fn keep_beginning(&mut self, bytes: &[u8]) {
+        let space = self.space();
+        let n = bytes.len().min(space.len());
+        space[..n].copy_from_slice(&bytes[..n]);
+        self.received(n);
+    }
+
     /// Whether no byte more fits.
     pub fn is_full(&self) -> bool {
         self.end - self.start == self.block.len()

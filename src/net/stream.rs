@@ -63,6 +63,8 @@ impl AsyncWrite for Socket {
 }
 
 enum Layer {
+    /// Taken away, for a layer to be put over it or for good.
+    Closed,
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
     Compressed(Box<Compressed<Stream>>),
@@ -76,6 +78,11 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// No stream: what is left while the real one is elsewhere. Every use of it is an error.
+    pub fn closed() -> Stream {
+        Stream { layer: Layer::Closed, drained: true }
+    }
+
     /// A bare socket.
     pub fn plain(socket: Socket) -> Stream {
         Stream { layer: Layer::Plain(socket), drained: true }
@@ -101,10 +108,11 @@ impl Stream {
     }
 
     /// The socket at the bottom.
-    pub fn socket(&self) -> &Socket {
+    pub fn socket(&self) -> Option<&Socket> {
         match &self.layer {
-            Layer::Plain(socket) => socket,
-            Layer::Tls(tls) => tls.get_ref().0,
+            Layer::Closed => None,
+            Layer::Plain(socket) => Some(socket),
+            Layer::Tls(tls) => Some(tls.get_ref().0),
             Layer::Compressed(inner) => inner.get_ref().socket(),
         }
     }
@@ -112,7 +120,7 @@ impl Stream {
     /// The TLS connection, if there is one.
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match &self.layer {
-            Layer::Plain(_) => None,
+            Layer::Plain(_) | Layer::Closed => None,
             Layer::Tls(tls) => {
                 let (_, connection) = tls.get_ref();
                 Some(TlsInfo { has_peer_certificate: connection.peer_certificates().is_some_and(|chain| !chain.is_empty()) })
@@ -123,7 +131,7 @@ impl Stream {
 
     /// Whether nobody between the two ends can read along: TLS or a Unix socket.
     pub fn is_secure(&self) -> bool {
-        self.tls_info().is_some() || matches!(self.socket(), Socket::Unix(_))
+        self.tls_info().is_some() || matches!(self.socket(), Some(Socket::Unix(_)))
     }
 
     /// Ready when a read is worth a try: bytes, the end, or an error. Takes no buffer and asks no kernel.
@@ -132,6 +140,7 @@ impl Stream {
         match &self.layer {
             Layer::Plain(socket) => socket.poll_read_ready(cx),
             _ if !self.drained => Poll::Ready(Ok(())),
+            Layer::Closed => Poll::Ready(closed()),
             Layer::Tls(tls) => tls.get_ref().0.poll_read_ready(cx),
             Layer::Compressed(inner) => inner.get_ref().poll_readable(cx),
         }
@@ -179,6 +188,10 @@ impl Stream {
     }
 }
 
+fn closed() -> io::Result<()> {
+    Err(io::ErrorKind::NotConnected.into())
+}
+
 /// What is known of a TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TlsInfo {
@@ -190,6 +203,7 @@ impl AsyncRead for Stream {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
+            Layer::Closed => Poll::Ready(closed()),
             Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_read(cx, buf),
@@ -201,6 +215,7 @@ impl AsyncWrite for Stream {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().layer {
+            Layer::Closed => Poll::Ready(closed().map(|()| 0)),
             Layer::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, buf),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_write(cx, buf),
@@ -209,7 +224,7 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
-            Layer::Plain(_) => Poll::Ready(Ok(())),
+            Layer::Plain(_) | Layer::Closed => Poll::Ready(Ok(())),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_flush(cx),
         }
@@ -217,6 +232,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().layer {
+            Layer::Closed => Poll::Ready(Ok(())),
             Layer::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_shutdown(cx),

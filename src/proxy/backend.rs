@@ -45,6 +45,24 @@ impl Params {
             capabilities: agreed,
         }
     }
+
+    /// An account, and nothing that a client chose.
+    pub fn bare(user: &[u8], capabilities: Capabilities) -> Params {
+        // utf8mb4_general_ci: every server from 5.6 on has it.
+        let charset = 45;
+        Params { user: user.to_vec(), schema: None, charset, attributes: Vec::new(), max_packet: 1 << 24, capabilities }
+    }
+
+    /// The words of a COM_CHANGE_USER on this connection.
+    pub fn changed(&self, change: &ChangeUser) -> Params {
+        Params {
+            user: change.user.clone(),
+            schema: Some(change.schema.clone()).filter(|schema| !schema.is_empty()),
+            charset: change.charset.unwrap_or(self.charset),
+            attributes: change.attributes.clone().unwrap_or_default(),
+            ..self.clone()
+        }
+    }
 }
 
 /// A backend connection that has greeted and waits for a login.
@@ -67,13 +85,18 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// For whole packets; give it back by [`Backend::from_channel`].
-    pub fn into_channel(self) -> (Channel, BackendFacts) {
+    /// Takes the stream for whole packets; give it back by [`Backend::restore`].
+    pub fn borrow(&mut self) -> (Channel, BackendFacts) {
         let facts = BackendFacts { id: self.id, mariadb: self.mariadb, capabilities: self.capabilities };
-        (Channel::new(self.stream), facts)
+        (Channel::new(std::mem::replace(&mut self.stream, Stream::closed())), facts)
     }
 
-    /// The same connection again; what was read ahead is lost, so nothing may have been.
+    /// The stream again. What was read ahead is lost, so nothing may have been.
+    pub fn restore(&mut self, channel: Channel) {
+        self.stream = channel.stream;
+    }
+
+    /// Of a login that has ended well.
     pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
         let BackendFacts { id, mariadb, capabilities } = facts;
         Backend { stream: channel.stream, id, mariadb, capabilities }

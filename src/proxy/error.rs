@@ -60,6 +60,11 @@ impl Fault {
         Fault { whose: Whose::Client, why: format!("refused: ERR {} {}", answer.code, answer.text()), answer: Some(answer) }
     }
 
+    /// Whether the peer was refused in a server's words, rather than having failed.
+    pub fn is_refusal(&self) -> bool {
+        self.whose == Whose::Client && self.answer.is_some()
+    }
+
     /// Something of tidegate's own.
     pub fn own(why: impl Into<String>, answer: ErrPacket) -> Fault {
         Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer) }

@@ -1,12 +1,307 @@
-//! Runs the proxy.
+//! One running proxy: what all its clients share, its worker threads, its signals, its end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use arc_swap::ArcSwapOption;
+use rustc_hash::FxHashMap;
+use tokio::sync::{OnceCell, mpsc};
+use tracing::{info, warn};
+
+use crate::login::credentials::Credentials;
+use crate::login::greet::{Face, salt_from};
+use crate::login::methods::fingerprint::PROOF_LEN;
+use crate::login::methods::rsa_key::RsaKey;
+use crate::login::methods::secret::Secret;
+use crate::net::channel::Channel;
+use crate::net::settings::Address;
+use crate::net::tls::{BackendTlsConfig, ServerTls};
+use crate::pool;
+use crate::proxy::accounts::Accounts;
+use crate::proxy::clients::Clients;
+use crate::proxy::error::Fault;
+use crate::proxy::lease::{Connector, Pool};
+use crate::proxy::listen::{self, Accepted, Listeners};
+use crate::proxy::report::Reporter;
 use crate::proxy::settings::ProxySettings;
+use crate::sql::digest::fingerprint;
+use crate::stats::recorder::{Recorder, RecorderSettings, Recorders};
+use crate::stats::slow_log::SlowLog;
+use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::Salt;
 
-/// Runs one proxy until it is told to stop.
+/// How long clients may take to end their commands after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What all clients of one proxy share.
+pub struct Proxy {
+    /// The configuration.
+    pub settings: ProxySettings,
+    /// What the backend last said of itself.
+    pub face: ArcSwapOption<Face>,
+    /// TLS towards clients.
+    pub tls: Option<ServerTls>,
+    /// TLS towards the backend.
+    pub backend_tls: Option<BackendTlsConfig>,
+    /// What is known of accounts.
+    pub credentials: Credentials,
+    /// The server's account tables.
+    pub accounts: Accounts,
+    /// Who is connected.
+    pub clients: Arc<Clients>,
+    /// The backend connections.
+    pub pool: Pool,
+    /// Slow statements go here.
+    pub slow_log: Option<SlowLog>,
+    rsa: OnceCell<RsaKey>,
+    pool_sizes: FxHashMap<Vec<u8>, usize>,
+}
+
+/// One worker thread's own things.
+pub struct Worker {
+    /// Where its commands are recorded.
+    pub recorder: Arc<Recorder>,
+    /// How many clients it serves.
+    pub clients: AtomicUsize,
+}
+
+impl Proxy {
+    fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
+        let pool_sizes = settings
+            .auth
+            .users
+            .iter()
+            .filter_map(|user| Some((user.name.as_bytes().to_vec(), user.pool_size?)))
+            .collect();
+        let rsa = match &settings.auth.rsa_private_key {
+            Some(path) => OnceCell::new_with(Some(RsaKey::from_pem_file(path).context("auth.rsa_private_key")?)),
+            None => OnceCell::new(),
+        };
+        Ok(Proxy {
+            face: ArcSwapOption::empty(),
+            tls: ServerTls::new(&settings.listen).context("listen.tls")?,
+            backend_tls: BackendTlsConfig::new(&settings.backend).context("backend.tls")?,
+            credentials: Credentials::new(&settings.auth),
+            accounts: Accounts::default(),
+            clients: Arc::default(),
+            pool: Pool::new(settings.pool.clone()),
+            slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
+            rsa,
+            pool_sizes,
+            settings,
+        })
+    }
+
+    /// The backend's greeting, if any was seen.
+    pub fn face(&self) -> Option<Arc<Face>> {
+        self.face.load_full()
+    }
+
+    /// Whether the backend is reached by a Unix socket, where accounts can be entered by place.
+    pub fn backend_is_unix(&self) -> bool {
+        matches!(self.settings.backend.address, Address::Unix(_))
+    }
+
+    /// A fresh challenge.
+    pub fn new_salt(&self) -> Result<Salt, Fault> {
+        let mut random = Salt::default();
+        aws_lc_rs::rand::fill(&mut random)
+            .map_err(|_| Fault::own("no random numbers", ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake")))?;
+        Ok(salt_from(random))
+    }
+
+    /// tidegate's RSA key, made when it is first needed.
+    pub async fn rsa_key(&self) -> Result<&RsaKey, Fault> {
+        let failed = |why: String| Fault::own(why, ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake"));
+        self.rsa
+            .get_or_try_init(|| async {
+                // A fraction of a second of arithmetic, which must not hold up the worker's other clients.
+                let made = tokio::task::spawn_blocking(RsaKey::generate).await;
+                made.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+            })
+            .await
+    }
+
+    /// What is known of an account beside `[[user]]`: learned at a login, or read from the account tables.
+    pub async fn known_secrets(&self, user: &[u8], now: Instant) -> Vec<Secret> {
+        let learned = self.credentials.learned(user);
+        let read = match self.credentials.read(user, now) {
+            Some(read) => read,
+            None => self.accounts.read(self, user).await,
+        };
+        learned.into_iter().chain(read).collect()
+    }
+
+    /// For MariaDB's newer clients: that tidegate's certificate is the one of who knows the password's hash.
+    pub fn certificate_proof(&self, client: &Channel, login: &ProofOf<'_>) -> Option<[u8; PROOF_LEN]> {
+        client.stream.tls_info()?;
+        login.secret.fingerprint_proof(login.method, login.salt, self.tls.as_ref()?.fingerprint())
+    }
+
+    /// `pool_size` of a `[[user]]`.
+    pub fn pool_size_of(&self, user: &[u8]) -> Option<usize> {
+        self.pool_sizes.get(user).copied()
+    }
+}
+
+/// By what a login was proved.
+pub struct ProofOf<'a> {
+    /// The secret.
+    pub secret: &'a Secret,
+    /// The method of the client's answer.
+    pub method: &'a crate::login::methods::Method,
+    /// The challenge that it answered.
+    pub salt: &'a Salt,
+}
+
+/// Runs a proxy until SIGTERM or SIGINT, then lets its clients finish. Blocks.
 ///
 /// # Errors
-/// It could not start.
+/// A listener cannot be bound, a certificate or key cannot be used, a thread or a file cannot be had.
 pub fn serve(settings: ProxySettings) -> Result<(), anyhow::Error> {
-    let address = &settings.backend.address;
-    anyhow::bail!("this build cannot proxy {address} yet")
+    let recorders = Arc::new(Recorders::new(
+        settings.listen.workers,
+        RecorderSettings {
+            redact: settings.slow_log.redact,
+            ..RecorderSettings::for_workers(settings.listen.workers, fingerprint)
+        },
+    ));
+    let proxy = Arc::new(Proxy::new(settings)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
+    runtime.block_on(run(proxy, recorders))
+}
+
+async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("signal handlers")?;
+    let listeners = Listeners::bind(&proxy.settings.listen).await?;
+    let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
+    let workers = start_workers(&proxy, &recorders)?;
+    let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector));
+    announce(&proxy);
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let accepting = tokio::spawn(listen::accept(listeners, Arc::clone(&proxy), workers));
+    loop {
+        tokio::select! {
+            () = reporter.interval() => reporter.write_interval(),
+            signal = signals.next() => match signal {
+                Signal::Dump => reporter.dump(),
+                Signal::Reopen => {
+                    if let Some(slow_log) = &proxy.slow_log { slow_log.reopen(); }
+                    reporter.reopen();
+                }
+                Signal::End => break,
+            },
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    accepting.abort();
+    drain(&proxy, &mut signals).await;
+    keeper.abort();
+    reporter.dump();
+    if let Some(slow_log) = &proxy.slow_log {
+        let _ = tokio::task::block_in_place_or_here(|| slow_log.shutdown(Duration::from_secs(2)));
+    }
+    Ok(())
+}
+
+fn announce(proxy: &Proxy) {
+    let listen: Vec<_> = proxy.settings.listen.addresses.iter().map(ToString::to_string).collect();
+    info!(listen = listen.join(", "), backend = %proxy.settings.backend.address, mode = ?proxy.settings.mode, "tidegate is up");
+    let auth = &proxy.settings.auth;
+    if auth.users.is_empty() && auth.service.is_none() {
+        info!(
+            "no [[user]] and no auth.service_user: accounts with mysql_native_password over plain TCP get a connection of \
+             their own and are not pooled; `tidegate check --connect` shows what to grant"
+        );
+    }
+}
+
+/// Ends all clients at their next command boundary; waits, but not for ever, and not after a second signal.
+async fn drain(proxy: &Proxy, signals: &mut Signals) {
+    let asked = proxy.clients.ask_all_to_leave();
+    info!(clients = asked, "draining: each client may finish its command");
+    proxy.pool.close();
+    let empty = async {
+        while proxy.clients.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(2), proxy.pool.drained()).await;
+    };
+    tokio::select! {
+        () = empty => info!("drained"),
+        () = tokio::time::sleep(DRAIN) => warn!(clients = proxy.clients.count(), "some clients did not end in time"),
+        () = signals.ended() => warn!(clients = proxy.clients.count(), "second signal: not waiting any longer"),
+    }
+}
+
+fn start_workers(proxy: &Arc<Proxy>, recorders: &Recorders) -> anyhow::Result<Vec<listen::Target>> {
+    (0..proxy.settings.listen.workers)
+        .map(|index| {
+            let worker = Arc::new(Worker { recorder: recorders.of_worker(index), clients: AtomicUsize::new(0) });
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let (proxy, own) = (Arc::clone(proxy), Arc::clone(&worker));
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || work(proxy, own, receiver))
+                .context("a worker thread")?;
+            Ok(listen::Target { worker, sender })
+        })
+        .collect()
+}
+
+/// A worker's life: one runtime, one task per client.
+fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut accepted: mpsc::UnboundedReceiver<Accepted>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return warn!(%error, "a worker could not start"),
+    };
+    runtime.block_on(async {
+        while let Some(accepted) = accepted.recv().await {
+            let (proxy, worker) = (Arc::clone(&proxy), Arc::clone(&worker));
+            tokio::spawn(async move {
+                listen::serve(proxy, Arc::clone(&worker), accepted).await;
+                worker.clients.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+}
+
+enum Signal {
+    End,
+    Dump,
+    Reopen,
+}
+
+struct Signals {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+    hup: tokio::signal::unix::Signal,
+    usr1: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.term.recv() => Signal::End,
+            _ = self.int.recv() => Signal::End,
+            _ = self.hup.recv() => Signal::Reopen,
+            _ = self.usr1.recv() => Signal::Dump,
+        }
+    }
+
+    async fn ended(&mut self) {
+        while !matches!(self.next().await, Signal::End) {}
+    }
 }

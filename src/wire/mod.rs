@@ -6,5 +6,6 @@ pub mod fault;
 pub mod frame;
 pub mod handshake;
 pub mod ok;
+pub mod query_text;
 pub mod reply;
 pub mod status;

@@ -1,0 +1,349 @@
+//! A client's hold on its backend, and how it is come by and given back.
+//!
+//! ```text
+//!  observe            dial_uncounted -> Own                                 -> closed
+//!  relayed login      permit -> dial -> Relayed                             -> closed, then the permit is free
+//!  known secret       idle one -> COM_CHANGE_USER -> Pooled                 -> reset -> idle again
+//!                     permit -> dial -> Pooled
+//! ```
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tracing::debug;
+
+use crate::login::methods::secret::Secret;
+use crate::net::channel::Channel;
+use crate::net::settings::Peer;
+use crate::pool;
+use crate::pool::core::{Facts, PoolKey, Use};
+use crate::pool::fate::{Condition, Fate, RetireReason};
+use crate::pool::handle::{CheckoutError, Connect, DialError, Watch};
+use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
+use crate::proxy::error::Fault;
+use crate::proxy::server::Proxy;
+use crate::proxy::statement;
+use crate::wire::capabilities::Capabilities;
+use crate::wire::command;
+use crate::wire::fault::{self, ErrPacket};
+
+/// How long a server may take to close after QUIT, or to reset.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Which connections fit a client: its user's, with the capabilities that cannot be changed later.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    user: Vec<u8>,
+    account: String,
+    capabilities: Capabilities,
+}
+
+impl Key {
+    fn of(params: &Params) -> Key {
+        let account = String::from_utf8_lossy(&params.user).into_owned();
+        Key { user: params.user.clone(), account, capabilities: params.capabilities }
+    }
+}
+
+impl PoolKey for Key {
+    fn account(&self) -> &str {
+        &self.account
+    }
+}
+
+/// The proxy's pool.
+pub type Pool = pool::handle::Pool<Key, Box<Backend>>;
+type Permit = pool::lease::Permit<Key, Box<Backend>>;
+type Member = pool::member::Member<Key, Box<Backend>>;
+
+/// A backend that serves one client.
+pub struct Lease {
+    hold: Option<Hold>,
+    /// The server's OK payload at this login.
+    pub login_ok: Vec<u8>,
+    /// What the client's password is known to be.
+    pub secret: Option<Secret>,
+    /// The connection was made another's login by its client: it fits no key of the pool any more.
+    pub foreign: bool,
+    shows_own_id: bool,
+}
+
+enum Hold {
+    Own(Box<Backend>),
+    Relayed(Box<Backend>, Permit),
+    Pooled { lease: pool::lease::Lease<Key, Box<Backend>>, member: Member },
+}
+
+impl Lease {
+    /// `observe`: the client's own, outside any bound but the server's.
+    pub fn own(backend: Backend, login_ok: Vec<u8>) -> Lease {
+        Lease { hold: Some(Hold::Own(Box::new(backend))), login_ok, secret: None, foreign: false, shows_own_id: true }
+    }
+
+    fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
+        let hold = Some(Hold::Relayed(Box::new(backend), permit));
+        Lease { hold, login_ok, secret: None, foreign: false, shows_own_id: false }
+    }
+
+    fn pooled(member: Member, lease: pool::lease::Lease<Key, Box<Backend>>, ok: Vec<u8>, secret: Secret) -> Lease {
+        let hold = Some(Hold::Pooled { lease, member });
+        Lease { hold, login_ok: ok, secret: Some(secret), foreign: false, shows_own_id: false }
+    }
+
+    /// The backend.
+    #[inline]
+    pub fn backend(&self) -> &Backend {
+        match &self.hold {
+            Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
+            Some(Hold::Pooled { lease, .. }) => lease,
+            None => unreachable!("a lease has its backend until it ends"),
+        }
+    }
+
+    /// The backend.
+    #[inline]
+    pub fn backend_mut(&mut self) -> &mut Backend {
+        match &mut self.hold {
+            Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
+            Some(Hold::Pooled { lease, .. }) => lease,
+            None => unreachable!("a lease has its backend until it ends"),
+        }
+    }
+
+    /// The id that the client was shown: tidegate's, or in `observe` the server's.
+    pub fn shown_id(&self, client: u32) -> u32 {
+        if self.shows_own_id { self.backend().id } else { client }
+    }
+
+    /// Gives the backend back. `in_step`: it is between two commands. Returns when the server has closed or reset it.
+    pub async fn end(mut self, proxy: &Proxy, in_step: bool) {
+        match self.hold.take() {
+            Some(Hold::Own(backend)) => close(*backend, in_step).await,
+            Some(Hold::Relayed(backend, permit)) => {
+                close(*backend, in_step).await;
+                drop(permit);
+            }
+            Some(Hold::Pooled { lease, member }) => {
+                let condition = match (in_step, self.foreign) {
+                    (true, false) => Condition::Dirty,
+                    (true, true) => Condition::Unfit(RetireReason::AccountChanged),
+                    (false, _) => Condition::Unfit(RetireReason::Broken),
+                };
+                let account = self.secret.as_ref().map(|secret| (member.key().user.as_slice(), secret));
+                give_back(proxy, lease, condition, account).await;
+            }
+            None => {}
+        }
+    }
+}
+
+async fn give_back(
+    proxy: &Proxy,
+    mut lease: pool::lease::Lease<Key, Box<Backend>>,
+    condition: Condition,
+    account: Option<(&[u8], &Secret)>,
+) {
+    let reason = match lease.fate(condition, Instant::now()) {
+        Fate::Retire(reason) => reason,
+        _ => match tokio::time::timeout(GOODBYE, reset(proxy, &mut lease, account)).await {
+            Ok(Some(wait_timeout)) => {
+                lease.set_wait_timeout(wait_timeout);
+                let now = Instant::now();
+                return lease.release(0, now, now);
+            }
+            Ok(None) | Err(_) => RetireReason::ResetFailed,
+        },
+    };
+    let (backend, permit) = lease.retire(reason);
+    debug!(backend = backend.id, reason = reason.as_str(), "backend connection retired");
+    close(*backend, reason != RetireReason::Broken && reason != RetireReason::ResetFailed).await;
+    drop(permit);
+}
+
+/// Makes a connection as after a fresh login; its `@@wait_timeout`, or `None` where that failed.
+async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Secret)>) -> Option<Duration> {
+    let (mut channel, facts) = backend.borrow();
+    let clean = clean(proxy, &mut channel, facts, account).await;
+    backend.restore(channel);
+    clean
+}
+
+async fn clean(
+    proxy: &Proxy,
+    channel: &mut Channel,
+    facts: BackendFacts,
+    account: Option<(&[u8], &Secret)>,
+) -> Option<Duration> {
+    match statement::simple(channel, &[command::RESET_CONNECTION]).await.ok()? {
+        Ok(_) => {}
+        // MySQL 5.6 has no such command; to become the same user again does the same.
+        Err(refused) if refused.code == fault::UNKNOWN_COMMAND => {
+            let (user, secret) = account?;
+            let params = Params::bare(user, facts.capabilities);
+            backend::change_user(proxy, channel, facts, &params, secret).await.ok()?;
+        }
+        Err(_) => return None,
+    }
+    let rows = statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
+    let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
+    // What init_connect did at login is undone by a reset, and is not done again by the server.
+    let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
+    let seconds = std::str::from_utf8(wait_timeout).ok()?.parse().ok()?;
+    untouched.then_some(Duration::from_secs(seconds))
+}
+
+/// Says QUIT where that is in step, and waits until the server has closed.
+pub async fn close(backend: Backend, in_step: bool) {
+    let mut stream = backend.stream;
+    let goodbye = async {
+        if in_step {
+            stream.send(&[1, 0, 0, 0, command::QUIT]).await?;
+        }
+        stream.shutdown().await?;
+        let mut buffer = crate::net::buffer::Buffer::take();
+        while stream.fill(&mut buffer).await? > 0 {
+            let n = buffer.filled().len();
+            buffer.consume(n);
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+/// A greeted connection with its permit.
+pub struct Dialed {
+    greeted: Greeted,
+    permit: Permit,
+    member: Member,
+}
+
+/// Waits for a permit and dials. `params`: who for, where that is known.
+pub async fn dial(proxy: &Proxy, params: Option<&Params>, peer: Peer, client: u32) -> Result<Dialed, Fault> {
+    let mut member = member(proxy, params, client);
+    let permit = member.permit(Use::Relayed, &Connector).await.map_err(exhausted)?;
+    let greeted = dial_uncounted(proxy, peer).await?;
+    permit.reached();
+    Ok(Dialed { greeted, permit, member })
+}
+
+/// Dials outside the pool's bound (`observe`).
+pub async fn dial_uncounted(proxy: &Proxy, peer: Peer) -> Result<Greeted, Fault> {
+    backend::greet(proxy, Some(peer)).await
+}
+
+impl Dialed {
+    /// Logs in with a known secret: a connection of the pool.
+    pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<Lease, Fault> {
+        let Dialed { greeted, permit, member: first } = self;
+        let (backend, ok) = greeted.login(proxy, params, secret).await?;
+        drop(first);
+        let mut member = member(proxy, Some(params), 1);
+        let lease = member.adopt(permit, Box::new(backend), facts());
+        Ok(Lease::pooled(member, lease, ok, secret.clone()))
+    }
+
+    /// Names the account without an answer.
+    pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
+        let (channel, facts) = self.greeted.ask(proxy, params).await?;
+        Ok(Asked { channel, facts, permit: self.permit })
+    }
+}
+
+/// A connection whose login was begun, with its permit.
+pub struct Asked {
+    /// Towards the backend.
+    pub channel: Channel,
+    /// What is known of it.
+    pub facts: BackendFacts,
+    permit: Permit,
+}
+
+impl Asked {
+    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
+    pub fn accepted(self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
+        let backend = Backend::from_channel(self.channel, self.facts);
+        let Some(secret) = learned else { return Lease::relayed(backend, ok, self.permit) };
+        let mut member = member(proxy, Some(params), 1);
+        let lease = member.adopt(self.permit, Box::new(backend), facts());
+        Lease::pooled(member, lease, ok, secret)
+    }
+}
+
+/// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.
+/// Either way the server itself judges the login.
+pub async fn checkout(proxy: &Proxy, params: &Params, secret: &Secret, peer: Peer, client: u32) -> Result<Lease, Fault> {
+    let mut member = member(proxy, Some(params), client);
+    while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
+        let (mut channel, facts) = lease.borrow();
+        let changed = backend::change_user(proxy, &mut channel, facts, params, secret).await;
+        lease.restore(channel);
+        match changed {
+            Ok(ok) => return Ok(Lease::pooled(member, lease, ok, secret.clone())),
+            Err(failed) => {
+                let (backend, permit) = lease.retire(RetireReason::ResetFailed);
+                tokio::spawn(async move {
+                    close(*backend, false).await;
+                    drop(permit);
+                });
+                // A refusal is the server's answer to this login; a dead connection says nothing of it.
+                if failed.is_refusal() {
+                    return Err(failed);
+                }
+            }
+        }
+    }
+    drop(member);
+    dial(proxy, Some(params), peer, client).await?.login(proxy, params, secret).await
+}
+
+fn facts() -> Facts {
+    Facts { wait_timeout: None, state: 0, home: 0 }
+}
+
+fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
+    let nobody = Key { user: Vec::new(), account: String::new(), capabilities: Capabilities::NONE };
+    let key = params.map_or(nobody, Key::of);
+    let cap = params.and_then(|params| proxy.pool_size_of(&params.user));
+    proxy.pool.member(key, u64::from(client), cap, 0)
+}
+
+fn exhausted(error: CheckoutError<Fault>) -> Fault {
+    match error {
+        CheckoutError::Timeout(facts, _) => {
+            let text = format!("Too many connections (tidegate: {facts})");
+            Fault::own(text.clone(), ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", text))
+        }
+        CheckoutError::Refused(fault) => fault,
+        CheckoutError::Closed => Fault::own("shutting down", ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")),
+    }
+}
+
+/// How the pool's keeper pings and closes. It dials nothing by itself: in mode `session` every connection begins as
+/// some client's login.
+#[derive(Debug, Clone, Copy)]
+pub struct Connector;
+
+impl Connect<Key, Box<Backend>> for Connector {
+    type Error = Fault;
+
+    async fn dial(&self, _key: &Key) -> Result<(Box<Backend>, Facts), DialError<Fault>> {
+        Err(DialError::Refused(Fault::backend("connections begin with a client's login")))
+    }
+
+    async fn ping(&self, backend: &mut Box<Backend>) -> bool {
+        let (mut channel, _) = backend.borrow();
+        let alive = tokio::time::timeout(GOODBYE, statement::simple(&mut channel, &[command::PING])).await;
+        backend.restore(channel);
+        matches!(alive, Ok(Ok(Ok(_))))
+    }
+
+    async fn close(&self, backend: Box<Backend>, reason: RetireReason) {
+        debug!(backend = backend.id, reason = reason.as_str(), "idle backend connection closed");
+        close(*backend, true).await;
+    }
+
+    /// COM_CHANGE_USER at the next checkout finds out.
+    fn watch(&self, _: &Box<Backend>) -> Option<Watch> {
+        None
+    }
+}

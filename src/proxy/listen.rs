@@ -1,0 +1,222 @@
+//! Accepting clients and handing each to the worker that has the fewest.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::net::buffer::Buffer;
+use crate::net::proxy_protocol::{self, Parsed};
+use crate::net::settings::{Address, ListenSettings, Peer};
+use crate::net::stream::{Socket, Stream};
+use crate::proxy::client;
+use crate::proxy::server::{Proxy, Worker};
+use crate::wire::fault::{self, ErrPacket};
+
+/// A worker, as the acceptor sees it.
+pub struct Target {
+    /// Its own things.
+    pub worker: Arc<Worker>,
+    /// Its clients come this way.
+    pub sender: mpsc::UnboundedSender<Accepted>,
+}
+
+/// A socket between two threads' runtimes.
+pub enum Accepted {
+    /// Over TCP.
+    Tcp(std::net::TcpStream, Peer),
+    /// Over a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// All bound sockets.
+pub struct Listeners {
+    tcp: Vec<TcpListener>,
+    unix: Vec<UnixListener>,
+}
+
+impl Listeners {
+    /// Binds every address of `[listen]`.
+    ///
+    /// # Errors
+    /// An address is taken, not ours, or a name that does not resolve.
+    pub async fn bind(settings: &ListenSettings) -> anyhow::Result<Listeners> {
+        let mut listeners = Listeners { tcp: Vec::new(), unix: Vec::new() };
+        for address in &settings.addresses {
+            match address {
+                Address::Tcp(name) => {
+                    let listener = bind_tcp(name).await.with_context(|| format!("listen.address {name}"))?;
+                    listeners.tcp.push(listener);
+                }
+                Address::Unix(path) => {
+                    remove_stale(path);
+                    let listener = UnixListener::bind(path).with_context(|| format!("listen.address unix:{}", path.display()))?;
+                    listeners.unix.push(listener);
+                }
+            }
+        }
+        Ok(listeners)
+    }
+}
+
+async fn bind_tcp(name: &str) -> anyhow::Result<TcpListener> {
+    const BACKLOG: i32 = 4096;
+    let address = tokio::net::lookup_host(name).await?.next().context("the name has no address")?;
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+/// A socket file that nobody answers on is left over from a crash.
+fn remove_stale(path: &Path) {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Accepts until aborted.
+pub async fn accept(listeners: Listeners, proxy: Arc<Proxy>, targets: Vec<Target>) {
+    let targets: Arc<[Target]> = targets.into();
+    let mut tasks = tokio::task::JoinSet::new();
+    for listener in listeners.tcp {
+        let (targets, settings) = (Arc::clone(&targets), Arc::clone(&proxy));
+        tasks.spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        prepare(&stream, &settings);
+                        if let Ok(stream) = stream.into_std() {
+                            hand_over(&targets, Accepted::Tcp(stream, Peer::Tcp(peer)));
+                        }
+                    }
+                    Err(error) => rest(&error).await,
+                }
+            }
+        });
+    }
+    for listener in listeners.unix {
+        let targets = Arc::clone(&targets);
+        tasks.spawn(async move {
+            loop {
+                match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    Ok(stream) => hand_over(&targets, Accepted::Unix(stream)),
+                    Err(error) => rest(&error).await,
+                }
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+fn prepare(stream: &TcpStream, _: &Proxy) {
+    let _ = stream.set_nodelay(true);
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(6);
+    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+fn hand_over(targets: &[Target], accepted: Accepted) {
+    let fewest = targets.iter().min_by_key(|target| target.worker.clients.load(Ordering::Relaxed));
+    if let Some(target) = fewest {
+        target.worker.clients.fetch_add(1, Ordering::Relaxed);
+        // A worker that is gone takes the socket with it: the client sees a closed connection.
+        let _ = target.sender.send(accepted);
+    }
+}
+
+/// Out of file descriptors: clients wait in the kernel's queue meanwhile.
+async fn rest(error: &std::io::Error) {
+    warn!(%error, "a client could not be accepted; trying again in 100 ms");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// One accepted socket: whose it is, whether there is room, then the client's life.
+pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, accepted: Accepted) {
+    let Ok((mut stream, peer)) = stream_of(accepted) else { return };
+    let Some(peer) = true_peer(&proxy, &mut stream, peer).await else { return };
+    if !may_use_local_accounts(&proxy, &peer) {
+        return refuse_host(stream, &peer).await;
+    }
+    match proxy.clients.admit(proxy.settings.listen.max_clients) {
+        Some(admission) => client::serve(proxy, worker, stream, peer, admission).await,
+        None => {
+            info!(peer = %crate::proxy::error::host(&peer), "refused: listen.max_clients are connected");
+            let full = ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", "Too many connections");
+            let _ = stream.send(&full.packet(0)).await;
+            client::linger(&mut stream).await;
+        }
+    }
+}
+
+fn stream_of(accepted: Accepted) -> std::io::Result<(Stream, Peer)> {
+    Ok(match accepted {
+        Accepted::Tcp(stream, peer) => (Stream::plain(Socket::Tcp(TcpStream::from_std(stream)?)), peer),
+        Accepted::Unix(stream) => (Stream::plain(Socket::Unix(UnixStream::from_std(stream)?)), Peer::Unix),
+    })
+}
+
+/// The peer that a PROXY header names, where headers are expected from this one. `None`: no good header came.
+async fn true_peer(proxy: &Proxy, stream: &mut Stream, peer: Peer) -> Option<Peer> {
+    let Peer::Tcp(address) = peer else { return Some(peer) };
+    if !proxy.settings.listen.proxy_protocol_from.iter().any(|range| range.contains(address.ip())) {
+        return Some(peer);
+    }
+    let read = tokio::time::timeout(proxy.settings.listen.login_timeout, read_header(stream, peer)).await;
+    match read {
+        Ok(Ok(peer)) => Some(peer),
+        Ok(Err(why)) => {
+            info!(peer = %address.ip(), fault = "client", "PROXY header: {why}");
+            None
+        }
+        Err(_) => {
+            info!(peer = %address.ip(), fault = "client", "no PROXY header came in time");
+            None
+        }
+    }
+}
+
+/// Nothing follows the header before tidegate's greeting, so nothing behind it may have come.
+async fn read_header(stream: &mut Stream, peer: Peer) -> Result<Peer, String> {
+    let mut buffer = Buffer::take();
+    loop {
+        if stream.fill(&mut buffer).await.map_err(|error| error.to_string())? == 0 {
+            return Err("the connection was closed before it was whole".into());
+        }
+        match proxy_protocol::parse(buffer.filled()) {
+            Parsed::Incomplete(_) if !buffer.is_full() => {}
+            Parsed::Header { source, length } if length == buffer.filled().len() => return Ok(source.unwrap_or(peer)),
+            Parsed::Header { .. } => return Err("bytes followed it before the greeting".into()),
+            Parsed::Absent => return Err("there is none, and listen.proxy_protocol_from requires one".into()),
+            _ => return Err("it is malformed".into()),
+        }
+    }
+}
+
+/// Behind a loopback backend, tidegate's place is `localhost`: clients from elsewhere have no business there unless told so.
+fn may_use_local_accounts(proxy: &Proxy, peer: &Peer) -> bool {
+    let from_here = match peer {
+        Peer::Unix => true,
+        Peer::Tcp(address) => address.ip().to_canonical().is_loopback(),
+    };
+    from_here || proxy.settings.auth.allow_local_accounts || !proxy.settings.backend.address.is_local()
+}
+
+async fn refuse_host(mut stream: Stream, peer: &Peer) {
+    let host = crate::proxy::error::host(peer);
+    warn!(peer = host, "refused: the backend is on this machine and the client is not; set auth.allow_local_accounts = true if its local accounts may be used from elsewhere");
+    let text = format!("Host '{host}' is not allowed to connect to this MySQL server");
+    let _ = stream.send(&ErrPacket::new(fault::HOST_NOT_PRIVILEGED, b"HY000", text).packet(0)).await;
+    client::linger(&mut stream).await;
+}

@@ -1,0 +1,470 @@
+//! One command's life: read, sent, its reply passed on, its record made.
+
+use std::ops::Range;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::net::buffer::{Buffer, LARGE};
+use crate::proxy::client::{End, Session, fill_now};
+use crate::proxy::error::{Fault, out_of_order};
+use crate::proxy::kill;
+use crate::sql::digest::digest;
+use crate::stats::record::{Outcome, Phases, QueryRecord};
+use crate::stats::timer::QueryTimer;
+use crate::wire::command::{self, Shape};
+use crate::wire::frame::{HEADER, Header};
+use crate::wire::query_text::query_text;
+use crate::wire::reply::{Reply, Verdict};
+
+/// A command of up to this many bytes is read whole before it is sent on; a longer one streams through.
+const MAX_WHOLE: usize = LARGE;
+
+/// What one command's record is made of, while it is under way.
+struct Exchange {
+    code: u8,
+    timer: QueryTimer,
+    /// Where the statement stands in the command's buffer.
+    text: Range<usize>,
+    /// The statement's true length.
+    text_len: u64,
+    digest: u64,
+    /// The prepared statement that the command names.
+    statement: Option<u32>,
+    bytes_in: u64,
+    bytes_out: u64,
+    reply: Reply,
+    client_gone: bool,
+}
+
+impl Session {
+    /// Serves the command at the start of `buffer` and consumes it. `Some`: the session is over.
+    pub(super) async fn command(&mut self, buffer: &mut Buffer, started: Instant) -> Result<Option<End>, Fault> {
+        let Some(header) = self.header(buffer).await? else { return Ok(Some(End::Quit)) };
+        if header.seq != 0 {
+            self.say(0, &out_of_order()).await;
+            return Err(Fault::client(format!("command with sequence id {}", header.seq), None));
+        }
+        let whole = header.packet_len() <= MAX_WHOLE;
+        if whole && !self.fill_to(buffer, header.packet_len()).await? {
+            return Ok(Some(End::Quit));
+        }
+        let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
+        match command::shape(code) {
+            Shape::End => Ok(Some(End::Quit)),
+            Shape::Login => Box::pin(self.change_user(buffer, header)).await.map(|()| None),
+            Shape::Stream => Box::pin(self.stream(buffer, started)).await,
+            _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),
+        }
+    }
+
+    /// The command's header and its first byte; `None`: the client went before it was whole.
+    async fn header(&mut self, buffer: &mut Buffer) -> Result<Option<Header>, Fault> {
+        loop {
+            match Header::read(buffer.filled()) {
+                Some(header) if header.len == 0 || buffer.filled().len() > HEADER => return Ok(Some(header)),
+                _ if !self.fill_more(buffer).await? => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    async fn fill_to(&mut self, buffer: &mut Buffer, len: usize) -> Result<bool, Fault> {
+        while buffer.filled().len() < len {
+            buffer.grow(len);
+            if !self.fill_more(buffer).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
+        self.client.fill(buffer).await.map(|n| n > 0).map_err(Fault::client_io)
+    }
+
+    /// Command and reply. Whatever happens, the record is made.
+    async fn exchange(
+        &mut self,
+        code: u8,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+        started: Instant,
+    ) -> Result<(), Fault> {
+        let mut exchange = self.begin(code, header, buffer, started);
+        let done = self.run_exchange(&mut exchange, header, whole, buffer).await;
+        let outcome = match &done {
+            Err(fault) if fault.whose == crate::proxy::error::Whose::Client => Outcome::ClientGone,
+            Err(_) => Outcome::BackendGone,
+            Ok(()) => exchange.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
+        };
+        if outcome == Outcome::Ok {
+            self.note_effects(&exchange, buffer.filled());
+        }
+        self.record(&exchange, buffer.filled(), outcome);
+        let done = match done {
+            Err(fault) => self.tell_fault(&exchange, fault).await,
+            Ok(()) => Ok(()),
+        };
+        buffer.consume(if whole { header.packet_len() } else { usize::MAX });
+        done
+    }
+
+    fn begin(&self, code: u8, header: Header, buffer: &Buffer, started: Instant) -> Exchange {
+        let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
+        let payload = packet.get(HEADER..).unwrap_or_default();
+        let text = match code {
+            command::QUERY => query_text(payload, self.capabilities).unwrap_or(payload.len()..payload.len()),
+            command::STMT_PREPARE | command::INIT_DB => 1.min(payload.len())..payload.len(),
+            _ => 0..0,
+        };
+        let statement = match code {
+            command::STMT_EXECUTE | command::STMT_FETCH | command::STMT_RESET | command::STMT_CLOSE
+            | command::STMT_BULK_EXECUTE | command::STMT_SEND_LONG_DATA => {
+                payload.get(1..5).and_then(|id| id.try_into().ok()).map(u32::from_le_bytes)
+            }
+            _ => None,
+        };
+        let is_sql = matches!(code, command::QUERY | command::STMT_PREPARE);
+        Exchange {
+            code,
+            timer: QueryTimer::start(started),
+            digest: if is_sql { digest(&payload[text.clone()]) } else { 0 },
+            text_len: (header.len.saturating_sub(text.start)) as u64 * u64::from(!text.is_empty()),
+            text: text.start + HEADER..text.end + HEADER,
+            statement,
+            bytes_in: header.packet_len() as u64,
+            bytes_out: 0,
+            reply: Reply::new(command::shape(code), self.capabilities, 1),
+            client_gone: false,
+        }
+    }
+
+    async fn run_exchange(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<(), Fault> {
+        self.in_step = false;
+        if whole {
+            self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
+        } else {
+            self.send_streaming(exchange, header, buffer).await?;
+        }
+        exchange.timer.sent(Instant::now());
+        if command::shape(exchange.code) != Shape::None {
+            self.pass_reply(exchange, buffer, header.packet_len()).await?;
+        }
+        self.in_step = true;
+        match exchange.client_gone {
+            true => Err(Fault::client("the client went before its reply was complete", None)),
+            false => Ok(()),
+        }
+    }
+
+    async fn send_whole(&mut self, exchange: &Exchange, packet: &[u8]) -> Result<(), Fault> {
+        let mapped = match exchange.code {
+            command::QUERY => kill::mapped_query(&self.proxy.clients, packet, exchange.text.clone(), self.lease.backend().mariadb),
+            command::PROCESS_KILL => kill::mapped_command(&self.proxy.clients, packet),
+            _ => None,
+        };
+        self.send_backend(mapped.as_deref().unwrap_or(packet)).await
+    }
+
+    async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let limit = self.proxy.settings.backend.write_timeout;
+        within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout").await?.map_err(Fault::backend_io)
+    }
+
+    /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays
+    /// in `buffer` for the record.
+    async fn send_streaming(&mut self, exchange: &mut Exchange, header: Header, buffer: &mut Buffer) -> Result<(), Fault> {
+        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let mut more = buffer.split_beyond(0);
+        exchange.bytes_in = 0;
+        buffer.keep_beginning(more.filled());
+        loop {
+            let now = packets.pass(more.filled());
+            exchange.bytes_in += now as u64;
+            self.send_backend(&more.filled()[..now]).await?;
+            more.consume(now);
+            if packets.are_over() {
+                break;
+            }
+            more.grow(LARGE);
+            if !self.fill_more(&mut more).await? {
+                return Err(Fault::client("the client went in the middle of a command", None));
+            }
+        }
+        exchange.reply = Reply::new(command::shape(exchange.code), self.capabilities, packets.count);
+        match more.is_empty() {
+            true => Ok(()),
+            // Nothing may be lost, and nobody pipelines behind 16 MiB without meaning to.
+            false => Err(Fault::client("bytes behind a command of more than one buffer", Some(out_of_order()))),
+        }
+    }
+
+    /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
+    /// and thrown away, so that what the statement did is whole.
+    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer, command_len: usize) -> Result<(), Fault> {
+        let mut buffer: Option<Buffer> = None;
+        loop {
+            self.await_backend(exchange, commands).await?;
+            let buffer = buffer.get_or_insert_with(Buffer::take);
+            match fill_now(&mut self.lease.backend_mut().stream, buffer).await.map_err(Fault::backend_io)? {
+                None => continue,
+                Some(0) => return Err(Fault::backend("the server closed in the middle of a reply")),
+                Some(_) => {}
+            }
+            exchange.timer.first_byte(Instant::now());
+            let (pass, verdict) = exchange.reply.scan(buffer.filled());
+            self.send_client(exchange, &buffer.filled()[..pass]).await;
+            buffer.consume(pass);
+            match verdict {
+                Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
+                Verdict::More => {}
+                Verdict::Done if buffer.is_empty() => return Ok(()),
+                Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
+                Verdict::LocalInfile => self.pass_file(exchange, commands, command_len).await?,
+                Verdict::Broken(why) => return Err(Fault::backend(why)),
+            }
+        }
+    }
+
+    /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
+    async fn await_backend(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+        let limit = self.proxy.settings.backend.read_timeout;
+        let Session { client, lease, .. } = self;
+        let backend = &lease.backend().stream;
+        let readable = std::future::poll_fn(|cx| {
+            if let Poll::Ready(ready) = backend.poll_readable(cx) {
+                return Poll::Ready(ready);
+            }
+            while !exchange.client_gone && !commands.is_full() && client.poll_readable(cx).is_ready() {
+                match client.poll_fill(cx, commands) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0) | Err(_)) => exchange.client_gone = true,
+                }
+            }
+            Poll::Pending
+        });
+        within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)
+    }
+
+    async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {
+        exchange.bytes_out += bytes.len() as u64;
+        if exchange.client_gone || bytes.is_empty() {
+            return;
+        }
+        let (mut written, mut blocked) = (0, None);
+        let client = &mut self.client;
+        let sent = std::future::poll_fn(|cx| {
+            let sent = client.poll_send(cx, bytes, &mut written);
+            if sent.is_pending() {
+                blocked.get_or_insert_with(Instant::now);
+            }
+            sent
+        })
+        .await;
+        if let Some(since) = blocked {
+            exchange.timer.client_blocked(since, Instant::now());
+        }
+        exchange.client_gone = sent.is_err();
+    }
+
+    /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
+    async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer, command_len: usize) -> Result<(), Fault> {
+        let mut file = commands.split_beyond(command_len);
+        let mut packets = Packets::default();
+        let mut seq = exchange.reply.next_seq();
+        loop {
+            let began = Instant::now();
+            let (now, ended) = packets.pass_file(file.filled(), &mut seq);
+            self.send_backend(&file.filled()[..now]).await?;
+            exchange.bytes_in += now as u64;
+            file.consume(now);
+            if ended {
+                break;
+            }
+            file.grow(LARGE);
+            if !self.fill_more(&mut file).await? {
+                return Err(Fault::client("the client went in the middle of a file", None));
+            }
+            exchange.timer.client_blocked(began, Instant::now());
+        }
+        exchange.timer.sent(Instant::now());
+        exchange.reply.resume(seq);
+        Ok(())
+    }
+
+    /// Tells the client of a backend that went in the middle, where an ERR packet still fits in.
+    async fn tell_fault(&mut self, exchange: &Exchange, fault: Fault) -> Result<(), Fault> {
+        if let Some(answer) = &fault.answer
+            && exchange.reply.at_boundary()
+            && !exchange.client_gone
+        {
+            self.say(exchange.reply.next_seq(), answer).await;
+        }
+        Err(Fault { answer: None, ..fault })
+    }
+
+    /// What a successful command changed in what tidegate knows of the session.
+    fn note_effects(&mut self, exchange: &Exchange, buffer: &[u8]) {
+        let text = buffer.get(exchange.text.clone()).unwrap_or_default();
+        match exchange.code {
+            command::STMT_PREPARE => {
+                if let Some((id, _)) = exchange.reply.facts.prepared {
+                    self.statements.prepared(id, text, exchange.text_len, exchange.digest);
+                }
+            }
+            command::STMT_CLOSE => self.statements.closed(exchange.statement.unwrap_or_default()),
+            command::RESET_CONNECTION => self.statements.clear(),
+            command::INIT_DB => self.schema = String::from_utf8_lossy(text).into_owned(),
+            command::QUERY => {
+                if let Some(schema) = crate::sql::schema::used(text) {
+                    self.schema = String::from_utf8_lossy(&schema).into_owned();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn record(&self, exchange: &Exchange, buffer: &[u8], outcome: Outcome) {
+        let facts = &exchange.reply.facts;
+        let prepared = exchange.statement.and_then(|id| self.statements.get(id));
+        let is_sql = matches!(exchange.code, command::QUERY | command::STMT_PREPARE);
+        let (sql, sql_len, digest) = match prepared {
+            Some(statement) => (&statement.text[..], statement.len, statement.digest),
+            None if is_sql => {
+                (buffer.get(exchange.text.clone()).unwrap_or_default(), exchange.text_len, exchange.digest)
+            }
+            None => (&[][..], 0, 0),
+        };
+        let phases: Phases = exchange.timer.finish(Instant::now());
+        let record = QueryRecord {
+            identity: &self.identity,
+            schema: &self.schema,
+            command: exchange.code,
+            sql,
+            sql_len,
+            digest,
+            phases,
+            ended_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            rows_sent: facts.rows,
+            rows_affected: facts.affected,
+            last_insert_id: facts.insert_id,
+            bytes_in: exchange.bytes_in,
+            bytes_out: exchange.bytes_out,
+            status: facts.status_seen,
+            warnings: facts.warnings,
+            outcome,
+            backend_id: self.lease.backend().id,
+            pin_reason: "",
+        };
+        self.worker.recorder.record(&record);
+        if let Some(slow_log) = &self.proxy.slow_log {
+            slow_log.offer(&record);
+        }
+    }
+}
+
+/// Bounds a wait where the configuration says so; for ever by default.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>, key: &str) -> Result<T, Fault> {
+    match limit {
+        None => Ok(work.await),
+        Some(limit) => tokio::time::timeout(limit, work)
+            .await
+            .map_err(|_| Fault::backend(format!("the server was silent for {limit:?} ({key})"))),
+    }
+}
+
+/// Counts through packets that pass without being held.
+#[derive(Debug, Default)]
+struct Packets {
+    /// Bytes of the current packet that were not passed yet.
+    left: usize,
+    /// The current packet's payload goes on in the next one.
+    continued: bool,
+    /// Packets begun, as sequence ids count.
+    count: u8,
+}
+
+impl Packets {
+    /// How many of `bytes` belong to one (perhaps continued) payload.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let now = self.left.min(bytes.len() - at);
+            at += now;
+            self.left -= now;
+            if self.left > 0 || !self.continued {
+                return at;
+            }
+            let Some(header) = Header::read(&bytes[at..]) else { return at };
+            self.left = header.packet_len();
+            self.continued = header.is_continued();
+            self.count = self.count.wrapping_add(1);
+        }
+    }
+
+    fn are_over(&self) -> bool {
+        self.left == 0 && !self.continued
+    }
+
+    /// How many of `bytes` belong to a file, and whether its empty last packet is among them; `seq` follows the ids.
+    fn pass_file(&mut self, bytes: &[u8], seq: &mut u8) -> (usize, bool) {
+        let mut at = 0;
+        loop {
+            let now = self.left.min(bytes.len() - at);
+            at += now;
+            self.left -= now;
+            if self.left > 0 {
+                return (at, false);
+            }
+            let Some(header) = Header::read(&bytes[at..]) else { return (at, false) };
+            *seq = header.seq.wrapping_add(1);
+            if header.len == 0 {
+                return (at + HEADER, true);
+            }
+            self.left = header.packet_len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::{MAX_PAYLOAD, put_packet};
+
+    #[test]
+    fn a_file_ends_with_its_empty_packet_in_any_split() {
+        let mut bytes = Vec::new();
+        for (seq, payload) in [(2, &b"1,2\n"[..]), (3, &b"3,4\n"[..]), (4, &b""[..])] {
+            put_packet(&mut bytes, seq, payload);
+        }
+        for split in 1..bytes.len() {
+            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 0, 0, false);
+            for shown in [split, bytes.len()] {
+                let (now, end) = packets.pass_file(&bytes[passed..shown], &mut seq);
+                passed += now;
+                ended = end;
+            }
+            assert_eq!((passed, ended, seq), (bytes.len(), true, 5), "split at {split}");
+        }
+    }
+
+    #[test]
+    fn a_continued_command_is_one() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 0, &vec![3; MAX_PAYLOAD + 5]);
+        let header = Header::read(&bytes).expect("header");
+        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let first = packets.pass(&bytes[..1000]);
+        assert_eq!((first, packets.are_over()), (1000, false));
+        let second = packets.pass(&bytes[1000..]);
+        assert_eq!((first + second, packets.are_over(), packets.count), (bytes.len(), true, 2));
+    }
+}
