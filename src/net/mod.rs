@@ -1,5 +1,7 @@
 //! Bytes move here and nowhere else: sockets, TLS, compression, buffers, the relay.
 
 pub mod compression;
+pub mod dial;
+pub mod proxy_protocol;
 pub mod settings;
 pub mod tls;
