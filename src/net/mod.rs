@@ -2,5 +2,7 @@
 
 pub mod buffer;
 pub mod compression;
+pub mod dial;
+pub mod proxy_protocol;
 pub mod settings;
 pub mod tls;
