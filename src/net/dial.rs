@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::settings::Address;
+use super::stream::Socket;
 
 /// A peer that vanished without a word is noticed after 60 + 4 * 15 seconds.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -17,15 +18,6 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 /// A name's addresses beyond these are not tried.
 const MAX_ADDRESSES: usize = 16;
-
-/// A connected socket.
-#[derive(Debug)]
-pub enum Socket {
-    /// With nodelay and keep-alive set.
-    Tcp(TcpStream),
-    /// On the same machine.
-    Unix(UnixStream),
-}
 
 /// Why there is no connection. The backend's side is at fault, or its address in the configuration.
 #[derive(Debug, thiserror::Error)]

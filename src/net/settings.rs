@@ -13,6 +13,16 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// Whether it is on this machine, as far as its name tells.
+    pub fn is_local(&self) -> bool {
+        let Address::Tcp(host_port) = self else { return true };
+        let host = host_port.rsplit_once(':').map_or(host_port.as_str(), |(host, _)| host);
+        let ip: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+        host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -123,7 +123,8 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
         .await
         .map_err(|error| Fault::unreachable(&name, error))?;
     let mut channel = Channel::new(Stream::plain(socket));
-    if let Some(header) = proxy_header(settings.send_proxy_protocol, client, &channel) {
+    let form = if client.is_some() { settings.send_proxy_protocol } else { SendProxyProtocol::Off };
+    if let Some(header) = proxy_protocol::header(form, client.unwrap_or(Peer::Unix), None) {
         channel.stream.send(&header).await.map_err(Fault::backend_io)?;
     }
     let payload = within(proxy, channel.read()).await?.map_err(|error| Fault::unreachable(&name, error))?;
@@ -133,15 +134,6 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
     let greeting = Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
     proxy.face.store(Some(std::sync::Arc::new(Face { greeting: greeting.clone() })));
     Ok(Greeted { channel, greeting })
-}
-
-fn proxy_header(form: SendProxyProtocol, client: Option<Peer>, channel: &Channel) -> Option<Vec<u8>> {
-    let (client, destination) = (client?, channel.stream.socket().peer());
-    match form {
-        SendProxyProtocol::Off => None,
-        SendProxyProtocol::V1 => Some(proxy_protocol::v1(client, destination)),
-        SendProxyProtocol::V2 => Some(proxy_protocol::v2(client, destination)),
-    }
 }
 
 impl Greeted {

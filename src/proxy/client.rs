@@ -33,6 +33,8 @@ pub struct Session {
     pub(super) lease: Lease,
     /// The replies' shape, which both sides agreed on.
     pub(super) capabilities: Capabilities,
+    /// What the client said at login of how its logins are built.
+    pub(super) login_form: Capabilities,
     pub(super) params: Params,
     pub(super) schema: String,
     pub(super) statements: Statements,
@@ -89,7 +91,7 @@ async fn tell(client: &mut Channel, fault: &Fault) {
 }
 
 /// Closes so that the peer reads what was written last, even where it had sent more than was read.
-async fn linger(stream: &mut Stream) {
+pub(super) async fn linger(stream: &mut Stream) {
     use tokio::io::AsyncWriteExt;
     const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
     const MAX_BYTES: usize = 1 << 20;
@@ -115,7 +117,7 @@ fn login_timed_out() -> ErrPacket {
 }
 
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
-    let Entered { client: Channel { stream, buffer, .. }, capabilities, params, lease } = entered;
+    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, lease } = entered;
     let identity = Identity {
         client_id: lease.shown_id(admission.id),
         user: String::from_utf8_lossy(&params.user).into_owned(),
@@ -132,6 +134,7 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         client: stream,
         lease,
         capabilities,
+        login_form,
         params,
         statements: Statements::default(),
         in_step: true,

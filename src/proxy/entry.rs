@@ -4,18 +4,19 @@
 use std::time::Instant;
 
 use crate::login::credentials::method_to_check;
-use crate::login::greet::{Face, agreed, offered, salt_from};
+use crate::login::greet::{Face, agreed, offered};
 use crate::login::methods::secret::{Secret, Verdict};
 use crate::login::methods::{Method, is_empty_password_answer};
+use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
 use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
-use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
+use crate::proxy::backend::{Backend, Params};
 use crate::proxy::error::{Fault, access_denied, bad_handshake};
 use crate::proxy::lease::{self, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, by_place, refused_by_place};
-use crate::proxy::server::Proxy;
+use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ErrPacket};
@@ -28,10 +29,10 @@ pub struct Entered {
     pub client: Channel,
     /// What both sides agreed on.
     pub capabilities: Capabilities,
+    /// What the client said of the login's form: COM_CHANGE_USER has the same.
+    pub login_form: Capabilities,
     /// The login's words.
     pub params: Params,
-    /// The last challenge that this client was sent: COM_CHANGE_USER's answer is for it.
-    pub salt: Salt,
     /// Its backend.
     pub lease: Lease,
 }
@@ -43,16 +44,18 @@ pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> 
     }
     let greeted = match proxy.face() {
         Some(_) => None,
-        None => Some(Box::pin(lease::dial(proxy, None, Some(peer))).await?),
+        None => Some(Box::pin(lease::dial(proxy, None, peer, id)).await?),
     };
     let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
     let salt = proxy.new_salt()?;
     let greeting = face.greeting(id, salt, proxy.tls.is_some());
     let login = hello(proxy, client, &greeting).await?;
     let capabilities = agreed(login.capabilities, greeting.capabilities);
-    let mut entry = Entry { proxy, client, peer, params: Params::new(&login, capabilities), salt, greeted };
+    let params = Params::new(&login, capabilities);
+    let mut entry = Entry { proxy, client, peer, id, params, salt, greeted, checked_by: None };
     let lease = entry.admit(&login).await?;
-    Ok(Found { login, capabilities, params: entry.params, salt: entry.salt, lease })
+    let (params, checked_by) = (entry.params, entry.checked_by);
+    Ok(Found { login, capabilities, params, salt, checked_by, lease })
 }
 
 /// What a login found; the client is not told yet.
@@ -62,21 +65,28 @@ pub struct Found {
     capabilities: Capabilities,
     params: Params,
     salt: Salt,
+    /// The method by which tidegate itself checked the client.
+    checked_by: Option<Method>,
     lease: Lease,
 }
 
 impl Found {
     /// Tells the client that it is in, and puts compression over its stream where that was agreed.
     pub async fn welcome(self, proxy: &Proxy, mut client: Channel) -> Result<Entered, Fault> {
-        let proof = self.lease.secret.as_ref().and_then(|secret| proxy.certificate_proof(&client, secret, &self.salt));
+        let proof = self.proof_of().and_then(|proof| proxy.certificate_proof(&client, &proof));
         let info = proof.as_ref().map_or(&[][..], |proof| &proof[..]);
         let session_track = self.capabilities.has(SESSION_TRACK);
         let told = ok::with_info(&self.lease.login_ok, session_track, info);
         let told = told.ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         client.write(&told).await.map_err(Fault::of_client)?;
         let client = compressed(&self.login, self.capabilities_offered(proxy), client);
-        let Found { capabilities, params, salt, lease, .. } = self;
-        Ok(Entered { client, capabilities, params, salt, lease })
+        let Found { login, capabilities, params, lease, .. } = self;
+        Ok(Entered { client, capabilities, login_form: login.capabilities, params, lease })
+    }
+
+    fn proof_of(&self) -> Option<ProofOf<'_>> {
+        let (secret, method) = (self.lease.secret.as_ref()?, self.checked_by.as_ref()?);
+        Some(ProofOf { secret, method, salt: &self.salt })
     }
 
     fn capabilities_offered(&self, proxy: &Proxy) -> Capabilities {
@@ -90,12 +100,14 @@ fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel 
     let algorithm = if both.has(COMPRESS) {
         Algorithm::Zlib
     } else if both.has(ZSTD_COMPRESSION) {
-        Algorithm::Zstd { level: i32::from(login.zstd_level.unwrap_or(3)) }
+        Algorithm::Zstd { level: login.zstd_level.unwrap_or(3) }
     } else {
         return client;
     };
     let Channel { stream, buffer, seq } = client;
-    Channel { stream: Stream::compressed(Compressed::server(stream, algorithm)), buffer, seq }
+    // What was read ahead behind the login is frames already.
+    let compressed = Compressed::with_buffered(stream, algorithm, buffer.filled());
+    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq }
 }
 
 /// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.
@@ -130,7 +142,7 @@ async fn over_tls(proxy: &Proxy, client: &mut Channel) -> Result<(), Fault> {
 
 /// `observe`: the backend's own greeting and id; nothing but TLS and timing is tidegate's.
 async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Found, Fault> {
-    let greeted = Box::pin(lease::dial_uncounted(proxy, Some(peer))).await?;
+    let greeted = Box::pin(lease::dial_uncounted(proxy, peer)).await?;
     let face = Face { greeting: greeted.greeting.clone() };
     let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
     let login = hello(proxy, client, &greeting).await?;
@@ -148,8 +160,8 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
         None => greeted.ask(proxy, &params).await?,
     };
     let accepted = Relayed { proxy, client, backend: &mut backend, facts, answered: first }.run().await?;
-    let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok, None);
-    Ok(Found { login, capabilities, params, salt: greeting.salt, lease })
+    let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok);
+    Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
 }
 
 /// One login in mode `session`.
@@ -157,8 +169,10 @@ struct Entry<'a> {
     proxy: &'a Proxy,
     client: &'a mut Channel,
     peer: Peer,
+    id: u32,
     params: Params,
     salt: Salt,
+    checked_by: Option<Method>,
     /// The connection that was dialed to learn the greeting: it goes on as this login.
     greeted: Option<lease::Dialed>,
 }
@@ -221,6 +235,7 @@ impl Entry<'_> {
         Ok(match first_right(secrets, &method, &self.salt, &answer) {
             Some(secret) => {
                 self.acknowledge(&method, &answer).await?;
+                self.checked_by = Some(method);
                 Judged::Right(secret)
             }
             None => Judged::Wrong { switched: switched.then_some((method, answer)) },
@@ -256,48 +271,48 @@ impl Entry<'_> {
     async fn learn_in_full(&mut self) -> Result<Lease, Fault> {
         let password = ask_in_full(self.client).await?;
         let secret = Secret::password(&password);
-        let dialed = self.dialed().await?;
-        let (backend, ok, permit) = dialed.login(self.proxy, &self.params, &secret).await?;
-        let (mut channel, facts) = backend.into_channel();
-        if by_place(self.proxy, &mut channel, facts).await? {
+        let mut lease = self.dialed().await?.login(self.proxy, &self.params, &secret).await?;
+        let (mut channel, facts) = lease.backend_mut().borrow();
+        let entered_by_place = by_place(self.proxy, &mut channel, facts).await?;
+        lease.backend_mut().restore(channel);
+        if entered_by_place {
             return Err(refused_by_place());
         }
-        self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
-        Ok(Lease::pooled(Backend::from_channel(channel, facts), ok, secret, permit))
+        self.proxy.credentials.learn(&self.params.user, secret, Instant::now());
+        Ok(lease)
     }
 
     /// The client proved itself; the backend judges once more, by a login or a change of user.
     async fn lease_for(&mut self, secret: Secret) -> Result<Lease, Fault> {
         let result = match self.greeted.take() {
-            Some(dialed) => dialed
-                .login(self.proxy, &self.params, &secret)
-                .await
-                .map(|(backend, ok, permit)| Lease::pooled(backend, ok, secret.clone(), permit)),
-            None => lease::checkout(self.proxy, &self.params, &secret, Some(self.peer)).await,
+            Some(dialed) => dialed.login(self.proxy, &self.params, &secret).await,
+            None => lease::checkout(self.proxy, &self.params, &secret, self.peer, self.id).await,
         };
         match &result {
             Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, Instant::now()),
-            Err(_) => self.proxy.credentials.forget(&self.params.user),
+            // Whatever the server has against it, what was known is not to be tried again unasked.
+            Err(fault) if fault.is_refusal() => self.proxy.credentials.forget(&self.params.user),
+            Err(_) => {}
         }
         result
     }
 
     /// Challenge and answer pass between the two; a password seen on the way is learned.
     async fn relay(&mut self) -> Result<Lease, Fault> {
-        let dialed = self.dialed().await?;
-        let (mut channel, facts, permit) = dialed.ask(self.proxy, &self.params).await?;
-        let accepted =
-            Relayed { proxy: self.proxy, client: self.client, backend: &mut channel, facts, answered: None }.run().await?;
+        let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
+        let facts = asked.facts;
+        let (proxy, client, backend) = (self.proxy, &mut *self.client, &mut asked.channel);
+        let accepted = Relayed { proxy, client, backend, facts, answered: None }.run().await?;
         if let Some(secret) = &accepted.learned {
             self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
         }
-        Ok(Lease::relayed(Backend::from_channel(channel, facts), accepted.ok, accepted.learned, permit))
+        Ok(asked.accepted(self.proxy, &self.params, accepted.ok, accepted.learned))
     }
 
     async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
         match self.greeted.take() {
             Some(dialed) => Ok(dialed),
-            None => lease::dial(self.proxy, Some(&self.params), Some(self.peer)).await,
+            None => lease::dial(self.proxy, Some(&self.params), self.peer, self.id).await,
         }
     }
 }

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::net::buffer::Buffer;
-use crate::net::proxy_protocol::{self, Parsed};
+use crate::net::dial;
+use crate::net::proxy_protocol::{self, Parsed, Source};
 use crate::net::settings::{Address, ListenSettings, Peer};
 use crate::net::stream::{Socket, Stream};
 use crate::proxy::client;
@@ -85,16 +86,16 @@ fn remove_stale(path: &Path) {
 }
 
 /// Accepts until aborted.
-pub async fn accept(listeners: Listeners, proxy: Arc<Proxy>, targets: Vec<Target>) {
+pub async fn accept(listeners: Listeners, targets: Vec<Target>) {
     let targets: Arc<[Target]> = targets.into();
     let mut tasks = tokio::task::JoinSet::new();
     for listener in listeners.tcp {
-        let (targets, settings) = (Arc::clone(&targets), Arc::clone(&proxy));
+        let targets = Arc::clone(&targets);
         tasks.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        prepare(&stream, &settings);
+                        let _ = dial::tune(&stream);
                         if let Ok(stream) = stream.into_std() {
                             hand_over(&targets, Accepted::Tcp(stream, Peer::Tcp(peer)));
                         }
@@ -116,15 +117,6 @@ pub async fn accept(listeners: Listeners, proxy: Arc<Proxy>, targets: Vec<Target
         });
     }
     while tasks.join_next().await.is_some() {}
-}
-
-fn prepare(stream: &TcpStream, _: &Proxy) {
-    let _ = stream.set_nodelay(true);
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(6);
-    let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
 fn hand_over(targets: &[Target], accepted: Accepted) {
@@ -195,8 +187,13 @@ async fn read_header(stream: &mut Stream, peer: Peer) -> Result<Peer, String> {
             return Err("the connection was closed before it was whole".into());
         }
         match proxy_protocol::parse(buffer.filled()) {
-            Parsed::Incomplete(_) if !buffer.is_full() => {}
-            Parsed::Header { source, length } if length == buffer.filled().len() => return Ok(source.unwrap_or(peer)),
+            Parsed::Incomplete { .. } if !buffer.is_full() => {}
+            Parsed::Header { source, length } if length == buffer.filled().len() => {
+                return Ok(match source {
+                    Source::Peer(told) => told,
+                    Source::Connection => peer,
+                });
+            }
             Parsed::Header { .. } => return Err("bytes followed it before the greeting".into()),
             Parsed::Absent => return Err("there is none, and listen.proxy_protocol_from requires one".into()),
             _ => return Err("it is malformed".into()),

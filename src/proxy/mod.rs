@@ -1,4 +1,25 @@
 //! The proxy itself: one server, one task per client, one command at a time.
+//!
+//! ```text
+//! server -> listen -> client -> entry (login) -> lease, relayed -> backend
+//!                       \-> query (one command) -> kill
+//! ```
 
+pub mod accounts;
+pub mod backend;
+mod change_user;
+pub mod client;
+pub mod clients;
+pub mod entry;
+pub mod error;
+mod kill;
+pub mod lease;
+mod listen;
+mod query;
+mod relayed;
+mod report;
 pub mod server;
 pub mod settings;
+pub mod statement;
+mod statements;
+mod tunnel;

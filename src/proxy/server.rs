@@ -181,7 +181,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector));
     announce(&proxy);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let accepting = tokio::spawn(listen::accept(listeners, Arc::clone(&proxy), workers));
+    let accepting = tokio::spawn(listen::accept(listeners, workers));
     loop {
         tokio::select! {
             () = reporter.interval() => reporter.write_interval(),
@@ -201,7 +201,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     keeper.abort();
     reporter.dump();
     if let Some(slow_log) = &proxy.slow_log {
-        let _ = tokio::task::block_in_place_or_here(|| slow_log.shutdown(Duration::from_secs(2)));
+        let _ = slow_log.shutdown(Duration::from_secs(2));
     }
     Ok(())
 }

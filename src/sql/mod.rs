@@ -3,4 +3,5 @@
 pub mod digest;
 pub mod kill;
 pub mod lexer;
+pub mod schema;
 pub mod word;

@@ -1,0 +1,66 @@
+//! COM_CHANGE_USER: a login on the client's own backend. The server asks, the client answers, tidegate passes it on.
+
+use crate::net::buffer::Buffer;
+use crate::net::channel::Channel;
+use crate::net::stream::Stream;
+use crate::proxy::backend::change_user_packet;
+use crate::proxy::client::Session;
+use crate::proxy::error::{Fault, Whose, bad_handshake};
+use crate::proxy::relayed::Relayed;
+use crate::wire::capabilities::SESSION_TRACK;
+use crate::wire::frame::{HEADER, Header};
+use crate::wire::handshake::ChangeUser;
+use crate::wire::ok;
+
+impl Session {
+    /// A refusal is the server's own; whether the connection lives on is the server's affair too.
+    pub(super) async fn change_user(&mut self, buffer: &mut Buffer, header: Header) -> Result<(), Fault> {
+        let payload = &buffer.filled()[HEADER..header.packet_len()];
+        // The login's form was agreed between the client and tidegate, not with the backend.
+        let change = ChangeUser::parse(payload, self.login_form)
+            .ok_or_else(|| Fault::client("malformed COM_CHANGE_USER", Some(bad_handshake())))?;
+        buffer.consume(header.packet_len());
+        let params = self.params.changed(&change);
+        self.in_step = false;
+        self.lease.foreign = true;
+        let mut client = Channel {
+            stream: std::mem::replace(&mut self.client, Stream::closed()),
+            buffer: buffer.split_beyond(0),
+            seq: 1,
+        };
+        let (mut backend, facts) = self.lease.backend_mut().borrow();
+        let proxy = std::sync::Arc::clone(&self.proxy);
+        let result = async {
+            backend.command(&change_user_packet(facts, &params)).await.map_err(Fault::of_backend)?;
+            Relayed { proxy: &proxy, client: &mut client, backend: &mut backend, facts, answered: None }.run().await
+        }
+        .await;
+        let told = match &result {
+            Ok(accepted) => ok::with_info(&accepted.ok, self.capabilities.has(SESSION_TRACK), &[]),
+            Err(fault) => fault.answer.as_ref().map(|answer| answer.payload()),
+        };
+        if let Some(told) = told {
+            client.write(&told).await.map_err(Fault::of_client)?;
+        }
+        self.lease.backend_mut().restore(backend);
+        self.client = client.stream;
+        *buffer = client.buffer;
+        self.finish_change(result.map(|_| ()), params)
+    }
+
+    fn finish_change(&mut self, result: Result<(), Fault>, params: crate::proxy::backend::Params) -> Result<(), Fault> {
+        match result {
+            Ok(()) => {
+                self.identity.user = String::from_utf8_lossy(&params.user).into_owned();
+                self.schema = params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+                self.params = params;
+            }
+            // The server's own refusal: it closes, or goes on as the old user.
+            Err(fault) if fault.whose == Whose::Client && fault.answer.is_some() => {}
+            Err(fault) => return Err(Fault { answer: None, ..fault }),
+        }
+        self.statements.clear();
+        self.in_step = true;
+        Ok(())
+    }
+}
