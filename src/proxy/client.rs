@@ -85,6 +85,7 @@ async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Ent
 
 async fn tell(client: &mut Channel, fault: &Fault) {
     if let Some(answer) = &fault.answer {
+        let answer = if client.seq == 0 { answer.before_greeting() } else { answer.clone() };
         let _ = client.write(&answer.payload()).await;
     }
     linger(&mut client.stream).await;

@@ -35,24 +35,21 @@ impl Fault {
         Fault { whose: Whose::Client, why: why.into(), answer }
     }
 
-    /// The backend cannot be reached: the words of the client libraries, which applications know.
+    /// The backend cannot be reached. Not a client library's code (2003): MariaDB's takes such a code from a server for a
+    /// malformed packet.
     pub fn unreachable(backend: &str, why: impl std::fmt::Display) -> Fault {
         let text = format!("Can't connect to MySQL server on '{backend}' ({why})");
         Fault {
             whose: Whose::Backend,
-            answer: Some(ErrPacket::new(fault::CANNOT_CONNECT, b"HY000", text.clone())),
+            answer: Some(ErrPacket::new(fault::UNREACHABLE, b"HY000", text.clone())),
             why: text,
         }
     }
 
-    /// The backend went, or sent what no server sends.
+    /// The backend went, or sent what no server sends. The client is told as a server's death tells it: its connection
+    /// is closed, and its library says "Lost connection" (2013) in the words that applications know.
     pub fn backend(why: impl Into<String>) -> Fault {
-        let text = "Lost connection to MySQL server during query";
-        Fault {
-            whose: Whose::Backend,
-            why: why.into(),
-            answer: Some(ErrPacket::new(fault::LOST_CONNECTION, b"08S01", text)),
-        }
+        Fault { whose: Whose::Backend, why: why.into(), answer: None }
     }
 
     /// A refusal in the server's own words: nobody broke anything.

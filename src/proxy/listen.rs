@@ -146,7 +146,7 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, accepted: Accepted) {
         None => {
             info!(peer = %crate::proxy::error::host(&peer), "refused: listen.max_clients are connected");
             let full = ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", "Too many connections");
-            let _ = stream.send(&full.packet(0)).await;
+            let _ = stream.send(&full.before_greeting().packet(0)).await;
             client::linger(&mut stream).await;
         }
     }
@@ -214,6 +214,6 @@ async fn refuse_host(mut stream: Stream, peer: &Peer) {
     let host = crate::proxy::error::host(peer);
     warn!(peer = host, "refused: the backend is on this machine and the client is not; set auth.allow_local_accounts = true if its local accounts may be used from elsewhere");
     let text = format!("Host '{host}' is not allowed to connect to this MySQL server");
-    let _ = stream.send(&ErrPacket::new(fault::HOST_NOT_PRIVILEGED, b"HY000", text).packet(0)).await;
+    let _ = stream.send(&ErrPacket::new(fault::HOST_NOT_PRIVILEGED, b"HY000", text).before_greeting().packet(0)).await;
     client::linger(&mut stream).await;
 }

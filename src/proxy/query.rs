@@ -102,10 +102,6 @@ impl Session {
             self.note_effects(&exchange, buffer.filled());
         }
         self.record(&exchange, buffer.filled(), outcome);
-        let done = match done {
-            Err(fault) => self.tell_fault(&exchange, fault).await,
-            Ok(()) => Ok(()),
-        };
         buffer.consume(if whole { header.packet_len() } else { usize::MAX });
         done
     }
@@ -298,17 +294,6 @@ impl Session {
         exchange.timer.sent(Instant::now());
         exchange.reply.resume(seq);
         Ok(())
-    }
-
-    /// Tells the client of a backend that went in the middle, where an ERR packet still fits in.
-    async fn tell_fault(&mut self, exchange: &Exchange, fault: Fault) -> Result<(), Fault> {
-        if let Some(answer) = &fault.answer
-            && exchange.reply.at_boundary()
-            && !exchange.client_gone
-        {
-            self.say(exchange.reply.next_seq(), answer).await;
-        }
-        Err(Fault { answer: None, ..fault })
     }
 
     /// What a successful command changed in what tidegate knows of the session.

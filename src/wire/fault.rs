@@ -26,14 +26,8 @@ pub const PACKETS_OUT_OF_ORDER: u16 = 1156;
 pub const READ_INTERRUPTED: u16 = 1159;
 /// ER_NOT_SUPPORTED_AUTH_MODE
 pub const UNSUPPORTED_AUTH: u16 = 1251;
-/// CR_SERVER_GONE_ERROR
-pub const GONE_AWAY: u16 = 2006;
-/// CR_CONN_HOST_ERROR
-pub const CANNOT_CONNECT: u16 = 2003;
-/// CR_SERVER_LOST
-pub const LOST_CONNECTION: u16 = 2013;
-/// CR_AUTH_PLUGIN_ERR
-pub const AUTH_PLUGIN: u16 = 2061;
+/// ER_CONNECT_TO_FOREIGN_DATA_SOURCE
+pub const UNREACHABLE: u16 = 1429;
 /// ER_SECURE_TRANSPORT_REQUIRED
 pub const TLS_REQUIRED: u16 = 3159;
 
@@ -76,6 +70,11 @@ impl ErrPacket {
         }
         out.extend_from_slice(&self.message);
         out
+    }
+
+    /// As servers send it before their greeting: the client's capabilities are not known, so it has no state.
+    pub fn before_greeting(&self) -> ErrPacket {
+        ErrPacket { state: [0; 5], ..self.clone() }
     }
 
     /// The whole packet with this sequence id.
