@@ -48,6 +48,7 @@ def main():
     server = Connection("127.0.0.1", given.server_port, "monitor", "monitor", "shop")
     server.query("FLUSH STATUS")
     first = last = server_status(server)
+    open(given.report, "w").close()  # says that the watch has begun
     began = shown = time.monotonic()
     peak, seen, tty = 0, last, sys.stdout.isatty()
 
