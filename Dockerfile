@@ -29,7 +29,7 @@ USER 6033:6033
 # Relative paths of the configuration (slow log, histograms) end up here.
 WORKDIR /var/lib/tidegate
 VOLUME ["/var/lib/tidegate"]
-# clients, console, HTTP
+# Clients; console and HTTP, which stay on the container's loopback until [admin] names a login.
 EXPOSE 6033 6032 6080
 # SIGTERM drains: no new clients, running statements end.
 STOPSIGNAL SIGTERM

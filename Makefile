@@ -30,8 +30,10 @@ test: cargo deps lint ## all tests, with real servers and drivers
 	@$(CARGO) test --locked --quiet
 
 deps: ## install what the tests need
-	$(say) "servers and drivers for the tests"
+	$(say) "servers for the tests: MariaDB, MySQL 5.6, MySQL 9"
 	@tests/servers/install
+	$(say) "drivers for the tests"
+	@tests/drivers/install >/dev/null
 
 build: cargo ## release build
 	$(CARGO) build --release --locked
