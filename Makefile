@@ -1,0 +1,59 @@
+# Everything that one does with tidegate's source. `make` alone lists it.
+# Each target says what it does; what is missing is installed through apt (as root) or named with the exact command.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+target := $(or $(CARGO_TARGET_DIR),target)
+say = @printf '\n== %s\n'
+
+.PHONY: help demo test deps build lint bench compare deny cargo
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  DEMO_SECONDS=10 make demo             a demo that ends by itself"
+	@echo "  make compare ARGS='--clients 8,64'    benches/compare --help lists the options"
+
+demo: cargo ## tidegate between some hundred clients and a private MariaDB; until Ctrl-C
+	$(say) "what the demo needs: MariaDB's server and client, sysbench, python3"
+	@demo/install cc mariadbd mariadb sysbench python3
+	$(say) "release build (the first one takes some minutes)"
+	@$(CARGO) build --release --locked --quiet
+	@TIDEGATE=$(target)/release/tidegate demo/run
+
+test: cargo deps lint ## all tests, with real servers and drivers
+	$(say) "tests: unit, tests/it with the real servers"
+	@$(CARGO) test --locked --quiet
+
+deps: ## install what the tests need
+	$(say) "servers for the tests: MariaDB, MySQL 5.6, MySQL 9"
+	@tests/servers/install
+	$(say) "drivers for the tests"
+	@tests/drivers/install >/dev/null
+
+build: cargo ## release build
+	$(CARGO) build --release --locked
+
+lint: cargo ## rustfmt and clippy, warnings are errors
+	$(say) "rustfmt, clippy"
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --all-targets --locked --quiet -- -D warnings
+
+bench: cargo ## micro-benchmarks (criterion)
+	$(CARGO) bench --locked --benches
+
+compare: cargo ## sysbench direct, through HAProxy and through tidegate, side by side (ARGS='..')
+	@demo/install cc mariadbd mariadb sysbench haproxy python3
+	@$(CARGO) build --release --locked --quiet
+	@benches/compare --tidegate $(target)/release/tidegate $(ARGS)
+
+deny: cargo ## licences, bans, sources and advisories of all dependencies
+	@command -v cargo-deny >/dev/null || { echo "no cargo-deny: cargo install cargo-deny --locked"; exit 1; }
+	$(CARGO) deny --all-features check
+
+cargo:
+	@command -v $(CARGO) >/dev/null || { echo "no $(CARGO): install Rust from https://rustup.rs"; exit 1; }
