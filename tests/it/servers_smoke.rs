@@ -34,8 +34,15 @@ async fn every_server_answers_by_socket_and_by_tcp() {
         let version: Option<String> = client.query_first("SELECT VERSION()").await.unwrap();
         assert_eq!(version, Some(server.version()));
         client.disconnect().await.unwrap();
+        assert!(server.log().contains("ready for connections"), "{kind}");
         assert!(server.try_sql("SELEC 1").unwrap_err().contains("1064"));
     }
+}
+
+#[test]
+#[should_panic(expected = "unknown variable 'no-such-setting=1'")]
+fn a_server_that_does_not_start_says_why() {
+    Server::start(Kind::MariaDb1011, &["--no-such-setting=1"]);
 }
 
 #[test]
