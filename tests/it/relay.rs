@@ -24,7 +24,7 @@ pub enum Fault {
     Cut,
     /// Passes this many more bytes towards the client of each connection, then closes it: a cut in mid-packet.
     CutAfter(usize),
-    /// Sends these bytes in place of the next that the server sends, then goes on.
+    /// Sends these bytes in place of the next that the server sends, once on each connection, then goes on.
     Garbage(Vec<u8>),
 }
 

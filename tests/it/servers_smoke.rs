@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -34,27 +34,40 @@ async fn every_server_answers_by_socket_and_by_tcp() {
         let version: Option<String> = client.query_first("SELECT VERSION()").await.unwrap();
         assert_eq!(version, Some(server.version()));
         client.disconnect().await.unwrap();
+        assert!(server.log().contains("ready for connections"), "{kind}");
         assert!(server.try_sql("SELEC 1").unwrap_err().contains("1064"));
     }
 }
 
 #[test]
+#[should_panic(expected = "unknown variable 'no-such-setting=1'")]
+fn a_server_that_does_not_start_says_why() {
+    Server::start(Kind::MariaDb1011, &["--no-such-setting=1"]);
+}
+
+#[test]
 fn a_server_keeps_its_data_and_its_port_over_restart_and_kill() {
-    for kind in Kind::here() {
-        let server = Server::start(kind, &["--max-connections=77"]);
-        let (port, pid) = (server.port(), server.pid());
-        server.sql("CREATE DATABASE kept; CREATE TABLE kept.t (a INT) ENGINE=InnoDB; INSERT INTO kept.t VALUES (1)");
-        server.restart();
-        assert_ne!(server.pid(), pid, "{kind}");
-        assert_eq!(
-            server.sql("SELECT COUNT(*), @@port, @@max_connections FROM kept.t"),
-            format!("1\t{port}\t77")
-        );
-        server.kill();
-        assert!(server.try_sql("SELECT 1").is_err(), "{kind}");
-        server.start_again();
-        assert_eq!(server.sql("SELECT COUNT(*) FROM kept.t"), "1");
-    }
+    let kinds = Kind::here();
+    thread::scope(|scope| {
+        for kind in kinds {
+            scope.spawn(move || keeps_its_data_and_its_port(kind));
+        }
+    });
+}
+
+fn keeps_its_data_and_its_port(kind: Kind) {
+    let server = Server::start(kind, &["--max-connections=77"]);
+    let (port, pid) = (server.port(), server.pid());
+    server.sql("CREATE DATABASE kept; CREATE TABLE kept.t (a INT) ENGINE=InnoDB");
+    server.sql("INSERT INTO kept.t VALUES (1)");
+    server.restart();
+    assert_ne!(server.pid(), pid, "{kind}");
+    let row = server.sql("SELECT COUNT(*), @@port, @@max_connections FROM kept.t");
+    assert_eq!(row, format!("1\t{port}\t77"));
+    server.kill();
+    assert!(server.try_sql("SELECT 1").is_err(), "{kind}");
+    server.start_again();
+    assert_eq!(server.sql("SELECT COUNT(*) FROM kept.t"), "1");
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ impl Server {
 
     /// Its error log.
     pub fn log(&self) -> String {
-        scratch::read(&self.scratch.path().join("log")) + &self.scratch.output("server")
+        scratch::read(&self.scratch.path().join("error.log")) + &self.scratch.output("server")
     }
 
     /// Runs statements as root and returns the rows, columns separated by tabs. Panics on an error.
@@ -253,7 +253,7 @@ fn await_greeting(kind: Kind, scratch: &Scratch, process: &mut Child) {
     while !greets(&socket) {
         let ended = process.try_wait().expect("the server's status");
         if ended.is_some() || Instant::now() > limit {
-            let log = scratch::read(&scratch.path().join("log"));
+            let log = scratch::read(&scratch.path().join("error.log"));
             panic!(
                 "{kind} does not start: {}{}",
                 scratch.output("server"),
