@@ -2,3 +2,4 @@
 
 mod hlog;
 mod slow_log;
+mod stats_memory;
