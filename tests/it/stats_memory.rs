@@ -104,6 +104,7 @@ fn measure() {
     let mut baseline = Baseline::new();
     let snapshot = baseline.advance(&recorders);
     let grown = resident().saturating_sub(before);
+    println!("{} KiB", grown >> 10);
     assert!(grown < 64 << 20, "{} MiB", grown >> 20);
     let digests =
         snapshot.digests.iter().map(|d| d.tally.count).sum::<u64>() + snapshot.digests_other.count;
