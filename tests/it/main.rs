@@ -21,3 +21,4 @@ mod tidegate;
 // The tests.
 mod servers_smoke;
 mod fingerprint;
+mod stats_memory;
