@@ -1,1 +1,2 @@
 //! All integration tests, one binary: each module's first line says what it proves.
+mod pool_simulation;
