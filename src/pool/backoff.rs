@@ -98,7 +98,9 @@ mod tests {
         let now = Instant::now();
         let mut backoff = Backoff::default();
         let together = [backoff.started(now), backoff.started(now)];
-        together.map(|round| backoff.failed(round, now, 0));
+        together
+            .into_iter()
+            .for_each(|round| backoff.failed(round, now, 0));
         assert_eq!(
             backoff.failures(),
             1,

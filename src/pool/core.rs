@@ -328,9 +328,16 @@ impl<K: PoolKey, C> Core<K, C> {
         }
         self.end_dial(slot, used_for);
         self.table.free(slot);
+        self.hurry_warming(now);
         if self.closing {
             self.notices.push(Notice::Keeper);
         }
+        self.settle(now);
+    }
+
+    /// The connection that had this permit before is closed: its user's cap counts it no more, and the dial begins.
+    pub fn vacated(&mut self, slot: SlotId, now: Instant) {
+        self.table.vacated(slot);
         self.settle(now);
     }
 
@@ -343,6 +350,8 @@ impl<K: PoolKey, C> Core<K, C> {
         self.backoff.succeeded();
         self.counters.dialed += 1;
         self.nothing_to_warm = false;
+        let group = self.table.slot(slot).group;
+        self.table.group_mut(group).refused = false;
         self.note_birth(slot, facts, random, now);
         self.come_back(slot, conn, true, now);
     }
@@ -361,6 +370,7 @@ impl<K: PoolKey, C> Core<K, C> {
         self.table.group_mut(group).refused |= !unreachable && used_for == Use::Warm;
         self.end_dial(slot, used_for);
         self.table.free(slot);
+        self.hurry_warming(now);
         self.settle(now);
     }
 
@@ -492,7 +502,7 @@ impl<K: PoolKey, C> Core<K, C> {
         self.settle(now);
     }
 
-    /// Ends all waits and closes what lies idle; leased connections are closed when they come back.
+    /// Ends all waits, asks for what is offered and closes what lies idle; leased connections are closed when they come back.
     pub fn close(&mut self, now: Instant) {
         self.closing = true;
         let waiting: Vec<u32> = self
@@ -503,6 +513,7 @@ impl<K: PoolKey, C> Core<K, C> {
         for at in waiting {
             self.end(at, Grant::Closed);
         }
+        self.ask_holders(now);
         while let Some(slot) = self.table.coldest() {
             self.retire_wherever(slot, RetireReason::Draining, now);
         }

@@ -209,18 +209,21 @@ impl<K: PoolKey, C> Core<K, C> {
             .queue
             .heads()
             .take_while(|&head| self.queue.first(&self.table, head).is_some_and(early));
-        let mut heirs = heads
-            .filter(|&head| {
-                head != group
-                    && (self.table.group(head).account == account || !self.is_capped(head))
-            })
-            .filter_map(|head| self.queue.first_undialed(&self.table, head));
-        heirs.find(|&at| early(at))
+        heads
+            .filter(|&head| head != group && self.may_inherit(head, account))
+            .filter_map(|head| self.queue.first_undialed(&self.table, head))
+            .filter(|&at| early(at))
+            .min_by_key(|&at| self.queue.get(at).map(|waiter| waiter.number))
     }
 
-    fn is_capped(&self, group: GroupId) -> bool {
+    /// Whether a permit of `account` may pass to this group.
+    fn may_inherit(&self, group: GroupId, account: u32) -> bool {
+        self.table.group(group).account == account || !self.is_capped(group)
+    }
+
+    pub(super) fn is_capped(&self, group: GroupId) -> bool {
         let account = self.table.account_of(group);
-        account.slots >= account.cap
+        account.slots + account.leaving >= account.cap
     }
 
     /// Serves whom it can, in order of arrival, then asks holders for what is still missing.
@@ -306,7 +309,7 @@ impl<K: PoolKey, C> Core<K, C> {
         };
         let victim = self.table.slot(slot).conn.take();
         self.counters.retired(RetireReason::Evicted);
-        self.table.reassign(slot, group);
+        self.table.evict(slot, group);
         self.grant_permit(at, slot, victim, now);
     }
 
@@ -412,6 +415,7 @@ impl<K: PoolKey, C> Core<K, C> {
         if used_for == Use::Warm {
             self.warming -= 1;
         }
+        self.table.vacated(slot);
         let Some((at, number)) = self.table.slot(slot).dial_for.take() else {
             return;
         };
@@ -478,7 +482,9 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Asks as many holders as there are waiters that nothing else is under way for, the longest offered first,
     /// passing over leases that would serve no one.
     pub(super) fn ask_holders(&mut self, now: Instant) {
-        while !self.table.holds.is_empty() && self.table.asked < self.queue.undialed() {
+        while !self.table.holds.is_empty()
+            && (self.closing || self.table.asked < self.queue.undialed())
+        {
             let Some(slot) = self
                 .table
                 .offered()
@@ -493,13 +499,15 @@ impl<K: PoolKey, C> Core<K, C> {
     }
 
     fn would_serve(&self, slot: SlotId, now: Instant) -> bool {
+        if self.closing {
+            return true;
+        }
         let group = self.table.slots[slot.0 as usize].group;
         let account = self.table.group(group).account;
         let may_dial = self.backoff.allows(now);
         self.queue.heads().any(|head| {
             let undialed = self.queue.first_undialed(&self.table, head).is_some();
-            let usable = head == group
-                || may_dial && (self.table.group(head).account == account || !self.is_capped(head));
+            let usable = head == group || may_dial && self.may_inherit(head, account);
             undialed && usable
         })
     }
@@ -519,13 +527,14 @@ impl<K: PoolKey, C> Core<K, C> {
         }
     }
 
-    /// Wakes the keeper if an idle connection was taken that `min_idle` wants replaced.
+    /// Wakes the keeper if `min_idle` is not met and could be.
     pub(super) fn hurry_warming(&mut self, now: Instant) {
-        if self.settings.min_idle > 0
-            && self.can_warm(now)
-            && self.armed.is_none_or(|armed| now < armed)
-        {
-            self.arm(now);
+        if self.settings.min_idle == 0 {
+            return;
+        }
+        let at = self.backoff.until().map_or(now, |until| until.max(now));
+        if self.can_warm(at) && self.armed.is_none_or(|armed| at < armed) {
+            self.arm(at);
         }
     }
 

@@ -25,6 +25,12 @@ impl<K: PoolKey, C> Permit<K, C> {
         }
     }
 
+    pub(super) fn vacated(&self) {
+        if let Some(slot) = self.slot {
+            self.shared.with(|core| core.vacated(slot, now()));
+        }
+    }
+
     /// The dial that this permit was taken for reached the server: ends any back-off.
     pub fn reached(&self) {
         self.shared.with(|core| core.reached(now()));

@@ -137,6 +137,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         let connect = connect.clone();
         let closing = tokio::spawn(async move {
             connect.close(victim, RetireReason::Evicted).await;
+            permit.vacated();
             permit
         });
         closing.await.ok()
@@ -383,6 +384,7 @@ fn spawn_dial<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
     tokio::spawn(async move {
         if let Some(victim) = victim {
             connect.close(victim, RetireReason::Evicted).await;
+            permit.vacated();
         }
         if let Err((error, failed)) = deliver(permit, &key, &connect).await {
             // The error first: what follows from the failure may wake the waiter for another dial.

@@ -10,11 +10,12 @@
 //!
 //! A *slot* is a permit: `size + max_overflow` of them exist, so the bound holds by construction.
 
+mod audit;
 pub mod backoff;
 mod chain;
 pub mod core;
 mod dispatch;
-mod duty;
+pub mod duty;
 pub mod fate;
 pub mod handle;
 pub mod keeper;

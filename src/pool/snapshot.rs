@@ -186,7 +186,7 @@ impl<K: PoolKey, C> Core<K, C> {
             waited: waiter.map_or(Duration::ZERO, |waiter| Self::age(now, waiter.arrived)),
             occupancy: self.occupancy(now),
             cap: account
-                .filter(|account| account.slots >= account.cap)
+                .filter(|account| account.slots + account.leaving >= account.cap)
                 .map(|account| account.cap),
             backend_down: self.backoff.failures() > 0,
         }

@@ -63,6 +63,8 @@ pub(super) struct Slot<C> {
     pub(super) round: Round,
     /// The waiter that this dial is for: its index and number.
     pub(super) dial_for: Option<(u32, u64)>,
+    /// The account whose connection must be closed before this permit's dial begins.
+    pub(super) vacating: Option<u32>,
 }
 
 impl<C> Slot<C> {
@@ -86,6 +88,7 @@ impl<C> Slot<C> {
             doomed: None,
             round: Round::default(),
             dial_for: None,
+            vacating: None,
         }
     }
 
@@ -119,6 +122,8 @@ pub(super) struct Account {
     pub(super) groups: usize,
     pub(super) slots: usize,
     pub(super) cap: usize,
+    /// Connections that are being closed under permits that have passed to other users.
+    pub(super) leaving: usize,
 }
 
 /// The slots and everything that names them.
@@ -214,6 +219,7 @@ impl<K: PoolKey, C> Table<K, C> {
         if let Some(key) = group.key.take() {
             self.by_key.remove(&(key, group.lane));
             self.free_groups.push(id.0);
+            self.accounts[account as usize].groups -= 1;
             self.forget_account(account);
         }
     }
@@ -227,6 +233,7 @@ impl<K: PoolKey, C> Table<K, C> {
 
     /// Gives a permit back.
     pub(super) fn free(&mut self, id: SlotId) {
+        self.vacated(id);
         self.unassign(id);
         let slot = self.slot(id);
         slot.status = Status::Free;
@@ -241,6 +248,24 @@ impl<K: PoolKey, C> Table<K, C> {
     pub(super) fn reassign(&mut self, id: SlotId, group: GroupId) {
         self.unassign(id);
         self.assign(id, group);
+    }
+
+    /// Moves the permit of a connection that is still to be closed: until then it counts for its own user too.
+    pub(super) fn evict(&mut self, id: SlotId, group: GroupId) {
+        let account = self.group(self.slots[id.0 as usize].group).account;
+        if account != self.group(group).account {
+            self.accounts[account as usize].leaving += 1;
+            self.slot(id).vacating = Some(account);
+        }
+        self.reassign(id, group);
+    }
+
+    /// The connection that had this permit before is closed.
+    pub(super) fn vacated(&mut self, id: SlotId) {
+        if let Some(account) = self.slot(id).vacating.take() {
+            self.accounts[account as usize].leaving -= 1;
+            self.forget_account(account);
+        }
     }
 
     /// Lays a slot's connection down; `cold`: as the least recently used.
@@ -358,6 +383,7 @@ impl<K: PoolKey, C> Table<K, C> {
                     groups: 0,
                     slots: 0,
                     cap: usize::MAX,
+                    leaving: 0,
                 };
                 let at = place(&mut self.accounts, &mut self.free_accounts, account);
                 self.by_name.insert(name.into(), at);
@@ -370,8 +396,7 @@ impl<K: PoolKey, C> Table<K, C> {
 
     fn forget_account(&mut self, at: u32) {
         let account = &mut self.accounts[at as usize];
-        account.groups -= 1;
-        if account.groups == 0 {
+        if account.groups + account.leaving == 0 {
             self.by_name.remove(&std::mem::take(&mut account.name));
             self.free_accounts.push(at);
         }

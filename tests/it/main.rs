@@ -22,3 +22,4 @@ mod tidegate;
 mod servers_smoke;
 mod fingerprint;
 mod stats_memory;
+mod pool_simulation;
