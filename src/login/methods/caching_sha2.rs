@@ -231,9 +231,14 @@ mod tests {
         }
     }
 
-    /// hashcat's published example for mode 7401; the password is its name.
+    /// `authentication_string` of an account of MySQL 9.7 with the password `app`, and hashcat's published example for its
+    /// mode 7401, whose salt holds bytes of every kind.
     #[test]
-    fn a_hash_made_by_a_server() {
+    fn hashes_made_by_others() {
+        let server = hex(concat!(
+            "244124303041240E552D74404234331241587449436E1A3E40384F78467473442E6267",
+            "567949474E41436D44635959424F377447556B2E4E6232675441753077484A58765230"
+        ));
         let salt = hex("F9CC98CE08892924F50A213B6BC571A2C11778C5");
         let digest = hex("625479393559393965414D45316477456B484F41316E64484742577A2E3162785353526B7554584647562F");
         let text = [b"$A$005$".as_slice(), &salt, &digest].concat();
@@ -242,6 +247,18 @@ mod tests {
         assert!(!stored.check(b"hashcaT"));
         assert!(!stored.check(b""));
         assert_eq!(format!("{stored:?}"), "Hash([REDACTED])");
+        let digest = b"bTy95Y99eAME1dwEkHOA1ndHGBWz.1bxSSRkuTXFGV/";
+        let hashcat = [b"$A$005$".as_slice(), &salt, digest].concat();
+        for (text, password, wrong) in [
+            (server, b"app".as_slice(), b"apq".as_slice()),
+            (hashcat, b"hashcat", b"hashcaT"),
+        ] {
+            let stored = Stored::parse(&text).expect("the stored form");
+            assert!(stored.check(password));
+            assert!(!stored.check(wrong));
+            assert!(!stored.check(b""));
+            assert_eq!(format!("{stored:?}"), "Hash([REDACTED])");
+        }
     }
 
     #[test]

@@ -12,11 +12,17 @@
 //! fingerprint  SHA256 of the server's certificate in DER, 32 bytes
 //! ```
 //!
+//! In the packet the info stands behind its length (0x41), whether or not the client asked for session trackers.
+//!
 //! Sources: Connector/C 3.4 `plugins/auth/my_auth.c` (`run_plugin_auth`, `native_password_hash`) and `ed25519.c`
 //! (`auth_ed25519_hash`), which compare the digits as they are, so upper case counts; Connector/Node.js
-//! `lib/cmd/handshake/authentication.js` (`validateFingerPrint`), where 0x01 is the format and means SHA-256. They
-//! agree in everything but the scramble: Connector/Node.js takes the greeting's even after an auth switch. Who
-//! switches to mysql_native_password with the scramble of the greeting suits both.
+//! `lib/cmd/handshake/authentication.js` (`validateFingerPrint`), where 0x01 is the format and means SHA-256. Checked
+//! against MariaDB 11.8: its server sends exactly these bytes for both methods (the tests below), and its client accepts
+//! them from here for both, and refuses one wrong digit.
+//!
+//! After an auth switch to mysql_native_password Connector/C takes the scramble of the switch, Connector/Node.js that of
+//! the greeting: who switches with the scramble of the greeting suits both. An auth switch to client_ed25519 leaves the
+//! greeting's scramble in force.
 //!
 //! What follows from these clients: they need a password that is not empty and a method whose hash is known here
 //! (their caching_sha2_password has none: such a login needs a real certificate, with or without tidegate);
@@ -54,13 +60,36 @@ pub fn fingerprint_proof(hash: &[u8], scramble: &Scramble, fingerprint: &Fingerp
 mod tests {
     use super::*;
 
-    /// Python: `sha256(sha1(sha1(b"app").digest()).digest() + bytes(range(20)) + b"\xab" * 32).hexdigest().upper()`
+    /// A scramble and the proof that MariaDB 11.8.6 made of it, for the certificate with [`FINGERPRINT`].
+    const NATIVE: ([u8; 20], &[u8; 64]) = (
+        *b"\x58\x6b\x31\x52\x27\x6b\x65\x3c\x3b\x51\x66\x2d\x4a\x6e\x6d\x56\x47\x42\x55\x62",
+        b"0520DF78C1CC9FED9E94F3D705EB361CB060BEEA1A5AE64CADCFAFEA1486E42C",
+    );
+    const ED25519: ([u8; 20], &[u8; 64]) = (
+        *b"\x5c\x4d\x4f\x25\x69\x63\x34\x79\x26\x4f\x3a\x73\x56\x36\x47\x46\x65\x4b\x29\x29",
+        b"D58AB0A7E3BE2AAEA3A34B6498D10FFADBFD23CD815A9FC757B6DA8906B231F1",
+    );
+    const FINGERPRINT: Fingerprint = [
+        0x03, 0xb0, 0x24, 0xcf, 0x80, 0x1b, 0xe5, 0xb2, 0x20, 0x80, 0x61, 0x96, 0x90, 0xc1, 0x1f,
+        0x18, 0x1f, 0x03, 0x33, 0x13, 0xee, 0x61, 0x3b, 0x33, 0x09, 0x25, 0xc5, 0x1b, 0x82, 0x98,
+        0x07, 0xc8,
+    ];
+
     #[test]
-    fn layout() {
+    fn native_as_a_server_makes_it() {
         let hash = super::super::native::Stage1::of(b"app").stage2();
         let scramble = std::array::from_fn(|i| i as u8);
         let proof = fingerprint_proof(hash.bytes(), &scramble, &[0xab; 32]);
         assert_eq!(proof[0], 1);
         assert_eq!(&proof[1..], b"BF461F7B8E91A47485B3FE2D1EC2713951A02678CB8E9FF04EA7DD7013D9A68F");
+        let proof = fingerprint_proof(hash.bytes(), &NATIVE.0, &FINGERPRINT);
+        assert_eq!((proof[0], &proof[1..]), (1, NATIVE.1.as_slice()));
+    }
+
+    #[test]
+    fn ed25519_as_a_server_makes_it() {
+        let hash = super::super::ed25519::public_key(b"secret").expect("key");
+        let proof = fingerprint_proof(&hash, &ED25519.0, &FINGERPRINT);
+        assert_eq!((proof[0], &proof[1..]), (1, ED25519.1.as_slice()));
     }
 }
