@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidegate::sql::digest::digest;
+use tidegate::sql::effects::summary;
 use tidegate::sql::lexer::{Dialect, Lexer};
 
 const MYSQL: Dialect =
@@ -44,6 +45,7 @@ fn reading(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(sql.len() as u64));
         group.bench_function("lex", |bencher| bencher.iter(|| Lexer::new(black_box(sql.as_bytes()), MYSQL).count()));
         group.bench_function("digest", |bencher| bencher.iter(|| digest(black_box(sql.as_bytes()))));
+        group.bench_function("effects", |bencher| bencher.iter(|| summary(black_box(sql.as_bytes()), MYSQL)));
         group.finish();
     }
 }

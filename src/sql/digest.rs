@@ -145,9 +145,8 @@ impl<S: Sink> Fold<'_, '_, S> {
             Kind::String | Kind::Placeholder => self.literal(token),
             Kind::Broken => self.broken(token),
             Kind::Punct => self.punct(token),
-            Kind::QuotedIdentifier => self.named(token, 1),
+            Kind::QuotedIdentifier | Kind::SystemVariable => self.name(token),
             Kind::UserVariable | Kind::Host => self.variable(token),
-            Kind::SystemVariable => self.named(token, 2),
             Kind::CodeOpen => self.code_open(token),
             Kind::CodeClose | Kind::Assign | Kind::Semicolon => self.plain(token),
         }
@@ -359,22 +358,37 @@ impl<S: Sink> Fold<'_, '_, S> {
             text(self.out, "@?");
             self.state.number = false;
         } else {
-            self.named(token, 1);
+            self.name(token);
         }
     }
 
-    // `prefix` bytes as they are, then a name.
-    fn named(&mut self, token: Token, prefix: usize) {
+    #[inline]
+    fn name(&mut self, token: Token) {
         self.space(token);
-        self.raw(token.start, token.start + prefix);
-        self.identifier(token.start + prefix, token.end);
+        self.identifier(token.start, token.end);
     }
 
     #[inline]
     fn identifier(&mut self, start: usize, end: usize) {
-        let digits = self.sql[start..end].iter().any(u8::is_ascii_digit);
         self.state.number = false;
-        if digits { self.numbered(start, end) } else { self.raw(start, end) }
+        if end - start <= 8 {
+            let bytes = self.load(start, end - start);
+            return if has_digit_or_wide(bytes) {
+                self.numbered(start, end)
+            } else {
+                self.out.put(lower(bytes), end - start)
+            };
+        }
+        let plain = (start..end).step_by(8).all(|at| !has_digit_or_wide(self.load(at, (end - at).min(8))));
+        if plain { self.raw(start, end) } else { self.numbered(start, end) }
+    }
+
+    #[inline]
+    fn load(&self, at: usize, len: usize) -> u64 {
+        match self.sql.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) => u64::from_le_bytes(bytes) & (u64::MAX >> (64 - 8 * len)),
+            None => load_short(&self.sql[at..at + len]),
+        }
     }
 
     // Digits in a name are a `?` together with the letters of a number that follow, as in `pt-fingerprint`.
@@ -382,7 +396,7 @@ impl<S: Sink> Fold<'_, '_, S> {
         let mut at = start;
         while let Some(found) = self.sql[at..end].iter().position(u8::is_ascii_digit) {
             let digit = at + found;
-            let radix = found > 0 && matches!(self.sql[digit - 1] | 0x20, b'x' | b'b');
+            let radix = digit > at && matches!(self.sql[digit - 1] | 0x20, b'x' | b'b');
             self.raw(at, digit - usize::from(radix));
             self.question();
             let rest = self.sql[digit..end].iter();
@@ -398,10 +412,7 @@ impl<S: Sink> Fold<'_, '_, S> {
         let mut at = start;
         while at < end {
             let len = (end - at).min(8);
-            let bytes = match self.sql.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()) {
-                Some(bytes) => u64::from_le_bytes(bytes) & (u64::MAX >> (64 - 8 * len)),
-                None => load_short(&self.sql[at..at + len]),
-            };
+            let bytes = self.load(at, len);
             if bytes & 0x8080_8080_8080_8080 != 0 {
                 return self.wide(at, end);
             }
@@ -420,6 +431,18 @@ impl<S: Sink> Fold<'_, '_, S> {
             }
         }
     }
+}
+
+// Whether one of eight bytes is a digit or not ASCII.
+#[inline]
+const fn has_digit_or_wide(bytes: u64) -> bool {
+    const LOW7: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = bytes & LOW7;
+    let from_0 = low + ONES * (0x80 - b'0' as u64);
+    let past_9 = low + ONES * (0x7f - b'9' as u64);
+    (bytes | (from_0 & !past_9)) & HIGH != 0
 }
 
 // The lexer after `(1, 2), ('a')`, if that is what comes next.

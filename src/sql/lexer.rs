@@ -82,6 +82,12 @@ impl<'a> Lexer<'a> {
         Self { sql, at: 0, dialect, in_code: false, name_end: usize::MAX }
     }
 
+    /// Reads `sql[start..end]`, with offsets of the whole `sql`.
+    pub fn within(sql: &'a [u8], start: usize, end: usize, dialect: Dialect) -> Self {
+        let sql = sql.get(..end).unwrap_or(sql);
+        Self { at: start, ..Self::new(sql, dialect) }
+    }
+
     /// The text it reads.
     pub fn sql(&self) -> &'a [u8] {
         self.sql

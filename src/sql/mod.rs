@@ -1,7 +1,13 @@
 //! What a statement is and what it does to its session, without a parser. Pure.
 
+pub mod assign;
+pub mod details;
 pub mod digest;
+pub mod effects;
+pub mod flags;
+mod functions;
 pub mod kill;
 pub mod lexer;
 pub mod schema;
+pub mod verb;
 pub mod word;

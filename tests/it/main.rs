@@ -20,6 +20,7 @@ mod tidegate;
 
 // The tests.
 mod servers_smoke;
+mod effects;
 mod fingerprint;
 mod stats_memory;
 mod pool_simulation;
