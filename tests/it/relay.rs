@@ -1,0 +1,180 @@
+//! A plain TCP relay: a hop to compare with, and the faults of a network between two peers.
+//!
+//! It runs on a thread and runtime of its own, so a test that blocks does not stop it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+
+const CHUNK: usize = 64 * 1024;
+
+/// What the relay does with the bytes, on all of its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Passes them on.
+    None,
+    /// Passes nothing on, and keeps the connections open.
+    Freeze,
+    /// Closes the connections; new ones are closed at once.
+    Cut,
+    /// Passes this many more bytes towards the client of each connection, then closes it: a cut in mid-packet.
+    CutAfter(usize),
+    /// Sends these bytes in place of the next that the server sends, once on each connection, then goes on.
+    Garbage(Vec<u8>),
+}
+
+/// A running relay; dropping it closes its connections.
+pub struct Relay {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    accepted: Arc<AtomicUsize>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Relay {
+    /// Starts a relay to this address on a free port of 127.0.0.1.
+    pub fn start(to: SocketAddr) -> Relay {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let (fault, faults) = watch::channel(Fault::None);
+        let (stop, stopped) = oneshot::channel();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        std::thread::spawn(move || run(listener, to, faults, count, stopped));
+        Relay {
+            address,
+            fault,
+            accepted,
+            _stop: stop,
+        }
+    }
+
+    /// Where to connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on, this fault.
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// How many connections it has accepted.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
+    }
+}
+
+fn run(
+    listener: std::net::TcpListener,
+    to: SocketAddr,
+    faults: watch::Receiver<Fault>,
+    count: Arc<AtomicUsize>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        listener.set_nonblocking(true).expect("a listener");
+        let listener = TcpListener::from_std(listener).expect("a listener");
+        tokio::select! {
+            () = accept(listener, to, faults, count) => {}
+            _ = stopped => {}
+        }
+    });
+}
+
+async fn accept(
+    listener: TcpListener,
+    to: SocketAddr,
+    faults: watch::Receiver<Fault>,
+    count: Arc<AtomicUsize>,
+) {
+    loop {
+        let (client, _) = listener.accept().await.expect("a connection");
+        count.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(relay(client, to, faults.clone()));
+    }
+}
+
+// One connection. When either direction ends, both are closed.
+async fn relay(
+    client: TcpStream,
+    to: SocketAddr,
+    faults: watch::Receiver<Fault>,
+) -> std::io::Result<()> {
+    let server = TcpStream::connect(to).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pump(from_client, to_server, Direction::ToServer, faults.clone()) => {}
+        () = pump(from_server, to_client, Direction::ToClient, faults) => {}
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    ToServer,
+    ToClient,
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: Direction,
+    mut faults: watch::Receiver<Fault>,
+) {
+    let mut fault = faults.borrow_and_update().clone();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        if fault == Fault::Cut {
+            return;
+        }
+        let frozen = fault == Fault::Freeze;
+        let length = tokio::select! {
+            changed = faults.changed() => match changed {
+                Ok(()) => { fault = faults.borrow_and_update().clone(); continue }
+                Err(_) => return,
+            },
+            read = from.read(&mut chunk), if !frozen => read.unwrap_or(0),
+        };
+        let Some(bytes) = apply(&mut fault, direction, &chunk[..length]) else {
+            return;
+        };
+        if to.write_all(&bytes).await.is_err() {
+            return;
+        }
+        if fault == Fault::CutAfter(0) && direction == Direction::ToClient {
+            return;
+        }
+    }
+}
+
+// What to send for these bytes; nothing at the end of the stream.
+fn apply(fault: &mut Fault, direction: Direction, bytes: &[u8]) -> Option<Vec<u8>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    match (&mut *fault, direction) {
+        (Fault::CutAfter(left), Direction::ToClient) => {
+            let passed = bytes.len().min(*left);
+            *left -= passed;
+            Some(bytes[..passed].to_vec())
+        }
+        (Fault::Garbage(garbage), Direction::ToClient) => {
+            let garbage = std::mem::take(garbage);
+            *fault = Fault::None;
+            Some(garbage)
+        }
+        _ => Some(bytes.to_vec()),
+    }
+}
