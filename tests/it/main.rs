@@ -15,4 +15,5 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod drivers;
 mod servers_smoke;
