@@ -19,6 +19,7 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod drivers;
 mod servers_smoke;
 mod effects;
 mod fingerprint;
