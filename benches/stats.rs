@@ -19,13 +19,7 @@ fn recorders() -> Recorders {
 }
 
 fn identities(users: u32) -> Vec<Identity> {
-    (0..users)
-        .map(|n| Identity {
-            client_id: n,
-            user: format!("user{n}"),
-            host: "10.0.0.7".into(),
-        })
-        .collect()
+    (0..users).map(|n| Identity { client_id: n, user: format!("user{n}"), host: "10.0.0.7".into() }).collect()
 }
 
 /// A spread of times such as a busy server has: 50 us to some milliseconds, no two alike.
@@ -40,12 +34,7 @@ fn record(identity: &Identity, n: u64, digest: u64) -> QueryRecord<'_> {
         sql: b"SELECT c FROM sbtest1 WHERE id = 5042",
         sql_len: 37,
         digest,
-        phases: Phases {
-            server,
-            transfer,
-            total: server + transfer,
-            ..Phases::default()
-        },
+        phases: Phases { server, transfer, total: server + transfer, ..Phases::default() },
         ended_at: Duration::from_micros(1_795_359_511_000_000 + n),
         rows_sent: 1,
         rows_affected: 0,
@@ -109,21 +98,11 @@ fn slow_log(c: &mut Criterion) {
         keep: 0,
         explain: false,
     };
-    let everything = SlowLogSettings {
-        threshold: Duration::ZERO,
-        ..settings.clone()
-    };
+    let everything = SlowLogSettings { threshold: Duration::ZERO, ..settings.clone() };
     let identity = identities(1).remove(0);
-    for (name, settings) in [
-        ("slow log, fast statement", settings),
-        ("slow log, everything is slow", everything),
-    ] {
-        let Ok(Some(log)) = SlowLog::open(&settings, fingerprint) else {
-            panic!("/dev/null cannot be opened")
-        };
-        c.bench_function(name, |b| {
-            b.iter(|| log.offer(black_box(&record(&identity, 1, 1))))
-        });
+    for (name, settings) in [("slow log, fast statement", settings), ("slow log, everything is slow", everything)] {
+        let Ok(Some(log)) = SlowLog::open(&settings, fingerprint) else { panic!("/dev/null cannot be opened") };
+        c.bench_function(name, |b| b.iter(|| log.offer(black_box(&record(&identity, 1, 1)))));
     }
 }
 
@@ -131,13 +110,9 @@ fn reading(c: &mut Criterion) {
     let (recorders, identities) = (recorders(), identities(200));
     for n in 0..100_000 {
         let identity = &identities[n as usize % identities.len()];
-        recorders
-            .of_worker(n as usize)
-            .record(&record(identity, n, 1 + n % 1_000));
+        recorders.of_worker(n as usize).record(&record(identity, n, 1 + n % 1_000));
     }
-    c.bench_function("snapshot of two full recorders", |b| {
-        b.iter(|| recorders.snapshot())
-    });
+    c.bench_function("snapshot of two full recorders", |b| b.iter(|| recorders.snapshot()));
 }
 
 criterion_group!(benches, timing, recording, slow_log, reading);

@@ -19,10 +19,7 @@ fn check_not_itself(reader: &mut Reader<'_>, config: &Config) {
     let backend = &config.proxy.backend.address;
     let mut own = config.proxy.listen.addresses.iter();
     if own.any(|listen| covers(listen, backend)) {
-        let fault = Fault::new(
-            "is the address that tidegate itself listens on",
-            "write the MySQL server's address",
-        );
+        let fault = Fault::new("is the address that tidegate itself listens on", "write the MySQL server's address");
         reader.error_at("backend.address", fault);
     }
 }
@@ -33,16 +30,12 @@ fn check_admin_ports(reader: &mut Reader<'_>, config: &Config) {
     for address in &config.proxy.listen.addresses {
         taken.push(("listen.address", address.clone()));
     }
-    let admin = [
-        ("admin.http", config.admin.http),
-        ("admin.sql", config.admin.sql),
-    ];
+    let admin = [("admin.http", config.admin.http), ("admin.sql", config.admin.sql)];
     for (path, address) in admin {
         let Some(address) = address.map(|address| Address::Tcp(address.to_string())) else {
             continue;
         };
-        let clash =
-            |(_, other): &&(&str, Address)| covers(other, &address) || covers(&address, other);
+        let clash = |(_, other): &&(&str, Address)| covers(other, &address) || covers(&address, other);
         if let Some((owner, _)) = taken.iter().find(clash) {
             let what = format!("{address} is taken by {owner}");
             reader.error_at(path, Fault::new(what, "write another port, or \"off\""));
@@ -64,12 +57,7 @@ fn check_send_proxy_protocol(reader: &mut Reader<'_>, config: &Config) {
 
 /// To the server, everybody who comes through tidegate comes from tidegate's own machine.
 fn warn_local_accounts(reader: &mut Reader<'_>, config: &Config) {
-    let open = config
-        .proxy
-        .listen
-        .addresses
-        .iter()
-        .any(|address| !is_local(address));
+    let open = config.proxy.listen.addresses.iter().any(|address| !is_local(address));
     let local_backend = is_local(&config.proxy.backend.address);
     if open && local_backend && !config.proxy.auth.allow_local_accounts {
         let fault = Fault::new(

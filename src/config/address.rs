@@ -23,10 +23,9 @@ pub fn listening(value: &DeValue<'_>) -> Read<Address> {
 /// No address, or port 0.
 pub fn server(value: &DeValue<'_>) -> Read<Address> {
     match address(&text(value)?, 3306)? {
-        Address::Tcp(tcp) if tcp.ends_with(":0") => Err(Fault::new(
-            "port 0 is nobody's",
-            "write the server's port, usually 3306",
-        )),
+        Address::Tcp(tcp) if tcp.ends_with(":0") => {
+            Err(Fault::new("port 0 is nobody's", "write the server's port, usually 3306"))
+        }
         address => Ok(address),
     }
 }
@@ -76,9 +75,7 @@ pub fn covers(listen: &Address, other: &Address) -> bool {
     let (Address::Tcp(listen_tcp), Address::Tcp(other_tcp)) = (listen, other) else {
         return listen == other;
     };
-    let (Some((host, port)), Some((other_host, other_port))) =
-        (numeric(listen_tcp), numeric(other_tcp))
-    else {
+    let (Some((host, port)), Some((other_host, other_port))) = (numeric(listen_tcp), numeric(other_tcp)) else {
         return listen == other && !listen_tcp.ends_with(":0");
     };
     let everywhere = host.is_unspecified() && other_host.is_loopback();
@@ -123,10 +120,7 @@ fn unix(path: &str) -> Read<Address> {
     } else {
         "the path of a Unix socket has at most 107 bytes"
     };
-    Err(Fault::new(
-        what,
-        "write for example \"unix:/run/tidegate/tidegate.sock\"",
-    ))
+    Err(Fault::new(what, "write for example \"unix:/run/tidegate/tidegate.sock\""))
 }
 
 fn tcp(typed: &str, usual_port: u16) -> Read<Address> {
@@ -150,10 +144,7 @@ fn tcp(typed: &str, usual_port: u16) -> Read<Address> {
 /// The host of `host:port` or `[v6]:port`, without brackets; `None` where there is none.
 fn host_of(typed: &str) -> Option<&str> {
     let (host, _) = typed.rsplit_once(':')?;
-    match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(v6) => v6.parse::<Ipv6Addr>().ok().map(|_| v6),
         None => is_host(host).then_some(host),
     }
@@ -169,9 +160,7 @@ fn is_host(host: &str) -> bool {
 }
 
 fn no_address(typed: &str, usual_port: u16) -> Fault {
-    let v6_and_port = typed
-        .rsplit_once(':')
-        .filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok());
+    let v6_and_port = typed.rsplit_once(':').filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok());
     let instead = if let Some((host, port)) = v6_and_port {
         format!("write \"[{host}]:{port}\"")
     } else if typed.parse::<Ipv6Addr>().is_ok() {
@@ -221,15 +210,9 @@ mod tests {
     fn addresses_are_read() {
         assert_eq!(address("127.0.0.1:6033", 1), tcp_of("127.0.0.1:6033"));
         assert_eq!(address("[::1]:6033", 1), tcp_of("[::1]:6033"));
-        assert_eq!(
-            address("db-1.example_x:3306", 1),
-            tcp_of("db-1.example_x:3306")
-        );
+        assert_eq!(address("db-1.example_x:3306", 1), tcp_of("db-1.example_x:3306"));
         assert_eq!(address("127.0.0.1:0", 1), tcp_of("127.0.0.1:0"));
-        assert_eq!(
-            address("unix:/run/t.sock", 1),
-            Ok(Address::Unix("/run/t.sock".into()))
-        );
+        assert_eq!(address("unix:/run/t.sock", 1), Ok(Address::Unix("/run/t.sock".into())));
     }
 
     #[test]
@@ -240,43 +223,18 @@ mod tests {
             ("::1", "write \"[::1]:3306\""),
             ("::1:6033", "write \"[::1]:6033\""),
             ("/run/x.sock", "write \"unix:/run/x.sock\""),
-            (
-                "*:6033",
-                "for all of this machine's addresses write \"0.0.0.0:6033\"",
-            ),
-            (
-                ":6033",
-                "for all of this machine's addresses write \"0.0.0.0:6033\"",
-            ),
-            (
-                "",
-                "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\"",
-            ),
-            (
-                "a b:1",
-                "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\"",
-            ),
-            (
-                "host:",
-                "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\"",
-            ),
-            (
-                "host:x",
-                "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\"",
-            ),
+            ("*:6033", "for all of this machine's addresses write \"0.0.0.0:6033\""),
+            (":6033", "for all of this machine's addresses write \"0.0.0.0:6033\""),
+            ("", "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\""),
+            ("a b:1", "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\""),
+            ("host:", "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\""),
+            ("host:x", "write \"127.0.0.1:3306\", \"[::1]:3306\" or \"unix:/path\""),
         ] {
-            assert_eq!(
-                address(typed, 3306).unwrap_err().instead,
-                instead,
-                "{typed}"
-            );
+            assert_eq!(address(typed, 3306).unwrap_err().instead, instead, "{typed}");
         }
         assert_eq!(
             address("h:65536", 3306).unwrap_err(),
-            Fault::new(
-                "port 65536 is out of range",
-                "write a port from 1 to 65535, usually 3306"
-            )
+            Fault::new("port 65536 is out of range", "write a port from 1 to 65535, usually 3306")
         );
         assert!(address("unix:run/x.sock", 1).is_err());
         assert!(address(&format!("unix:/{}", "x".repeat(107)), 1).is_err());
@@ -291,13 +249,7 @@ mod tests {
 
     #[test]
     fn local_is_what_only_this_machine_reaches() {
-        for local in [
-            "127.0.0.1:1",
-            "127.9.9.9:1",
-            "[::1]:1",
-            "localhost:1",
-            "[::ffff:127.0.0.1]:1",
-        ] {
+        for local in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"] {
             assert!(is_local(&Address::Tcp(local.into())), "{local}");
         }
         for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "db:1"] {
@@ -322,11 +274,7 @@ mod tests {
             ("0.0.0.0:3306", "db:3306", false),
             ("127.0.0.1:0", "127.0.0.1:0", false),
         ] {
-            assert_eq!(
-                covers(&tcp(listen), &tcp(other)),
-                expected,
-                "{listen} {other}"
-            );
+            assert_eq!(covers(&tcp(listen), &tcp(other)), expected, "{listen} {other}");
         }
         let unix = Address::Unix("/x".into());
         assert!(covers(&unix, &unix));

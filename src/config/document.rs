@@ -46,10 +46,8 @@ impl<'t> Document<'t> {
 
     /// All keys of `table`, in the file's order, each with the line of the key itself.
     pub fn entries_of<'d>(&'d self, table: &'d DeTable<'d>) -> Vec<(&'d str, Typed<'d>)> {
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| (key.span().start, key.get_ref().as_ref(), value.get_ref()))
-            .collect();
+        let mut entries: Vec<_> =
+            table.iter().map(|(key, value)| (key.span().start, key.get_ref().as_ref(), value.get_ref())).collect();
         entries.sort_by_key(|(start, ..)| *start);
         entries
             .into_iter()
@@ -63,10 +61,7 @@ impl<'t> Document<'t> {
     /// The value of `key` in `table`, with the line of the key.
     pub fn get_in<'d>(&'d self, table: &'d DeTable<'d>, key: &str) -> Option<Typed<'d>> {
         let (key, value) = table.get_key_value(key)?;
-        Some(Typed {
-            line: line_of(self.text, key.span().start),
-            value: value.get_ref(),
-        })
+        Some(Typed { line: line_of(self.text, key.span().start), value: value.get_ref() })
     }
 
     /// The items of a list; `None` if the value is no list.
@@ -77,10 +72,7 @@ impl<'t> Document<'t> {
 
     fn typed<'d>(&'d self, item: &'d Spanned<DeValue<'d>>) -> Typed<'d> {
         let Range { start, .. } = item.span();
-        Typed {
-            line: line_of(self.text, start),
-            value: item.get_ref(),
-        }
+        Typed { line: line_of(self.text, start), value: item.get_ref() }
     }
 }
 
@@ -110,11 +102,7 @@ mod tests {
     fn every_value_knows_its_line() {
         let text = "a = 1\n\n[t]\nb = [\n  1,\n  2,\n]\n[[u]]\nn = 1\n[[u]]\nn = 2\n";
         let document = Document::parse(text).expect("valid");
-        let lines: Vec<_> = document
-            .entries()
-            .iter()
-            .map(|(key, typed)| (*key, typed.line))
-            .collect();
+        let lines: Vec<_> = document.entries().iter().map(|(key, typed)| (*key, typed.line)).collect();
         assert_eq!(lines[..2], [("a", 1), ("t", 3)]);
         let table = document.get("t").and_then(|t| t.value.as_table()).unwrap();
         let b = document.get_in(table, "b").unwrap();

@@ -50,25 +50,20 @@ pub fn certificate_and_key(section: &mut Section<'_, '_>) -> (Option<PathBuf>, O
 pub fn unreadable(error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::NotFound => Fault::new("there is no such file", "correct the path"),
-        io::ErrorKind::PermissionDenied => Fault::new(
-            "the file may not be read by this user",
-            "give tidegate's user the right to read it",
-        ),
+        io::ErrorKind::PermissionDenied => {
+            Fault::new("the file may not be read by this user", "give tidegate's user the right to read it")
+        }
         io::ErrorKind::IsADirectory => Fault::new("is a folder", "name the file in it"),
-        _ => Fault::new(
-            format!("the file cannot be read ({error})"),
-            "correct the path or the file",
-        ),
+        _ => Fault::new(format!("the file cannot be read ({error})"), "correct the path or the file"),
     }
 }
 
 fn look_at(path: &Path, what: Pem) -> Result<(), Fault> {
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     match what {
-        Pem::Certificates if !has_certificate(&bytes) => Err(Fault::new(
-            "the file holds no certificate",
-            "name a PEM file with a line BEGIN CERTIFICATE",
-        )),
+        Pem::Certificates if !has_certificate(&bytes) => {
+            Err(Fault::new("the file holds no certificate", "name a PEM file with a line BEGIN CERTIFICATE"))
+        }
         Pem::PrivateKey if PrivateKeyDer::from_pem_slice(&bytes).is_err() => Err(Fault::new(
             "the file holds no private key that can be used",
             "name a PEM file with a line BEGIN PRIVATE KEY, without a passphrase",

@@ -27,9 +27,7 @@ pub fn locate(named: Option<PathBuf>, places: &[&str]) -> Result<PathBuf, NotFou
     let usual = || places.iter().find(|place| Path::new(place).exists());
     named
         .or_else(|| usual().map(PathBuf::from))
-        .ok_or_else(|| NotFound {
-            places: places.iter().map(|place| (*place).to_owned()).collect(),
-        })
+        .ok_or_else(|| NotFound { places: places.iter().map(|place| (*place).to_owned()).collect() })
 }
 
 #[cfg(test)]

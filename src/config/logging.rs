@@ -51,12 +51,7 @@ pub fn start(settings: &LogSettings) {
     };
 }
 
-type Builder = SubscriberBuilder<
-    DefaultFields,
-    Format,
-    tracing::level_filters::LevelFilter,
-    fn() -> io::Stderr,
->;
+type Builder = SubscriberBuilder<DefaultFields, Format, tracing::level_filters::LevelFilter, fn() -> io::Stderr>;
 
 fn builder() -> Builder {
     tracing_subscriber::fmt().with_writer(io::stderr as fn() -> io::Stderr)

@@ -56,11 +56,7 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, at once.
 pub fn load(file: &Path) -> Result<Loaded, Rejected> {
-    let rejected = |errors, warnings| Rejected {
-        file: file.to_owned(),
-        errors,
-        warnings,
-    };
+    let rejected = |errors, warnings| Rejected { file: file.to_owned(), errors, warnings };
     let text = std::fs::read(file)
         .map_err(|error| files::unreadable(&error))
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| not_text()))
@@ -76,10 +72,7 @@ pub fn load(file: &Path) -> Result<Loaded, Rejected> {
 ///
 /// # Errors
 /// All that is wrong with it (at least one), and its warnings.
-pub fn resolve(
-    text: &str,
-    surroundings: Surroundings<'_>,
-) -> Result<Loaded, (Vec<Problem>, Vec<Problem>)> {
+pub fn resolve(text: &str, surroundings: Surroundings<'_>) -> Result<Loaded, (Vec<Problem>, Vec<Problem>)> {
     let document = Document::parse(text).map_err(|problem| (vec![problem], Vec::new()))?;
     let mut reader = Reader::new(&document, surroundings);
     let config = read(&mut reader);
@@ -91,10 +84,7 @@ pub fn resolve(
 
 /// Every key that a config file may have, such as `pool.size` and `user.name`, sorted.
 pub fn known_keys() -> Vec<String> {
-    let surroundings = Surroundings {
-        env: &|_| None,
-        cores: 1,
-    };
+    let surroundings = Surroundings { env: &|_| None, cores: 1 };
     let Ok(document) = Document::parse("") else {
         return Vec::new();
     };
@@ -109,8 +99,7 @@ fn read(reader: &mut Reader<'_>) -> Config {
     let (mode, pool, limits) = tables::pool::read(reader);
     let sound = |keys: &[&str]| keys.iter().all(|key| reader.is_sound(key));
     let bounds = Bounds {
-        connections: sound(&["pool.size", "pool.max_overflow"])
-            .then_some(pool.size + pool.max_overflow),
+        connections: sound(&["pool.size", "pool.max_overflow"]).then_some(pool.size + pool.max_overflow),
         clients: sound(&["listen.max_clients"]).then_some(listen.max_clients),
     };
     let config = Config {
@@ -132,11 +121,7 @@ fn read(reader: &mut Reader<'_>) -> Config {
 }
 
 fn of_the_file(fault: Fault) -> Problem {
-    Problem {
-        line: None,
-        path: String::new(),
-        fault,
-    }
+    Problem { line: None, path: String::new(), fault }
 }
 
 fn not_text() -> Fault {

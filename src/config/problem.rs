@@ -15,10 +15,7 @@ pub struct Fault {
 impl Fault {
     /// A fault from its two halves.
     pub fn new(what: impl Into<String>, instead: impl Into<String>) -> Self {
-        Fault {
-            what: what.into(),
-            instead: instead.into(),
-        }
+        Fault { what: what.into(), instead: instead.into() }
     }
 }
 
@@ -84,24 +81,14 @@ mod tests {
     use super::*;
 
     fn problem(line: Option<usize>, path: &str) -> Problem {
-        Problem {
-            line,
-            path: path.to_owned(),
-            fault: Fault::new("is 0", "write 1"),
-        }
+        Problem { line, path: path.to_owned(), fault: Fault::new("is 0", "write 1") }
     }
 
     #[test]
     fn a_problem_names_file_line_and_key() {
         let file = Path::new("proxy.toml");
-        assert_eq!(
-            problem(Some(4), "pool.size").describe(file),
-            "proxy.toml:4: pool.size: is 0; write 1"
-        );
-        assert_eq!(
-            problem(None, "").describe(file),
-            "proxy.toml: is 0; write 1"
-        );
+        assert_eq!(problem(Some(4), "pool.size").describe(file), "proxy.toml:4: pool.size: is 0; write 1");
+        assert_eq!(problem(None, "").describe(file), "proxy.toml: is 0; write 1");
     }
 
     #[test]

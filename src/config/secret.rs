@@ -18,10 +18,7 @@ pub fn secret_of(section: &mut Section<'_, '_>, key: &str) -> Option<SecretStrin
     let from_file = read_file(section, &file);
     let from_env = read_env(section, &env);
     if given.iter().filter(|given| **given).count() > 1 {
-        let fault = Fault::new(
-            "more than one secret is given",
-            format!("keep one of {key}, {file} and {env}"),
-        );
+        let fault = Fault::new("more than one secret is given", format!("keep one of {key}, {file} and {env}"));
         section.error(if given[2] { &env } else { &file }, fault);
     }
     typed.or(from_file).or(from_env)
@@ -47,8 +44,7 @@ fn read_file(section: &mut Section<'_, '_>, key: &str) -> Option<SecretString> {
 /// The secret is the file without the line end that editors add.
 fn first_line(bytes: Vec<u8>) -> Result<SecretString, Fault> {
     let instead = "write the secret into it, as one line of text";
-    let text =
-        String::from_utf8(bytes).map_err(|_| Fault::new("the file is not UTF-8", instead))?;
+    let text = String::from_utf8(bytes).map_err(|_| Fault::new("the file is not UTF-8", instead))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     match line {

@@ -30,13 +30,7 @@ pub struct Reader<'d> {
 impl<'d> Reader<'d> {
     /// A reader that has seen nothing yet.
     pub fn new(document: &'d Document<'d>, surroundings: Surroundings<'d>) -> Self {
-        Reader {
-            document,
-            surroundings,
-            errors: Vec::new(),
-            warnings: Vec::new(),
-            known: BTreeSet::new(),
-        }
+        Reader { document, surroundings, errors: Vec::new(), warnings: Vec::new(), known: BTreeSet::new() }
     }
 
     /// The table `[name]`; without values if the file has none.
@@ -50,21 +44,11 @@ impl<'d> Reader<'d> {
             );
             self.error(Some(typed.line), name, fault);
         }
-        Section {
-            path: name.to_owned(),
-            line: typed.map(|typed| typed.line),
-            name,
-            table,
-            reader: self,
-        }
+        Section { path: name.to_owned(), line: typed.map(|typed| typed.line), name, table, reader: self }
     }
 
     /// Each `[[name]]`, in the file's order, read by `read`; what `read` answers by `None` is left out.
-    pub fn sections<T>(
-        &mut self,
-        name: &'static str,
-        mut read: impl FnMut(Section<'_, 'd>) -> Option<T>,
-    ) -> Vec<T> {
+    pub fn sections<T>(&mut self, name: &'static str, mut read: impl FnMut(Section<'_, 'd>) -> Option<T>) -> Vec<T> {
         let tables = self.tables(name);
         // With no table at all the keys must still become known: one reading of nothing, and its faults forgotten.
         if tables.is_empty() {
@@ -73,9 +57,7 @@ impl<'d> Reader<'d> {
             self.errors.truncate(before);
         }
         let numbered = tables.into_iter().zip(1..);
-        numbered
-            .filter_map(|(typed, number)| read(self.item(name, number, Some(typed))))
-            .collect()
+        numbered.filter_map(|(typed, number)| read(self.item(name, number, Some(typed)))).collect()
     }
 
     /// Adds an error at a line.
@@ -122,9 +104,7 @@ impl<'d> Reader<'d> {
             return Vec::new();
         };
         let items = self.document.items(typed.value).unwrap_or_default();
-        let (tables, others): (Vec<_>, Vec<_>) = items
-            .into_iter()
-            .partition(|item| item.value.as_table().is_some());
+        let (tables, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.value.as_table().is_some());
         if !others.is_empty() || typed.value.as_array().is_none() {
             let fault = Fault::new(
                 "must be written with two brackets".to_owned(),
@@ -135,12 +115,7 @@ impl<'d> Reader<'d> {
         tables
     }
 
-    fn item(
-        &mut self,
-        name: &'static str,
-        number: usize,
-        typed: Option<Typed<'d>>,
-    ) -> Section<'_, 'd> {
+    fn item(&mut self, name: &'static str, number: usize, typed: Option<Typed<'d>>) -> Section<'_, 'd> {
         Section {
             path: format!("{name}[{number}]"),
             line: typed.map(|typed| typed.line),
@@ -154,10 +129,7 @@ impl<'d> Reader<'d> {
     fn line_of(&self, path: &str) -> Option<usize> {
         let (table, key) = path.split_once('.')?;
         let typed = self.document.get(table)?;
-        let key = typed
-            .value
-            .as_table()
-            .and_then(|table| self.document.get_in(table, key));
+        let key = typed.value.as_table().and_then(|table| self.document.get_in(table, key));
         Some(key.unwrap_or(typed).line)
     }
 
@@ -195,9 +167,7 @@ impl<'d> Reader<'d> {
     }
 
     fn keys_of<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
-        self.pairs()
-            .filter(move |(table, _)| *table == name)
-            .map(|(_, key)| key)
+        self.pairs().filter(move |(table, _)| *table == name).map(|(_, key)| key)
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -230,11 +200,8 @@ impl<'d> Reader<'d> {
 
     /// The table or tables that have a key of exactly this name.
     fn owner_of(&self, typed: &str) -> Option<String> {
-        let owners: Vec<_> = self
-            .pairs()
-            .filter(|(_, key)| *key == typed)
-            .map(|(table, _)| format!("[{table}]"))
-            .collect();
+        let owners: Vec<_> =
+            self.pairs().filter(|(_, key)| *key == typed).map(|(table, _)| format!("[{table}]")).collect();
         (!owners.is_empty()).then(|| owners.join(" or "))
     }
 }
@@ -251,29 +218,18 @@ pub struct Section<'r, 'd> {
 
 impl<'d> Section<'_, 'd> {
     /// The value of `key` as `parse` reads it; `default` where it is absent or wrong.
-    pub fn get<T>(
-        &mut self,
-        key: &str,
-        default: T,
-        parse: impl FnOnce(&DeValue<'_>) -> Read<T>,
-    ) -> T {
+    pub fn get<T>(&mut self, key: &str, default: T, parse: impl FnOnce(&DeValue<'_>) -> Read<T>) -> T {
         self.find(key, parse).unwrap_or(default)
     }
 
     /// The value of `key` as `parse` reads it; `None` where it is absent or wrong.
     pub fn find<T>(&mut self, key: &str, parse: impl FnOnce(&DeValue<'_>) -> Read<T>) -> Option<T> {
         let typed = self.typed(key)?;
-        parse(typed.value)
-            .map_err(|fault| self.error(key, fault))
-            .ok()
+        parse(typed.value).map_err(|fault| self.error(key, fault)).ok()
     }
 
     /// The items of `key`, one value or a list of them; each wrong item is an error of its own.
-    pub fn list<T>(
-        &mut self,
-        key: &str,
-        parse: impl Fn(&DeValue<'_>) -> Read<T>,
-    ) -> Option<Vec<T>> {
+    pub fn list<T>(&mut self, key: &str, parse: impl Fn(&DeValue<'_>) -> Read<T>) -> Option<Vec<T>> {
         let typed = self.typed(key)?;
         let Some(items) = self.reader.document.items(typed.value) else {
             return self.find(key, parse).map(|one| vec![one]);

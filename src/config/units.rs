@@ -58,9 +58,7 @@ pub fn duration(text: &str) -> Result<Duration, Fault> {
 /// A fault that says how to write it.
 pub fn size(text: &str) -> Result<u64, Fault> {
     let (number, unit, tail) = split_part(text.trim()).ok_or_else(|| bad_size(text))?;
-    let unit = find(SIZE_UNITS, unit)
-        .filter(|_| tail.is_empty())
-        .ok_or_else(|| bad_size(text))?;
+    let unit = find(SIZE_UNITS, unit).filter(|_| tail.is_empty()).ok_or_else(|| bad_size(text))?;
     number
         .checked_mul(unit)
         .filter(|bytes| i64::try_from(*bytes).is_ok())
@@ -72,18 +70,13 @@ fn split_part(text: &str) -> Option<(u64, &str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number = text[..digits].parse().ok()?;
     let rest = text[digits..].trim_start();
-    let letters = rest
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(rest.len());
+    let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let (unit, tail) = rest.split_at(letters);
     Some((number, unit, tail.trim_start()))
 }
 
 fn find<T: Copy>(units: &[(&str, T)], name: &str) -> Option<T> {
-    units
-        .iter()
-        .find(|(unit, _)| *unit == name)
-        .map(|(_, value)| *value)
+    units.iter().find(|(unit, _)| *unit == name).map(|(_, value)| *value)
 }
 
 /// `unit * number` without `Duration`'s limit of 32 bits on the factor.
@@ -131,9 +124,7 @@ mod tests {
 
     #[test]
     fn other_words_are_not_durations() {
-        for text in [
-            "", " ", "280", "s", "1.5s", "-1s", "1m", "30 sec", "1h30", "1s,", "1sé",
-        ] {
+        for text in ["", " ", "280", "s", "1.5s", "-1s", "1m", "30 sec", "1h30", "1s,", "1sé"] {
             assert_eq!(duration(text), Err(bad_duration(text)), "{text}");
         }
         for text in ["3651d", "18446744073709551615s", "3650d1us"] {

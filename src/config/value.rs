@@ -106,15 +106,13 @@ where
 /// # Errors
 /// Anything else.
 pub fn share(value: &DeValue<'_>) -> Read<f64> {
-    number(value)
-        .filter(|share| *share > 0.0 && *share <= 1.0)
-        .ok_or_else(|| {
-            let what = match number(value) {
-                Some(number) => format!("{number} is out of range"),
-                None => format!("must be a number, is {}", kind(value)),
-            };
-            Fault::new(what, "write a number above 0 and at most 1, such as 0.25")
-        })
+    number(value).filter(|share| *share > 0.0 && *share <= 1.0).ok_or_else(|| {
+        let what = match number(value) {
+            Some(number) => format!("{number} is out of range"),
+            None => format!("must be a number, is {}", kind(value)),
+        };
+        Fault::new(what, "write a number above 0 and at most 1, such as 0.25")
+    })
 }
 
 /// A duration, `"0s"` included.
@@ -138,10 +136,7 @@ pub fn duration(value: &DeValue<'_>) -> Read<Duration> {
 /// As [`duration`], and zero.
 pub fn some_duration(value: &DeValue<'_>) -> Read<Duration> {
     match duration(value)? {
-        Duration::ZERO => Err(Fault::new(
-            "must not be zero",
-            "write a longer time, such as \"30s\"",
-        )),
+        Duration::ZERO => Err(Fault::new("must not be zero", "write a longer time, such as \"30s\"")),
         longer => Ok(longer),
     }
 }
@@ -160,10 +155,7 @@ pub fn some_size(value: &DeValue<'_>) -> Read<u64> {
         )),
     };
     match size? {
-        0 => Err(Fault::new(
-            "must not be zero",
-            "write a larger size, such as \"64MiB\"",
-        )),
+        0 => Err(Fault::new("must not be zero", "write a larger size, such as \"64MiB\"")),
         larger => Ok(larger),
     }
 }
@@ -176,17 +168,12 @@ pub fn word_or<T: Clone>(
 ) -> impl Fn(&DeValue<'_>) -> Read<T> {
     move |value| match value.as_str() {
         Some(text) if text == word => Ok(meaning.clone()),
-        _ => read(value).map_err(|fault| Fault {
-            instead: format!("{}, or \"{word}\"", fault.instead),
-            ..fault
-        }),
+        _ => read(value).map_err(|fault| Fault { instead: format!("{}, or \"{word}\"", fault.instead), ..fault }),
     }
 }
 
 /// `"off"` for `None`, or what `read` reads.
-pub fn off_or<T: Clone>(
-    read: impl Fn(&DeValue<'_>) -> Read<T>,
-) -> impl Fn(&DeValue<'_>) -> Read<Option<T>> {
+pub fn off_or<T: Clone>(read: impl Fn(&DeValue<'_>) -> Read<T>) -> impl Fn(&DeValue<'_>) -> Read<Option<T>> {
     word_or("off", None, move |value| read(value).map(Some))
 }
 
@@ -242,9 +229,7 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
 }
 
 fn number(value: &DeValue<'_>) -> Option<f64> {
-    let float = value
-        .as_float()
-        .and_then(|float| float.as_str().parse().ok());
+    let float = value.as_float().and_then(|float| float.as_str().parse().ok());
     float.or_else(|| integer(value).map(|number| number as f64))
 }
 
@@ -275,15 +260,9 @@ mod tests {
             ("100", "100 is out of range"),
             ("\"5\"", "must be a whole number, is text"),
             ("5.5", "must be a whole number, is a number with a point"),
-            (
-                "99999999999999999999",
-                "99999999999999999999 is out of range",
-            ),
+            ("99999999999999999999", "99999999999999999999 is out of range"),
         ] {
-            assert_eq!(
-                read(typed, count(1..=99usize)),
-                Err(format!("{what}; {limits}"))
-            );
+            assert_eq!(read(typed, count(1..=99usize)), Err(format!("{what}; {limits}")));
         }
     }
 
@@ -298,14 +277,8 @@ mod tests {
 
     #[test]
     fn a_bare_number_is_answered_with_a_unit() {
-        assert_eq!(
-            read("30", duration),
-            Err("has no unit; write \"30s\"".into())
-        );
-        assert_eq!(
-            read("64", some_size),
-            Err("has no unit; write \"64MiB\"".into())
-        );
+        assert_eq!(read("30", duration), Err("has no unit; write \"30s\"".into()));
+        assert_eq!(read("64", some_size), Err("has no unit; write \"64MiB\"".into()));
         assert!(read("\"0s\"", duration).is_ok());
         assert!(read("\"0s\"", some_duration).is_err());
         assert!(read("\"0B\"", some_size).is_err());
@@ -332,22 +305,13 @@ mod tests {
     #[test]
     fn off_stands_for_none() {
         assert_eq!(read("\"off\"", off_or(duration)), Ok(None));
-        assert_eq!(
-            read("\"1s\"", off_or(duration)),
-            Ok(Some(Duration::from_secs(1)))
-        );
-        assert_eq!(
-            read("5", off_or(duration)),
-            Err("has no unit; write \"5s\", or \"off\"".into())
-        );
+        assert_eq!(read("\"1s\"", off_or(duration)), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(read("5", off_or(duration)), Err("has no unit; write \"5s\", or \"off\"".into()));
     }
 
     #[test]
     fn a_secret_is_never_quoted() {
-        assert_eq!(
-            read("12345", secret).err(),
-            Some("must be text, is a number; write it in \"quotes\"".into())
-        );
+        assert_eq!(read("12345", secret).err(), Some("must be text, is a number; write it in \"quotes\"".into()));
         let debug = format!("{:?}", read("\"hunter2\"", secret));
         assert!(!debug.contains("hunter2"), "{debug}");
     }

@@ -33,9 +33,10 @@ struct Known {
 impl Credentials {
     /// From the configuration; nothing is learned yet.
     pub fn new(settings: &AuthSettings) -> Credentials {
-        let configured = settings.users.iter().map(|user| {
-            (user.name.as_bytes().to_vec(), Secret::password(user.password.expose_secret().as_bytes()))
-        });
+        let configured = settings
+            .users
+            .iter()
+            .map(|user| (user.name.as_bytes().to_vec(), Secret::password(user.password.expose_secret().as_bytes())));
         Credentials {
             configured: configured.collect(),
             recheck: settings.recheck,

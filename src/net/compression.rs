@@ -97,28 +97,14 @@ impl<S> Compressed<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Compressed<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.reader.poll_read(
-            cx,
-            &mut this.stream,
-            this.algorithm,
-            &mut this.sequence,
-            out,
-        )
+        this.reader.poll_read(cx, &mut this.stream, this.algorithm, &mut this.sequence, out)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Compressed<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.writer.is_full() {
             ready!(this.poll_emit(cx))?;

@@ -71,9 +71,9 @@ impl DialError {
     pub fn is_timeout(&self) -> bool {
         match self {
             DialError::TimedOut { .. } => true,
-            DialError::Tcp { attempts, .. } => attempts
-                .iter()
-                .all(|(_, error)| error.kind() == io::ErrorKind::TimedOut),
+            DialError::Tcp { attempts, .. } => {
+                attempts.iter().all(|(_, error)| error.kind() == io::ErrorKind::TimedOut)
+            }
             _ => false,
         }
     }
@@ -93,46 +93,32 @@ pub async fn dial(address: &Address, limit: Duration) -> Result<Socket, DialErro
     };
     match timeout_at(deadline, attempt).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(DialError::TimedOut {
-            address: address.to_string(),
-            limit,
-        }),
+        Err(_) => Err(DialError::TimedOut { address: address.to_string(), limit }),
     }
 }
 
 /// Nodelay and keep-alive, as every TCP connection of tidegate has them, dialled or accepted.
 pub fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 async fn dial_unix(path: &std::path::Path) -> Result<UnixStream, DialError> {
     let connected = UnixStream::connect(path).await;
-    connected.map_err(|source| DialError::Unix {
-        path: path.to_owned(),
-        source,
-    })
+    connected.map_err(|source| DialError::Unix { path: path.to_owned(), source })
 }
 
 async fn dial_tcp(host_port: &str, deadline: Instant) -> Result<TcpStream, DialError> {
     let addresses = resolve(host_port).await?;
     connect_any(&addresses, deadline)
         .await
-        .map_err(|attempts| DialError::Tcp {
-            host_port: host_port.to_owned(),
-            attempts,
-        })
+        .map_err(|attempts| DialError::Tcp { host_port: host_port.to_owned(), attempts })
 }
 
 /// The first that answers, or every address with its error.
-async fn connect_any(
-    addresses: &[SocketAddr],
-    deadline: Instant,
-) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
+async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
     let mut attempts = Vec::new();
     for (tried, &address) in addresses.iter().enumerate() {
         let share = addresses.len() - tried;
@@ -145,10 +131,7 @@ async fn connect_any(
 }
 
 async fn resolve(host_port: &str) -> Result<Vec<SocketAddr>, DialError> {
-    let failed = |source| DialError::Resolve {
-        host_port: host_port.to_owned(),
-        source,
-    };
+    let failed = |source| DialError::Resolve { host_port: host_port.to_owned(), source };
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in tokio::net::lookup_host(host_port).await.map_err(failed)? {
         if addresses.len() < MAX_ADDRESSES && !addresses.contains(&address) {
@@ -156,10 +139,7 @@ async fn resolve(host_port: &str) -> Result<Vec<SocketAddr>, DialError> {
         }
     }
     match addresses.is_empty() {
-        true => Err(failed(io::Error::new(
-            io::ErrorKind::NotFound,
-            "no address",
-        ))),
+        true => Err(failed(io::Error::new(io::ErrorKind::NotFound, "no address"))),
         false => Ok(addresses),
     }
 }
@@ -177,9 +157,7 @@ fn share_of(deadline: Instant, shares: usize) -> Instant {
 }
 
 fn list(attempts: &[(SocketAddr, io::Error)]) -> String {
-    let each = attempts
-        .iter()
-        .map(|(address, error)| format!("{address}: {error}"));
+    let each = attempts.iter().map(|(address, error)| format!("{address}: {error}"));
     each.collect::<Vec<_>>().join("; ")
 }
 
@@ -254,10 +232,8 @@ mod tests {
     #[tokio::test]
     async fn a_silent_address_costs_only_its_share() {
         // A listener whose queue is full answers nothing: connecting to it hangs.
-        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
-            .expect("socket");
-        full.bind(&"127.0.0.1:0".parse::<SocketAddr>().expect("address").into())
-            .expect("bound");
+        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
+        full.bind(&"127.0.0.1:0".parse::<SocketAddr>().expect("address").into()).expect("bound");
         full.listen(0).expect("listening");
         let silent = full.local_addr().expect("address").as_socket().expect("IP");
         let mut queue = Vec::new();
@@ -266,17 +242,13 @@ mod tests {
         }
         assert!(queue.iter().any(Result::is_err), "the queue never filled");
         let alone = Address::Tcp(silent.to_string());
-        let error = dial(&alone, Duration::from_millis(100))
-            .await
-            .expect_err("hangs");
+        let error = dial(&alone, Duration::from_millis(100)).await.expect_err("hangs");
         assert!(error.is_timeout(), "{error}");
 
         let (_, listener) = listening().await;
         let live = listener.local_addr().expect("address");
         let deadline = Instant::now() + Duration::from_millis(400);
-        let stream = connect_any(&[silent, live], deadline)
-            .await
-            .expect("the second");
+        let stream = connect_any(&[silent, live], deadline).await.expect("the second");
         assert_eq!(stream.peer_addr().expect("address"), live);
         assert!(Instant::now() < deadline);
     }

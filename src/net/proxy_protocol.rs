@@ -66,11 +66,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 ///
 /// `listener` is the address that the client connected to. A client on a Unix socket has no address: the header then
 /// says so, and the server takes tidegate's own.
-pub fn header(
-    form: SendProxyProtocol,
-    client: Peer,
-    listener: Option<SocketAddr>,
-) -> Option<Vec<u8>> {
+pub fn header(form: SendProxyProtocol, client: Peer, listener: Option<SocketAddr>) -> Option<Vec<u8>> {
     let addresses = match (client, listener) {
         (Peer::Tcp(source), Some(destination)) => Some(same_family(source, destination)),
         (Peer::Tcp(source), None) => Some((source, unspecified_like(source))),
@@ -92,9 +88,7 @@ fn parse_v1(bytes: &[u8]) -> Parsed {
     let window = &bytes[..bytes.len().min(MAX_V1_LEN)];
     let Some(end) = memchr::memmem::find(window, b"\r\n") else {
         return match bytes.len() < MAX_V1_LEN {
-            true => Parsed::Incomplete {
-                needed: (bytes.len() + 1).max(V1_PREFIX.len() + 1),
-            },
+            true => Parsed::Incomplete { needed: (bytes.len() + 1).max(V1_PREFIX.len() + 1) },
             false => Parsed::Invalid("no end of line within 107 bytes"),
         };
     };
@@ -120,9 +114,7 @@ fn v1_source(line: &[u8]) -> Option<Source> {
 
 fn parse_v2(bytes: &[u8]) -> Parsed {
     let Some(fixed) = bytes.first_chunk::<V2_FIXED_LEN>() else {
-        return Parsed::Incomplete {
-            needed: V2_FIXED_LEN,
-        };
+        return Parsed::Incomplete { needed: V2_FIXED_LEN };
     };
     let length = V2_FIXED_LEN + usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
     if length > MAX_V2_LEN {
@@ -131,10 +123,7 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
     if fixed[12] == 0x20 {
         return match bytes.len() < length {
             true => Parsed::Incomplete { needed: length },
-            false => Parsed::Header {
-                source: Source::Connection,
-                length,
-            },
+            false => Parsed::Header { source: Source::Connection, length },
         };
     }
     if bytes.len() < length {
@@ -149,9 +138,7 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
 fn v2_source(bytes: &[u8]) -> Option<Source> {
     let header = v2::Header::try_from(bytes).ok()?;
     match (header.addresses, header.protocol) {
-        (v2::Addresses::Unspecified, _) | (_, v2::Protocol::Unspecified) => {
-            Some(Source::Connection)
-        }
+        (v2::Addresses::Unspecified, _) | (_, v2::Protocol::Unspecified) => Some(Source::Connection),
         (_, v2::Protocol::Datagram) => None,
         (v2::Addresses::IPv4(ip), _) => Some(tcp(ip.source_address, ip.source_port)),
         (v2::Addresses::IPv6(ip), _) => Some(tcp(ip.source_address, ip.source_port)),
@@ -172,14 +159,8 @@ fn write_v1(addresses: Option<Addresses>) -> Vec<u8> {
         return b"PROXY UNKNOWN\r\n".to_vec();
     };
     let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
-    format!(
-        "PROXY {family} {} {} {} {}\r\n",
-        source.ip(),
-        destination.ip(),
-        source.port(),
-        destination.port()
-    )
-    .into_bytes()
+    format!("PROXY {family} {} {} {} {}\r\n", source.ip(), destination.ip(), source.port(), destination.port())
+        .into_bytes()
 }
 
 fn write_v2(addresses: Option<Addresses>) -> Vec<u8> {
@@ -249,20 +230,11 @@ mod tests {
     #[test]
     fn version_1_lines() {
         for (line, source) in [
-            (
-                "PROXY TCP4 192.0.2.7 192.0.2.1 51234 3306\r\n",
-                at("192.0.2.7:51234"),
-            ),
-            (
-                "PROXY TCP6 2001:db8::7 2001:db8::1 51234 3306\r\n",
-                at("[2001:db8::7]:51234"),
-            ),
+            ("PROXY TCP4 192.0.2.7 192.0.2.1 51234 3306\r\n", at("192.0.2.7:51234")),
+            ("PROXY TCP6 2001:db8::7 2001:db8::1 51234 3306\r\n", at("[2001:db8::7]:51234")),
             ("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n", at("192.0.2.7:1")),
             ("PROXY UNKNOWN\r\n", Source::Connection),
-            (
-                "PROXY UNKNOWN ffff::1 ffff::2 1 2 and more of it\r\n",
-                Source::Connection,
-            ),
+            ("PROXY UNKNOWN ffff::1 ffff::2 1 2 and more of it\r\n", Source::Connection),
         ] {
             let bytes = [line.as_bytes(), b"\x20\0\0\x01 handshake"].concat();
             assert_eq!(header_of(&bytes), (source, line.len()), "{line}");
@@ -282,26 +254,16 @@ mod tests {
             "PROXY \r\n",
             "PROXY\r\n",
         ] {
-            assert!(
-                matches!(parse(line.as_bytes()), Parsed::Invalid(_)),
-                "{line}"
-            );
+            assert!(matches!(parse(line.as_bytes()), Parsed::Invalid(_)), "{line}");
         }
         let endless = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
         assert!(matches!(parse(&endless), Parsed::Invalid(_)));
-        assert!(matches!(
-            parse(&endless[..106]),
-            Parsed::Incomplete { needed: 107 }
-        ));
+        assert!(matches!(parse(&endless[..106]), Parsed::Incomplete { needed: 107 }));
     }
 
     #[test]
     fn version_2_headers() {
-        let v4 = v2_bytes(
-            0x21,
-            0x11,
-            &[192, 0, 2, 7, 192, 0, 2, 1, 0xc8, 0x22, 0x0c, 0xea],
-        );
+        let v4 = v2_bytes(0x21, 0x11, &[192, 0, 2, 7, 192, 0, 2, 1, 0xc8, 0x22, 0x0c, 0xea]);
         assert_eq!(header_of(&v4), (at("192.0.2.7:51234"), 28));
         let with_extension = [v4[12..].to_vec(), vec![3, 0, 4, 1, 2, 3, 4]].concat();
         let with_extension = v2_bytes(0x21, 0x11, &with_extension[4..]);
@@ -350,20 +312,10 @@ mod tests {
         );
         assert_eq!(
             header(SendProxyProtocol::V2, client, listener).expect("on"),
-            v2_bytes(
-                0x21,
-                0x11,
-                &[192, 0, 2, 7, 192, 0, 2, 1, 0xc8, 0x22, 0x0c, 0xea]
-            )
+            v2_bytes(0x21, 0x11, &[192, 0, 2, 7, 192, 0, 2, 1, 0xc8, 0x22, 0x0c, 0xea])
         );
-        assert_eq!(
-            header(SendProxyProtocol::V1, Peer::Unix, listener).expect("on"),
-            b"PROXY UNKNOWN\r\n"
-        );
-        assert_eq!(
-            header(SendProxyProtocol::V2, Peer::Unix, None).expect("on"),
-            v2_bytes(0x20, 0, &[])
-        );
+        assert_eq!(header(SendProxyProtocol::V1, Peer::Unix, listener).expect("on"), b"PROXY UNKNOWN\r\n");
+        assert_eq!(header(SendProxyProtocol::V2, Peer::Unix, None).expect("on"), v2_bytes(0x20, 0, &[]));
     }
 
     proptest! {

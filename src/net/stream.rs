@@ -123,7 +123,9 @@ impl Stream {
             Layer::Plain(_) | Layer::Closed => None,
             Layer::Tls(tls) => {
                 let (_, connection) = tls.get_ref();
-                Some(TlsInfo { has_peer_certificate: connection.peer_certificates().is_some_and(|chain| !chain.is_empty()) })
+                Some(TlsInfo {
+                    has_peer_certificate: connection.peer_certificates().is_some_and(|chain| !chain.is_empty()),
+                })
             }
             Layer::Compressed(inner) => inner.get_ref().tls_info(),
         }

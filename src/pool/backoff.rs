@@ -86,10 +86,7 @@ mod tests {
             let whole = LONGEST.min(FIRST.saturating_mul(1 << failures.min(16)));
             assert_eq!(pause(failures, 0), whole);
             let least = pause(failures, u64::MAX);
-            assert!(
-                least >= whole / 2 && least < whole / 2 + Duration::from_millis(1),
-                "{least:?}"
-            );
+            assert!(least >= whole / 2 && least < whole / 2 + Duration::from_millis(1), "{least:?}");
         }
     }
 
@@ -98,24 +95,15 @@ mod tests {
         let now = Instant::now();
         let mut backoff = Backoff::default();
         let together = [backoff.started(now), backoff.started(now)];
-        together
-            .into_iter()
-            .for_each(|round| backoff.failed(round, now, 0));
-        assert_eq!(
-            backoff.failures(),
-            1,
-            "dials that began together are one failure"
-        );
+        together.into_iter().for_each(|round| backoff.failed(round, now, 0));
+        assert_eq!(backoff.failures(), 1, "dials that began together are one failure");
         assert!(!backoff.allows(now));
 
         let later = now + FIRST;
         assert!(backoff.allows(later));
         backoff.started(later);
         assert!(!backoff.allows(later), "the probe is alone");
-        assert!(
-            backoff.allows(later + PROBE_LIMIT),
-            "a lost probe does not block for ever"
-        );
+        assert!(backoff.allows(later + PROBE_LIMIT), "a lost probe does not block for ever");
         backoff.succeeded();
         assert!(backoff.allows(later));
     }

@@ -22,11 +22,7 @@ struct Link {
 }
 
 impl Chain {
-    pub(super) const EMPTY: Chain = Chain {
-        head: NONE,
-        tail: NONE,
-        len: 0,
-    };
+    pub(super) const EMPTY: Chain = Chain { head: NONE, tail: NONE, len: 0 };
 
     pub(super) fn first(&self) -> Option<u32> {
         some(self.head)
@@ -44,10 +40,7 @@ impl Chain {
 impl Links {
     /// Room for the indices below `len`.
     pub(super) fn grow(&mut self, len: usize) {
-        let empty = Link {
-            before: NONE,
-            after: NONE,
-        };
+        let empty = Link { before: NONE, after: NONE };
         self.0.resize(len.max(self.0.len()), empty);
     }
 
@@ -61,11 +54,7 @@ impl Links {
 
     /// Puts `at` behind `before`, or first where that is [`NONE`].
     pub(super) fn insert(&mut self, chain: &mut Chain, before: u32, at: u32) {
-        let after = if before == NONE {
-            chain.head
-        } else {
-            self.0[before as usize].after
-        };
+        let after = if before == NONE { chain.head } else { self.0[before as usize].after };
         self.0[at as usize] = Link { before, after };
         self.join(chain, before, at);
         self.join(chain, at, after);
@@ -109,9 +98,7 @@ mod tests {
         links.grow(32);
         let mut random = 7u64;
         for _ in 0..20_000 {
-            random = random
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let at = (random >> 33) as u32 % 32;
             match model.iter().position(|&there| there == at) {
                 Some(place) => {
@@ -128,10 +115,7 @@ mod tests {
                 }
             }
             assert!(links.iter(&chain).eq(model.iter().copied()));
-            assert_eq!(
-                (chain.len(), chain.is_empty()),
-                (model.len(), model.is_empty())
-            );
+            assert_eq!((chain.len(), chain.is_empty()), (model.len(), model.is_empty()));
         }
     }
 }

@@ -206,10 +206,7 @@ impl<K: PoolKey, C> Core<K, C> {
         self.table.group_mut(group).members += 1;
         self.nothing_to_warm = false;
         let account = self.table.group(group).account as usize;
-        let before = std::mem::replace(
-            &mut self.table.accounts[account].cap,
-            cap.unwrap_or(usize::MAX),
-        );
+        let before = std::mem::replace(&mut self.table.accounts[account].cap, cap.unwrap_or(usize::MAX));
         if before < self.table.accounts[account].cap {
             self.settle(now);
         }
@@ -242,11 +239,7 @@ impl<K: PoolKey, C> Core<K, C> {
             self.end(at, Grant::Closed);
         }
         self.settle(now);
-        if self
-            .queue
-            .get(at)
-            .is_some_and(|waiter| waiter.grant.is_none())
-        {
+        if self.queue.get(at).is_some_and(|waiter| waiter.grant.is_none()) {
             self.counters.waited += 1;
         }
         WaiterId(at)
@@ -284,10 +277,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// The place of a waiter, to come back to.
     pub fn place(&self, id: WaiterId) -> Option<Place> {
-        self.queue.get(id.0).map(|waiter| Place {
-            number: waiter.number,
-            arrived: waiter.arrived,
-        })
+        self.queue.get(id.0).map(|waiter| Place { number: waiter.number, arrived: waiter.arrived })
     }
 
     /// A lease ends: its connection goes to the first waiter whose need it meets, or lies down.
@@ -505,11 +495,7 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Ends all waits, asks for what is offered and closes what lies idle; leased connections are closed when they come back.
     pub fn close(&mut self, now: Instant) {
         self.closing = true;
-        let waiting: Vec<u32> = self
-            .queue
-            .heads()
-            .flat_map(|group| self.queue.of(&self.table, group))
-            .collect();
+        let waiting: Vec<u32> = self.queue.heads().flat_map(|group| self.queue.of(&self.table, group)).collect();
         for at in waiting {
             self.end(at, Grant::Closed);
         }
@@ -551,9 +537,6 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// A place at the end of the queue as of now, for one that has been served without waiting.
     pub fn new_place(&mut self, now: Instant) -> Place {
-        Place {
-            number: self.queue.take_number(),
-            arrived: now,
-        }
+        Place { number: self.queue.take_number(), arrived: now }
     }
 }

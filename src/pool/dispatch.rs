@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::core::{
-    Core, Facts, GroupId, Lane, Notice, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want,
-};
+use super::core::{Core, Facts, GroupId, Lane, Notice, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want};
 use super::fate::RetireReason;
 use super::queue::Grant;
 use super::table::{Hold, Status};
@@ -35,20 +33,13 @@ impl<K: PoolKey, C> Core<K, C> {
     /// The idle connection that fits best: the client's own last, then equal state, then the same worker's, then the warmest.
     /// One past its deadline fits nobody.
     pub(super) fn fitting(&self, want: &Want, now: Instant) -> Option<SlotId> {
-        let own = want
-            .last
-            .filter(|&slot| self.is_own(slot, want) && !self.is_overdue(slot, now));
+        let own = want.last.filter(|&slot| self.is_own(slot, want) && !self.is_overdue(slot, now));
         own.or_else(|| self.best_idle(want, now))
     }
 
     fn best_idle(&self, want: &Want, now: Instant) -> Option<SlotId> {
         let mut best = None;
-        for slot in self
-            .table
-            .idle_of(want.group)
-            .filter(|&slot| !self.is_overdue(slot, now))
-            .take(MAX_LOOKED_AT)
-        {
+        for slot in self.table.idle_of(want.group).filter(|&slot| !self.is_overdue(slot, now)).take(MAX_LOOKED_AT) {
             let entry = &self.table.slots[slot.0 as usize];
             let fit = 2 * u8::from(entry.state == want.state) + u8::from(entry.home == want.home);
             if best.is_none_or(|(most, _)| fit > most) {
@@ -78,14 +69,7 @@ impl<K: PoolKey, C> Core<K, C> {
         let (state, silent_since, dies_at) = (entry.state, entry.since, entry.dies_at);
         self.lease_to(slot, want, now);
         self.counters.checkout(own, state == want.state);
-        Some(Taken {
-            conn,
-            slot,
-            own,
-            state,
-            silent_since,
-            dies_at,
-        })
+        Some(Taken { conn, slot, own, state, silent_since, dies_at })
     }
 
     pub(super) fn lease_to(&mut self, slot: SlotId, want: &Want, now: Instant) {
@@ -177,10 +161,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     fn heir(&self, slot: SlotId, fresh: bool, now: Instant) -> Option<Heir> {
         let group = self.table.slots[slot.0 as usize].group;
-        let own = self
-            .queue
-            .first(&self.table, group)
-            .and_then(|at| Some((at, self.queue.get(at)?.arrived)));
+        let own = self.queue.first(&self.table, group).and_then(|at| Some((at, self.queue.get(at)?.arrived)));
         match own {
             Some((at, _)) if fresh => Some(Heir::Connection(at)),
             Some((at, arrived)) => {
@@ -188,9 +169,7 @@ impl<K: PoolKey, C> Core<K, C> {
                 let other = limit.and_then(|limit| self.other_heir(group, limit, now));
                 Some(other.map_or(Heir::Connection(at), Heir::Permit))
             }
-            None => self
-                .other_heir(group, now + self.patience, now)
-                .map(Heir::Permit),
+            None => self.other_heir(group, now + self.patience, now).map(Heir::Permit),
         }
     }
 
@@ -200,15 +179,8 @@ impl<K: PoolKey, C> Core<K, C> {
             return None;
         }
         let account = self.table.group(group).account;
-        let early = |at: u32| {
-            self.queue
-                .get(at)
-                .is_some_and(|waiter| waiter.arrived < limit)
-        };
-        let heads = self
-            .queue
-            .heads()
-            .take_while(|&head| self.queue.first(&self.table, head).is_some_and(early));
+        let early = |at: u32| self.queue.get(at).is_some_and(|waiter| waiter.arrived < limit);
+        let heads = self.queue.heads().take_while(|&head| self.queue.first(&self.table, head).is_some_and(early));
         heads
             .filter(|&head| head != group && self.may_inherit(head, account))
             .filter_map(|head| self.queue.first_undialed(&self.table, head))
@@ -240,10 +212,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// The earliest waiter whose need can be met now.
     pub(super) fn next_servable(&self, now: Instant) -> Option<(u32, Source)> {
-        let servable = self
-            .queue
-            .heads()
-            .filter_map(|group| self.servable(group, now));
+        let servable = self.queue.heads().filter_map(|group| self.servable(group, now));
         servable.min_by_key(|&(at, _)| self.queue.get(at).map(|waiter| waiter.number))
     }
 
@@ -273,8 +242,7 @@ impl<K: PoolKey, C> Core<K, C> {
         let account = self.table.group(group).account;
         self.table.idle().find(|&slot| {
             let other = self.table.slots[slot.0 as usize].group;
-            (other != group || self.is_overdue(slot, now))
-                && (!capped || self.table.group(other).account == account)
+            (other != group || self.is_overdue(slot, now)) && (!capped || self.table.group(other).account == account)
         })
     }
 
@@ -314,11 +282,7 @@ impl<K: PoolKey, C> Core<K, C> {
     }
 
     fn grant_permit(&mut self, at: u32, slot: SlotId, victim: Option<C>, now: Instant) {
-        let Some((want, number)) = self
-            .queue
-            .get(at)
-            .map(|waiter| (waiter.want, waiter.number))
-        else {
+        let Some((want, number)) = self.queue.get(at).map(|waiter| (waiter.want, waiter.number)) else {
             return;
         };
         let round = self.backoff.started(now);
@@ -350,9 +314,7 @@ impl<K: PoolKey, C> Core<K, C> {
     /// What an ended wait brought.
     pub(super) fn claim(&mut self, grant: Grant<C>, want: &Want, now: Instant) -> Progress<C> {
         match grant {
-            Grant::Connection(slot) => self
-                .take(slot, want, now)
-                .map_or(Progress::Closed, Progress::Ready),
+            Grant::Connection(slot) => self.take(slot, want, now).map_or(Progress::Closed, Progress::Ready),
             Grant::Permit(slot, victim) => Progress::Permit(slot, victim),
             Grant::Closed => Progress::Closed,
         }
@@ -368,11 +330,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// The dial for a waiter that needs it no more serves the next one of its key.
     pub(super) fn hand_over_dial(&mut self, at: u32) {
-        let Some(waiter) = self
-            .queue
-            .get_mut(at)
-            .filter(|waiter| waiter.queued && waiter.dialing)
-        else {
+        let Some(waiter) = self.queue.get_mut(at).filter(|waiter| waiter.queued && waiter.dialing) else {
             return;
         };
         let (group, number, offer) = (waiter.want.group, waiter.number, waiter.offer.take());
@@ -402,11 +360,8 @@ impl<K: PoolKey, C> Core<K, C> {
 
     fn dial_of(&self, at: u32, number: u64) -> Option<SlotId> {
         let wanted = Some((at, number));
-        let found = self
-            .table
-            .slots
-            .iter()
-            .position(|slot| slot.status == Status::Held(Use::Dial) && slot.dial_for == wanted);
+        let found =
+            self.table.slots.iter().position(|slot| slot.status == Status::Held(Use::Dial) && slot.dial_for == wanted);
         found.map(|at| SlotId(at as u32))
     }
 
@@ -419,11 +374,7 @@ impl<K: PoolKey, C> Core<K, C> {
         let Some((at, number)) = self.table.slot(slot).dial_for.take() else {
             return;
         };
-        if self
-            .queue
-            .get(at)
-            .is_some_and(|waiter| waiter.number == number)
-        {
+        if self.queue.get(at).is_some_and(|waiter| waiter.number == number) {
             self.queue.set_dialing(at, false);
         }
     }
@@ -482,14 +433,8 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Asks as many holders as there are waiters that nothing else is under way for, the longest offered first,
     /// passing over leases that would serve no one.
     pub(super) fn ask_holders(&mut self, now: Instant) {
-        while !self.table.holds.is_empty()
-            && (self.closing || self.table.asked < self.queue.undialed())
-        {
-            let Some(slot) = self
-                .table
-                .offered()
-                .find(|&slot| self.would_serve(slot, now))
-            else {
+        while !self.table.holds.is_empty() && (self.closing || self.table.asked < self.queue.undialed()) {
+            let Some(slot) = self.table.offered().find(|&slot| self.would_serve(slot, now)) else {
                 return;
             };
             self.table.set_hold(slot, Hold::Asked);
@@ -520,9 +465,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     fn arm_for_backoff(&mut self, now: Instant) {
         let until = self.backoff.until().filter(|_| self.queue.undialed() > 0);
-        if let Some(until) =
-            until.filter(|&until| until > now && self.armed.is_none_or(|armed| until < armed))
-        {
+        if let Some(until) = until.filter(|&until| until > now && self.armed.is_none_or(|armed| until < armed)) {
             self.arm(until);
         }
     }
@@ -551,13 +494,7 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Whether `min_idle` is not met, with what is on its way or being checked counted in.
     pub(super) fn lacks_idle(&self) -> bool {
         let ready = self.table.lru.len() + self.warming;
-        let checking = || {
-            self.table
-                .slots
-                .iter()
-                .filter(|slot| slot.status == Status::Held(Use::Check))
-                .count()
-        };
+        let checking = || self.table.slots.iter().filter(|slot| slot.status == Status::Held(Use::Check)).count();
         ready < self.settings.min_idle && ready + checking() < self.settings.min_idle
     }
 
@@ -565,19 +502,10 @@ impl<K: PoolKey, C> Core<K, C> {
     pub(super) fn group_to_warm(&self) -> Option<GroupId> {
         let fit = |(at, group): (usize, &super::table::Group<K>)| {
             let id = GroupId(at as u32);
-            let fits = group.key.is_some()
-                && group.lane == Lane::Pooled
-                && group.members > 0
-                && !group.refused;
+            let fits = group.key.is_some() && group.lane == Lane::Pooled && group.members > 0 && !group.refused;
             (fits && !self.is_capped(id)).then_some((group.used, id))
         };
-        self.table
-            .groups
-            .iter()
-            .enumerate()
-            .filter_map(fit)
-            .max_by_key(|&(used, _)| used)
-            .map(|(_, id)| id)
+        self.table.groups.iter().enumerate().filter_map(fit).max_by_key(|&(used, _)| used).map(|(_, id)| id)
     }
 
     /// How long ago `then` was.

@@ -34,11 +34,8 @@ impl<K: PoolKey, C> Core<K, C> {
         now: Instant,
         mut watch: impl FnMut(&C) -> Option<W>,
     ) -> (Vec<Chore<K, C, W>>, Option<Instant>) {
-        let mut chores: Vec<_> = self
-            .orphans
-            .drain(..)
-            .map(|(slot, conn, reason)| Chore::Close(slot, conn, reason))
-            .collect();
+        let mut chores: Vec<_> =
+            self.orphans.drain(..).map(|(slot, conn, reason)| Chore::Close(slot, conn, reason)).collect();
         self.settle(now);
         self.retire_due(&mut chores, now);
         self.watch_due(&mut chores, now, &mut watch);
@@ -53,8 +50,7 @@ impl<K: PoolKey, C> Core<K, C> {
             let Some(reason) = self.due(slot, now) else {
                 continue;
             };
-            let keep = reason == RetireReason::IdleTimeout
-                && self.table.lru.len() <= self.settings.min_idle;
+            let keep = reason == RetireReason::IdleTimeout && self.table.lru.len() <= self.settings.min_idle;
             let used_for = if keep { Use::Check } else { Use::Closing };
             let Some(conn) = self.remove(slot, used_for) else {
                 continue;
@@ -75,19 +71,13 @@ impl<K: PoolKey, C> Core<K, C> {
         } else if now >= entry.retires_at() {
             Some(RetireReason::IdleTimeout)
         } else {
-            (self.surplus() > 0 && now >= entry.since + OVERFLOW_LINGER)
-                .then_some(RetireReason::Overflow)
+            (self.surplus() > 0 && now >= entry.since + OVERFLOW_LINGER).then_some(RetireReason::Overflow)
         }
     }
 
     /// How many more connections are open than are kept; those that are being closed count as gone.
     fn surplus(&self) -> usize {
-        let closing = self
-            .table
-            .slots
-            .iter()
-            .filter(|slot| slot.status == Status::Held(Use::Closing))
-            .count();
+        let closing = self.table.slots.iter().filter(|slot| slot.status == Status::Held(Use::Closing)).count();
         (self.table.open() - closing).saturating_sub(self.settings.size)
     }
 
@@ -104,17 +94,8 @@ impl<K: PoolKey, C> Core<K, C> {
                 continue;
             }
             entry.watched = true;
-            let id = IdleId {
-                slot: slot.0,
-                period: entry.period,
-            };
-            chores.extend(
-                entry
-                    .conn
-                    .as_ref()
-                    .and_then(&mut *watch)
-                    .map(|watch| Chore::Watch(id, watch)),
-            );
+            let id = IdleId { slot: slot.0, period: entry.period };
+            chores.extend(entry.conn.as_ref().and_then(&mut *watch).map(|watch| Chore::Watch(id, watch)));
         }
     }
 
@@ -136,19 +117,10 @@ impl<K: PoolKey, C> Core<K, C> {
     }
 
     fn next_chore(&self, now: Instant) -> Option<Instant> {
-        let idle = self
-            .table
-            .idle()
-            .map(|slot| self.next_look(slot))
-            .filter(|&at| at > now);
-        let ends = self
-            .table
-            .idle()
-            .map(|slot| self.table.slots[slot.0 as usize].retires_at());
-        let retry = self
-            .backoff
-            .until()
-            .filter(|&until| until > now && (self.queue.undialed() > 0 || self.lacks_idle()));
+        let idle = self.table.idle().map(|slot| self.next_look(slot)).filter(|&at| at > now);
+        let ends = self.table.idle().map(|slot| self.table.slots[slot.0 as usize].retires_at());
+        let retry =
+            self.backoff.until().filter(|&until| until > now && (self.queue.undialed() > 0 || self.lacks_idle()));
         idle.chain(ends).chain(retry).min()
     }
 

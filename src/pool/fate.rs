@@ -135,9 +135,7 @@ pub fn fate(condition: Condition, outlook: Outlook, reset_on_return: ResetOnRetu
 fn cleaning(condition: Condition, reset_on_return: ResetOnReturn) -> Fate {
     match (condition, reset_on_return) {
         (Condition::Clean, ResetOnReturn::Auto | ResetOnReturn::Rollback) => Fate::Keep,
-        (Condition::InTransaction, ResetOnReturn::Auto) | (_, ResetOnReturn::Rollback) => {
-            Fate::Reset(Reset::Rollback)
-        }
+        (Condition::InTransaction, ResetOnReturn::Auto) | (_, ResetOnReturn::Rollback) => Fate::Reset(Reset::Rollback),
         (_, ResetOnReturn::Reset) | (_, ResetOnReturn::Auto) => Fate::Reset(Reset::Whole),
     }
 }
@@ -149,11 +147,7 @@ mod tests {
 
     fn decide(condition: Condition, reset_on_return: ResetOnReturn) -> Fate {
         let now = Instant::now();
-        let outlook = Outlook {
-            now,
-            dies_at: now + Duration::from_secs(1),
-            doomed: None,
-        };
+        let outlook = Outlook { now, dies_at: now + Duration::from_secs(1), doomed: None };
         fate(condition, outlook, reset_on_return)
     }
 
@@ -163,47 +157,22 @@ mod tests {
         assert_eq!(decide(Condition::Clean, Auto), Fate::Keep);
         assert_eq!(decide(Condition::Clean, Always), Fate::Reset(Reset::Whole));
         assert_eq!(decide(Condition::Clean, Rollback), Fate::Keep);
-        assert_eq!(
-            decide(Condition::InTransaction, Auto),
-            Fate::Reset(Reset::Rollback)
-        );
-        assert_eq!(
-            decide(Condition::InTransaction, Always),
-            Fate::Reset(Reset::Whole)
-        );
+        assert_eq!(decide(Condition::InTransaction, Auto), Fate::Reset(Reset::Rollback));
+        assert_eq!(decide(Condition::InTransaction, Always), Fate::Reset(Reset::Whole));
         assert_eq!(decide(Condition::Dirty, Auto), Fate::Reset(Reset::Whole));
-        assert_eq!(
-            decide(Condition::Dirty, Rollback),
-            Fate::Reset(Reset::Rollback)
-        );
+        assert_eq!(decide(Condition::Dirty, Rollback), Fate::Reset(Reset::Rollback));
         assert_eq!(decide(Condition::Unsure, Auto), Fate::Ping);
     }
 
     #[test]
     fn what_must_go_goes_for_its_own_reason() {
         let now = Instant::now();
-        let old = Outlook {
-            now,
-            dies_at: now,
-            doomed: None,
-        };
-        let doomed = Outlook {
-            doomed: Some(RetireReason::Draining),
-            ..old
-        };
+        let old = Outlook { now, dies_at: now, doomed: None };
+        let doomed = Outlook { doomed: Some(RetireReason::Draining), ..old };
         let broken = Condition::Unfit(RetireReason::Broken);
-        assert_eq!(
-            fate(Condition::Dirty, old, ResetOnReturn::Auto),
-            Fate::Retire(RetireReason::Lifetime)
-        );
-        assert_eq!(
-            fate(Condition::Unsure, doomed, ResetOnReturn::Auto),
-            Fate::Retire(RetireReason::Draining)
-        );
-        assert_eq!(
-            fate(broken, doomed, ResetOnReturn::Auto),
-            Fate::Retire(RetireReason::Broken)
-        );
+        assert_eq!(fate(Condition::Dirty, old, ResetOnReturn::Auto), Fate::Retire(RetireReason::Lifetime));
+        assert_eq!(fate(Condition::Unsure, doomed, ResetOnReturn::Auto), Fate::Retire(RetireReason::Draining));
+        assert_eq!(fate(broken, doomed, ResetOnReturn::Auto), Fate::Retire(RetireReason::Broken));
     }
 
     #[test]

@@ -33,10 +33,7 @@ pub trait Connect<K, C>: Clone + Send + Sync + 'static {
 
     /// Dials and logs in, within a time limit of its own. Runs in a task of its own: it is not dropped when the client that
     /// needed it goes.
-    fn dial(
-        &self,
-        key: &K,
-    ) -> impl Future<Output = Result<(C, Facts), DialError<Self::Error>>> + Send;
+    fn dial(&self, key: &K) -> impl Future<Output = Result<(C, Facts), DialError<Self::Error>>> + Send;
 
     /// Whether the server answers on this connection, within a time limit of its own.
     fn ping(&self, conn: &mut C) -> impl Future<Output = bool> + Send;
@@ -95,9 +92,7 @@ pub struct Pool<K: PoolKey, C> {
 
 impl<K: PoolKey, C> Clone for Pool<K, C> {
     fn clone(&self) -> Self {
-        Pool {
-            shared: Arc::clone(&self.shared),
-        }
+        Pool { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -121,11 +116,7 @@ pub(super) struct Inner<K, C> {
 impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
     /// An empty pool. Something must run [`keep`](super::keeper::keep) for it.
     pub fn new(settings: PoolSettings) -> Self {
-        let inner = Inner {
-            core: Core::new(settings),
-            waiters: Vec::new(),
-            holders: Vec::new(),
-        };
+        let inner = Inner { core: Core::new(settings), waiters: Vec::new(), holders: Vec::new() };
         let shared = Shared {
             inner: Mutex::new(inner),
             waiting: AtomicUsize::new(0),
@@ -133,9 +124,7 @@ impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
             keeper: Notify::new(),
             drained: Notify::new(),
         };
-        Pool {
-            shared: Arc::new(shared),
-        }
+        Pool { shared: Arc::new(shared) }
     }
 
     /// A client of this key. `client`: its id, not 0. `cap`: the most connections that its user may have (`None`: no cap of its own);
@@ -222,21 +211,13 @@ impl<K: PoolKey, C> Shared<K, C> {
     }
 
     fn wake(&self, mut inner: MutexGuard<'_, Inner<K, C>>) {
-        let Inner {
-            core,
-            waiters,
-            holders,
-        } = &mut *inner;
+        let Inner { core, waiters, holders } = &mut *inner;
         let drained = core.is_drained();
         let (mut wakers, mut keeper) = (Vec::new(), false);
         for notice in core.notices() {
             match notice {
-                Notice::Waiter(WaiterId(at)) => {
-                    wakers.extend(waiters.get_mut(at as usize).and_then(Option::take))
-                }
-                Notice::Asked(SlotId(at)) => {
-                    wakers.extend(holders.get_mut(at as usize).and_then(Option::take))
-                }
+                Notice::Waiter(WaiterId(at)) => wakers.extend(waiters.get_mut(at as usize).and_then(Option::take)),
+                Notice::Asked(SlotId(at)) => wakers.extend(holders.get_mut(at as usize).and_then(Option::take)),
                 Notice::Keeper => keeper = true,
             }
         }
@@ -256,9 +237,7 @@ impl<K: PoolKey, C> Shared<K, C> {
 
     /// The next number of a splitmix64 sequence: for jitter, where nothing depends on its being hard to guess.
     pub(super) fn random(&self) -> u64 {
-        let mut number = self
-            .random
-            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let mut number = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         number ^ (number >> 31)

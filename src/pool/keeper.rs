@@ -13,9 +13,7 @@ use super::member::deliver;
 /// Not cancel safe: a chore taken from the pool and not begun closes its connection abruptly.
 pub async fn keep<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(pool: Pool<K, C>, connect: B) {
     loop {
-        let (chores, next) = pool
-            .shared()
-            .with(|core| core.chores(now(), |conn| connect.watch(conn)));
+        let (chores, next) = pool.shared().with(|core| core.chores(now(), |conn| connect.watch(conn)));
         for chore in chores {
             begin(&pool, &connect, chore);
         }
@@ -30,16 +28,10 @@ pub async fn keep<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(pool: Pool<K,
     }
 }
 
-fn begin<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
-    pool: &Pool<K, C>,
-    connect: &B,
-    chore: Chore<K, C, Watch>,
-) {
+fn begin<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(pool: &Pool<K, C>, connect: &B, chore: Chore<K, C, Watch>) {
     let (pool, connect) = (pool.clone(), connect.clone());
     match chore {
-        Chore::Close(slot, conn, reason) => {
-            drop(tokio::spawn(close(pool, connect, slot, conn, reason)))
-        }
+        Chore::Close(slot, conn, reason) => drop(tokio::spawn(close(pool, connect, slot, conn, reason))),
         Chore::Ping(slot, conn) => drop(tokio::spawn(ping(pool, connect, slot, conn))),
         Chore::Warm(slot, key) => drop(tokio::spawn(warm(pool, connect, slot, key))),
         Chore::Watch(id, readable) => drop(tokio::spawn(watch(pool, connect, id, readable))),
@@ -58,22 +50,12 @@ async fn close<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
     drop(permit);
 }
 
-async fn ping<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
-    pool: Pool<K, C>,
-    connect: B,
-    slot: SlotId,
-    conn: C,
-) {
+async fn ping<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(pool: Pool<K, C>, connect: B, slot: SlotId, conn: C) {
     let checked = Checked::new(pool.shared(), slot, conn);
     prove(checked, connect, RetireReason::PingFailed).await;
 }
 
-async fn warm<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
-    pool: Pool<K, C>,
-    connect: B,
-    slot: SlotId,
-    key: K,
-) {
+async fn warm<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(pool: Pool<K, C>, connect: B, slot: SlotId, key: K) {
     let permit = Permit::new(pool.shared(), slot);
     drop(deliver(permit, &key, &connect).await);
 }

@@ -19,10 +19,7 @@ pub struct Permit<K: PoolKey, C> {
 
 impl<K: PoolKey, C> Permit<K, C> {
     pub(super) fn new(shared: &Arc<Shared<K, C>>, slot: SlotId) -> Self {
-        Permit {
-            shared: Arc::clone(shared),
-            slot: Some(slot),
-        }
+        Permit { shared: Arc::clone(shared), slot: Some(slot) }
     }
 
     pub(super) fn vacated(&self) {
@@ -40,16 +37,14 @@ impl<K: PoolKey, C> Permit<K, C> {
     pub fn dial_failed(mut self, unreachable: bool) {
         if let Some(slot) = self.slot.take() {
             let random = self.shared.random();
-            self.shared
-                .with(|core| core.dial_failed(slot, unreachable, random, now()));
+            self.shared.with(|core| core.dial_failed(slot, unreachable, random, now()));
         }
     }
 
     pub(super) fn deliver(mut self, conn: C, facts: Facts) {
         if let Some(slot) = self.slot.take() {
             let random = self.shared.random();
-            self.shared
-                .with(|core| core.connected(slot, conn, facts, random, now()));
+            self.shared.with(|core| core.connected(slot, conn, facts, random, now()));
         }
     }
 
@@ -74,10 +69,7 @@ pub struct Checked<K: PoolKey, C> {
 
 impl<K: PoolKey, C> Checked<K, C> {
     pub(super) fn new(shared: &Arc<Shared<K, C>>, slot: SlotId, conn: C) -> Self {
-        Checked {
-            permit: Permit::new(shared, slot),
-            conn,
-        }
+        Checked { permit: Permit::new(shared, slot), conn }
     }
 
     /// The connection.
@@ -95,9 +87,7 @@ impl<K: PoolKey, C> Checked<K, C> {
     /// It is to be closed; the permit is dropped when the server has closed.
     pub fn retire(self, reason: RetireReason) -> (C, Permit<K, C>) {
         if let Some(slot) = self.permit.slot {
-            self.permit
-                .shared
-                .with(|core| core.discard(slot, reason, now()));
+            self.permit.shared.with(|core| core.discard(slot, reason, now()));
         }
         (self.conn, self.permit)
     }
@@ -160,8 +150,7 @@ impl<K: PoolKey, C> Lease<K, C> {
 
     /// Its server's timeout changed.
     pub fn set_wait_timeout(&self, wait_timeout: Duration) {
-        self.shared
-            .with(|core| core.set_wait_timeout(self.slot, wait_timeout));
+        self.shared.with(|core| core.set_wait_timeout(self.slot, wait_timeout));
     }
 
     /// From now on it is given up when another client waits: [`Lease::asked`] tells when. The longest offered is asked first.
@@ -177,14 +166,13 @@ impl<K: PoolKey, C> Lease<K, C> {
     /// Returns when an offered lease is wanted: save what it protects, then release it. Cancel safe; one task at a time.
     pub async fn asked(&self) {
         poll_fn(|cx| {
-            self.shared
-                .with_inner(|inner| match inner.core.is_asked(self.slot) {
-                    true => Poll::Ready(()),
-                    false => {
-                        note_waker(&mut inner.holders, self.slot.0, cx);
-                        Poll::Pending
-                    }
-                })
+            self.shared.with_inner(|inner| match inner.core.is_asked(self.slot) {
+                true => Poll::Ready(()),
+                false => {
+                    note_waker(&mut inner.holders, self.slot.0, cx);
+                    Poll::Pending
+                }
+            })
         })
         .await;
     }
@@ -192,19 +180,12 @@ impl<K: PoolKey, C> Lease<K, C> {
     /// What is to be done with it, counted. `Reset` and `Ping`: do it, then ask again; `Keep`: [`Lease::release`];
     /// `Retire`: [`Lease::retire`].
     pub fn fate(&self, condition: Condition, now: Instant) -> Fate {
-        if condition == Condition::Clean
-            && self.reset_on_return == ResetOnReturn::Auto
-            && now < self.dies_at
-        {
+        if condition == Condition::Clean && self.reset_on_return == ResetOnReturn::Auto && now < self.dies_at {
             // What the pool alone knows (closing, account changed) `release` itself looks at: no second lock on the hot path.
             return Fate::Keep;
         }
         self.shared.with(|core| {
-            let outlook = Outlook {
-                now,
-                dies_at: self.dies_at,
-                doomed: core.doom(self.slot),
-            };
+            let outlook = Outlook { now, dies_at: self.dies_at, doomed: core.doom(self.slot) };
             let fate = fate(condition, outlook, self.reset_on_return);
             core.count_fate(fate);
             fate
@@ -215,16 +196,14 @@ impl<K: PoolKey, C> Lease<K, C> {
     /// `state`: the fingerprint of the state it is left in; `used_at`: when its server last answered, for its timeout counts from there.
     pub fn release(mut self, state: u64, used_at: Instant, now: Instant) {
         if let Some(conn) = self.conn.take() {
-            self.shared
-                .with(|core| core.release(self.slot, conn, state, used_at, now));
+            self.shared.with(|core| core.release(self.slot, conn, state, used_at, now));
         }
     }
 
     /// Takes it out of the pool to be closed; drop the permit when the server has closed.
     pub fn retire(mut self, reason: RetireReason) -> (C, Permit<K, C>) {
         let permit = Permit::new(&self.shared, self.slot);
-        self.shared
-            .with(|core| core.retire(self.slot, reason, now()));
+        self.shared.with(|core| core.retire(self.slot, reason, now()));
         match self.conn.take() {
             Some(conn) => (conn, permit),
             None => unreachable!("a lease has its connection until it is consumed"),
@@ -255,8 +234,7 @@ impl<K: PoolKey, C> DerefMut for Lease<K, C> {
 impl<K: PoolKey, C> Drop for Lease<K, C> {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
-            self.shared
-                .with(|core| core.abandon(self.slot, conn, now()));
+            self.shared.with(|core| core.abandon(self.slot, conn, now()));
         }
     }
 }

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::core::{
-    Facts, GroupId, Lane, Place, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want,
-};
+use super::core::{Facts, GroupId, Lane, Place, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want};
 use super::fate::RetireReason;
 use super::handle::{CheckoutError, Connect, DialError, Shared, note_waker, now};
 use super::lease::{Lease, Permit};
@@ -29,29 +27,10 @@ pub struct Member<K: PoolKey, C> {
 }
 
 impl<K: PoolKey, C: Send + 'static> Member<K, C> {
-    pub(super) fn join(
-        shared: &Arc<Shared<K, C>>,
-        key: K,
-        client: u64,
-        cap: Option<usize>,
-        home: u16,
-    ) -> Self {
-        let (group, settings) = shared.with(|core| {
-            (
-                core.join(&key, Lane::Pooled, cap, now()),
-                Arc::clone(core.settings()),
-            )
-        });
-        Member {
-            shared: Arc::clone(shared),
-            key,
-            group,
-            client,
-            cap,
-            home,
-            last: None,
-            settings,
-        }
+    pub(super) fn join(shared: &Arc<Shared<K, C>>, key: K, client: u64, cap: Option<usize>, home: u16) -> Self {
+        let (group, settings) =
+            shared.with(|core| (core.join(&key, Lane::Pooled, cap, now()), Arc::clone(core.settings())));
+        Member { shared: Arc::clone(shared), key, group, client, cap, home, last: None, settings }
     }
 
     /// The key.
@@ -105,20 +84,14 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     ) -> Result<Permit<K, C>, CheckoutError<B::Error>> {
         let begun = now();
         let lane = PermitLane::join(self, begun);
-        let want = Want {
-            group: lane.group,
-            ..self.want(0, Some(used_for))
-        };
+        let want = Want { group: lane.group, ..self.want(0, Some(used_for)) };
         let mut waiting = Waiting::enter(&self.shared, want, None, begun);
-        let step =
-            tokio::time::timeout_at(self.deadline(begun), poll_fn(|cx| waiting.poll(cx))).await;
+        let step = tokio::time::timeout_at(self.deadline(begun), poll_fn(|cx| waiting.poll(cx))).await;
         match step {
             Err(_) => Err(CheckoutError::Timeout(waiting.exhausted(), None)),
             Ok(Progress::Permit(slot, victim)) => {
                 let permit = Permit::new(&self.shared, slot);
-                self.vacated(permit, victim, connect)
-                    .await
-                    .ok_or(CheckoutError::Closed)
+                self.vacated(permit, victim, connect).await.ok_or(CheckoutError::Closed)
             }
             Ok(_) => Err(CheckoutError::Closed),
         }
@@ -153,17 +126,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
             core.adopt(slot, &want, facts, random, now);
             core.dies_at(slot)
         });
-        self.lease(
-            Taken {
-                conn,
-                slot,
-                own: false,
-                state: facts.state,
-                silent_since: now,
-                dies_at,
-            },
-            now,
-        )
+        self.lease(Taken { conn, slot, own: false, state: facts.state, silent_since: now, dies_at }, now)
     }
 
     async fn wait<B: Connect<K, C>>(
@@ -177,9 +140,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
             let want = self.want(state, None);
             let mut waiting = Waiting::enter(&self.shared, want, place, now());
             place = waiting.place();
-            let taken = waiting
-                .served(&self.key, connect, self.deadline(begun))
-                .await?;
+            let taken = waiting.served(&self.key, connect, self.deadline(begun)).await?;
             let lease = self.lease(taken, now());
             if !lease.ping_due() {
                 return Ok(lease);
@@ -191,11 +152,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     }
 
     /// The lease, if its server answers; else it is closed in the background.
-    async fn proven<B: Connect<K, C>>(
-        &self,
-        mut lease: Lease<K, C>,
-        connect: &B,
-    ) -> Option<Lease<K, C>> {
+    async fn proven<B: Connect<K, C>>(&self, mut lease: Lease<K, C>, connect: &B) -> Option<Lease<K, C>> {
         if connect.ping(&mut lease).await {
             lease.note_ping();
             return Some(lease);
@@ -217,14 +174,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     }
 
     fn want(&self, state: u64, permit: Option<Use>) -> Want {
-        Want {
-            group: self.group,
-            client: self.client,
-            state,
-            home: self.home,
-            last: self.last,
-            permit,
-        }
+        Want { group: self.group, client: self.client, state, home: self.home, last: self.last, permit }
     }
 
     fn deadline(&self, begun: Instant) -> tokio::time::Instant {
@@ -246,13 +196,8 @@ struct PermitLane<K: PoolKey, C> {
 
 impl<K: PoolKey, C> PermitLane<K, C> {
     fn join(member: &Member<K, C>, now: Instant) -> Self {
-        let group = member
-            .shared
-            .with(|core| core.join(&member.key, Lane::Permits, member.cap, now));
-        PermitLane {
-            shared: Arc::clone(&member.shared),
-            group,
-        }
+        let group = member.shared.with(|core| core.join(&member.key, Lane::Permits, member.cap, now));
+        PermitLane { shared: Arc::clone(&member.shared), group }
     }
 }
 
@@ -271,10 +216,7 @@ struct Waiting<K: PoolKey, C> {
 impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
     fn enter(shared: &Arc<Shared<K, C>>, want: Want, place: Option<Place>, now: Instant) -> Self {
         let id = shared.with(|core| core.wait(want, place, now));
-        Waiting {
-            shared: Arc::clone(shared),
-            id: Some(id),
-        }
+        Waiting { shared: Arc::clone(shared), id: Some(id) }
     }
 
     fn place(&self) -> Option<Place> {
@@ -289,10 +231,7 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
         connect: &B,
         deadline: tokio::time::Instant,
     ) -> Result<Taken<C>, CheckoutError<B::Error>> {
-        let mut dial = Dial {
-            result: None,
-            last: None,
-        };
+        let mut dial = Dial { result: None, last: None };
         loop {
             let step = poll_fn(|cx| match dial.poll(cx) {
                 Poll::Ready(error) => Poll::Ready(Err(error)),
@@ -408,13 +347,7 @@ pub(super) async fn deliver<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
         }
         Err(error) => {
             let unreachable = matches!(error, DialError::Unreachable(_));
-            Err((
-                error,
-                FailedDial {
-                    permit: Some(permit),
-                    unreachable,
-                },
-            ))
+            Err((error, FailedDial { permit: Some(permit), unreachable }))
         }
     }
 }

@@ -131,16 +131,10 @@ pub(super) mod tests {
             for random in [0, u64::MAX / 2, u64::MAX] {
                 let limit = settings.idle_limit(Some(timeout), random);
                 assert!(limit + LEAST_MARGIN <= timeout, "{seconds} s: {limit:?}");
-                assert!(
-                    limit * 100 >= timeout * 45,
-                    "{seconds} s: {limit:?} is needlessly short"
-                );
+                assert!(limit * 100 >= timeout * 45, "{seconds} s: {limit:?} is needlessly short");
             }
         }
-        assert_eq!(
-            settings.idle_limit(Some(Duration::from_secs(300)), 0),
-            Duration::from_secs(270)
-        );
+        assert_eq!(settings.idle_limit(Some(Duration::from_secs(300)), 0), Duration::from_secs(270));
     }
 
     #[test]
@@ -164,10 +158,7 @@ pub(super) mod tests {
     #[test]
     fn a_ping_is_due_after_its_time_or_always_or_never() {
         let mut settings = settings(1, 0);
-        assert!(
-            !settings.ping_due(Duration::from_secs(29))
-                && settings.ping_due(Duration::from_secs(30))
-        );
+        assert!(!settings.ping_due(Duration::from_secs(29)) && settings.ping_due(Duration::from_secs(30)));
         settings.ping_after = PingAfter::Idle(Duration::ZERO);
         assert!(settings.ping_due(Duration::ZERO));
         settings.ping_after = PingAfter::Off;

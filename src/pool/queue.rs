@@ -98,13 +98,8 @@ impl<C> Queue<C> {
     }
 
     /// The first waiter of one key that has no dial under way.
-    pub(super) fn first_undialed<K: PoolKey>(
-        &self,
-        table: &Table<K, C>,
-        group: GroupId,
-    ) -> Option<u32> {
-        self.of(table, group)
-            .find(|&at| self.get(at).is_some_and(|waiter| !waiter.dialing))
+    pub(super) fn first_undialed<K: PoolKey>(&self, table: &Table<K, C>, group: GroupId) -> Option<u32> {
+        self.of(table, group).find(|&at| self.get(at).is_some_and(|waiter| !waiter.dialing))
     }
 
     /// Enqueues. `place` is an earlier place that was not used up: its holder does not queue up again from the end.
@@ -117,15 +112,7 @@ impl<C> Queue<C> {
     ) -> u32 {
         let (number, arrived) = place.unwrap_or_else(|| (self.take_number(), now));
         let group = want.group;
-        let waiter = Waiter {
-            want,
-            number,
-            arrived,
-            queued: true,
-            dialing: false,
-            grant: None,
-            offer: None,
-        };
+        let waiter = Waiter { want, number, arrived, queued: true, dialing: false, grant: None, offer: None };
         let at = self.store(waiter);
         self.link(table, group, at, number);
         self.waiting += 1;
@@ -188,9 +175,7 @@ impl<C> Queue<C> {
         if number == self.next_number {
             return Place::Last;
         }
-        let earlier = self
-            .of(table, group)
-            .take_while(|&at| self.get(at).is_some_and(|waiter| waiter.number < number));
+        let earlier = self.of(table, group).take_while(|&at| self.get(at).is_some_and(|waiter| waiter.number < number));
         Place::Behind(earlier.last().unwrap_or(super::chain::NONE))
     }
 
@@ -207,8 +192,7 @@ impl<C> Queue<C> {
     }
 
     fn head_number<K: PoolKey>(&self, table: &Table<K, C>, group: GroupId) -> Option<u64> {
-        self.get(self.first(table, group)?)
-            .map(|waiter| waiter.number)
+        self.get(self.first(table, group)?).map(|waiter| waiter.number)
     }
 
     fn store(&mut self, waiter: Waiter<C>) -> u32 {

@@ -155,16 +155,8 @@ pub struct Exhausted {
 impl<K: PoolKey, C> Core<K, C> {
     /// The pool now.
     pub fn snapshot(&self, now: Instant) -> Snapshot<K> {
-        let pooled = self
-            .table
-            .slots
-            .iter()
-            .filter(|slot| matches!(slot.status, Status::Idle | Status::Leased(_)));
-        let idle = self
-            .table
-            .slots
-            .iter()
-            .filter(|slot| slot.status == Status::Idle);
+        let pooled = self.table.slots.iter().filter(|slot| matches!(slot.status, Status::Idle | Status::Leased(_)));
+        let idle = self.table.slots.iter().filter(|slot| slot.status == Status::Idle);
         Snapshot {
             size: self.settings.size,
             max_overflow: self.settings.max_overflow,
@@ -185,9 +177,7 @@ impl<K: PoolKey, C> Core<K, C> {
         Exhausted {
             waited: waiter.map_or(Duration::ZERO, |waiter| Self::age(now, waiter.arrived)),
             occupancy: self.occupancy(now),
-            cap: account
-                .filter(|account| account.slots + account.leaving >= account.cap)
-                .map(|account| account.cap),
+            cap: account.filter(|account| account.slots + account.leaving >= account.cap).map(|account| account.cap),
             backend_down: self.backoff.failures() > 0,
         }
     }
@@ -207,11 +197,7 @@ impl<K: PoolKey, C> Core<K, C> {
     }
 
     fn keys(&self) -> Vec<KeyUse<K>> {
-        let pooled = self
-            .table
-            .groups
-            .iter()
-            .filter(|group| group.lane == Lane::Pooled);
+        let pooled = self.table.groups.iter().filter(|group| group.lane == Lane::Pooled);
         let part = |group: &super::table::Group<K>| {
             Some(KeyUse {
                 key: group.key.clone()?,
@@ -247,22 +233,14 @@ impl Occupancy {
         *self.by_label.entry(slot.label).or_default() += 1;
         let held = now.saturating_duration_since(slot.since);
         if self.oldest.is_none_or(|oldest| held > oldest.held) {
-            self.oldest = Some(Holder {
-                client: slot.client,
-                label: slot.label,
-                held,
-            });
+            self.oldest = Some(Holder { client: slot.client, label: slot.label, held });
         }
     }
 }
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "waited {:.1} s for a backend connection: ",
-            self.waited.as_secs_f64()
-        )?;
+        write!(f, "waited {:.1} s for a backend connection: ", self.waited.as_secs_f64())?;
         match self.cap {
             _ if self.backend_down => f.write_str("the backend cannot be reached; ")?,
             Some(cap) => write!(f, "the user has its {cap}; ")?,
@@ -274,11 +252,7 @@ impl fmt::Display for Exhausted {
 
 impl fmt::Display for Occupancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} connections in use ({} leased",
-            self.open, self.bound, self.leased
-        )?;
+        write!(f, "{} of {} connections in use ({} leased", self.open, self.bound, self.leased)?;
         for (at, (label, count)) in self.by_label.iter().enumerate() {
             write!(f, "{}{label} {count}", if at == 0 { ": " } else { ", " })?;
         }

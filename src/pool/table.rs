@@ -287,8 +287,7 @@ impl<K: PoolKey, C> Table<K, C> {
     /// Takes an idle slot off the lists; its status is the caller's to set.
     pub(super) fn pick_up(&mut self, id: SlotId) {
         let group = self.slots[id.0 as usize].group;
-        self.idle_links
-            .remove(&mut self.groups[group.0 as usize].idle, id.0);
+        self.idle_links.remove(&mut self.groups[group.0 as usize].idle, id.0);
         self.lru_links.remove(&mut self.lru, id.0);
     }
 
@@ -364,11 +363,7 @@ impl<K: PoolKey, C> Table<K, C> {
     fn grow(&mut self, now: Instant) -> u32 {
         let at = self.slots.len();
         self.slots.push(Slot::new(now));
-        for links in [
-            &mut self.idle_links,
-            &mut self.lru_links,
-            &mut self.hold_links,
-        ] {
+        for links in [&mut self.idle_links, &mut self.lru_links, &mut self.hold_links] {
             links.grow(at + 1);
         }
         at as u32
@@ -378,13 +373,7 @@ impl<K: PoolKey, C> Table<K, C> {
         let at = match self.by_name.get(name) {
             Some(&at) => at,
             None => {
-                let account = Account {
-                    name: name.into(),
-                    groups: 0,
-                    slots: 0,
-                    cap: usize::MAX,
-                    leaving: 0,
-                };
+                let account = Account { name: name.into(), groups: 0, slots: 0, cap: usize::MAX, leaving: 0 };
                 let at = place(&mut self.accounts, &mut self.free_accounts, account);
                 self.by_name.insert(name.into(), at);
                 at

@@ -91,7 +91,12 @@ impl Accounts {
         self.select(proxy, service, " ORDER BY User, Host").await
     }
 
-    async fn select(&self, proxy: &Proxy, service: &ServiceAccount, rest: &str) -> Result<Vec<(String, Account)>, Fault> {
+    async fn select(
+        &self,
+        proxy: &Proxy,
+        service: &ServiceAccount,
+        rest: &str,
+    ) -> Result<Vec<(String, Account)>, Fault> {
         let mut control = self.control.lock().await;
         if control.failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
             return Err(Fault::backend("it failed a moment ago"));

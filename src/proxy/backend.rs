@@ -131,7 +131,8 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
     if let Some(refused) = ErrPacket::parse(&payload) {
         return Err(Fault { whose: crate::proxy::error::Whose::Backend, ..Fault::refused(refused) });
     }
-    let greeting = Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
+    let greeting =
+        Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
     proxy.face.store(Some(std::sync::Arc::new(Face { greeting: greeting.clone() })));
     Ok(Greeted { channel, greeting })
 }
@@ -147,12 +148,7 @@ impl Greeted {
         within(proxy, self.login_untimed(proxy, params, secret)).await?
     }
 
-    async fn login_untimed(
-        self,
-        proxy: &Proxy,
-        params: &Params,
-        secret: &Secret,
-    ) -> Result<(Backend, Vec<u8>), Fault> {
+    async fn login_untimed(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<(Backend, Vec<u8>), Fault> {
         let (method, salt) = (Method::from_name(&self.greeting.method), self.greeting.salt);
         let (mut channel, facts) = self.secured(proxy, params).await?;
         let mut dial = Dial::new(secret, method, salt, channel.stream.is_secure());

@@ -72,7 +72,9 @@ async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Ent
     let limit = proxy.settings.listen.login_timeout;
     let found = match tokio::time::timeout(limit, entry::enter(proxy, &mut client, peer, id)).await {
         Ok(found) => found,
-        Err(_) => Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out()))),
+        Err(_) => {
+            Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out())))
+        }
     };
     match found {
         Ok(found) => found.welcome(proxy, client).await,
@@ -235,7 +237,11 @@ impl Session {
             Ok(End::Quit) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
             Ok(End::BackendClosed) => {
-                info!(client = self.admission.id, backend = self.lease.backend().id, "the backend closed this client's connection");
+                info!(
+                    client = self.admission.id,
+                    backend = self.lease.backend().id,
+                    "the backend closed this client's connection"
+                );
             }
             Err(fault) => log_fault(self.admission.id, &self.peer, fault, "session", began),
         }

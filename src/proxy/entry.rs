@@ -122,8 +122,13 @@ async fn hello(proxy: &Proxy, client: &mut Channel, greeting: &Greeting) -> Resu
         return Err(Fault::client("no TLS", Some(ErrPacket::new(fault::TLS_REQUIRED, b"HY000", text))));
     }
     let login = Login::parse(&payload).ok_or_else(|| Fault::client("malformed login", Some(bad_handshake())))?;
-    if proxy.settings.listen.tls_client_ca.is_some() && !client.stream.tls_info().is_some_and(|tls| tls.has_peer_certificate) {
-        return Err(Fault::client("no client certificate", Some(ErrPacket::new(fault::ACCESS_DENIED, b"28000", "Access denied: a client certificate is required"))));
+    if proxy.settings.listen.tls_client_ca.is_some()
+        && !client.stream.tls_info().is_some_and(|tls| tls.has_peer_certificate)
+    {
+        return Err(Fault::client(
+            "no client certificate",
+            Some(ErrPacket::new(fault::ACCESS_DENIED, b"28000", "Access denied: a client certificate is required")),
+        ));
     }
     Ok(login)
 }
@@ -150,11 +155,7 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     let params = Params::new(&login, capabilities);
     let method = login.method.clone().unwrap_or_else(|| Method::Native.name().as_bytes().to_vec());
     // On a Unix socket an account may be let in by place: there the server must be made to ask.
-    let first = if proxy.backend_is_unix() {
-        None
-    } else {
-        Some((Method::from_name(&method), greeting.salt))
-    };
+    let first = if proxy.backend_is_unix() { None } else { Some((Method::from_name(&method), greeting.salt)) };
     let (mut backend, facts) = match &first {
         Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
         None => greeted.ask(proxy, &params).await?,

@@ -54,7 +54,11 @@ impl Fault {
 
     /// A refusal in the server's own words: nobody broke anything.
     pub fn refused(answer: ErrPacket) -> Fault {
-        Fault { whose: Whose::Client, why: format!("refused: ERR {} {}", answer.code, answer.text()), answer: Some(answer) }
+        Fault {
+            whose: Whose::Client,
+            why: format!("refused: ERR {} {}", answer.code, answer.text()),
+            answer: Some(answer),
+        }
     }
 
     /// Whether the peer was refused in a server's words, rather than having failed.

@@ -184,7 +184,8 @@ async fn clean(
         }
         Err(_) => return None,
     }
-    let rows = statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
+    let rows =
+        statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
     let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
     // What init_connect did at login is undone by a reset, and is not done again by the server.
     let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
@@ -271,7 +272,13 @@ impl Asked {
 
 /// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.
 /// Either way the server itself judges the login.
-pub async fn checkout(proxy: &Proxy, params: &Params, secret: &Secret, peer: Peer, client: u32) -> Result<Lease, Fault> {
+pub async fn checkout(
+    proxy: &Proxy,
+    params: &Params,
+    secret: &Secret,
+    peer: Peer,
+    client: u32,
+) -> Result<Lease, Fault> {
     let mut member = member(proxy, Some(params), client);
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
@@ -314,7 +321,9 @@ fn exhausted(error: CheckoutError<Fault>) -> Fault {
             Fault::own(text.clone(), ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", text))
         }
         CheckoutError::Refused(fault) => fault,
-        CheckoutError::Closed => Fault::own("shutting down", ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")),
+        CheckoutError::Closed => {
+            Fault::own("shutting down", ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress"))
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl Listeners {
                 }
                 Address::Unix(path) => {
                     remove_stale(path);
-                    let listener = UnixListener::bind(path).with_context(|| format!("listen.address unix:{}", path.display()))?;
+                    let listener =
+                        UnixListener::bind(path).with_context(|| format!("listen.address unix:{}", path.display()))?;
                     listeners.unix.push(listener);
                 }
             }
@@ -212,7 +213,10 @@ fn may_use_local_accounts(proxy: &Proxy, peer: &Peer) -> bool {
 
 async fn refuse_host(mut stream: Stream, peer: &Peer) {
     let host = crate::proxy::error::host(peer);
-    warn!(peer = host, "refused: the backend is on this machine and the client is not; set auth.allow_local_accounts = true if its local accounts may be used from elsewhere");
+    warn!(
+        peer = host,
+        "refused: the backend is on this machine and the client is not; set auth.allow_local_accounts = true if its local accounts may be used from elsewhere"
+    );
     let text = format!("Host '{host}' is not allowed to connect to this MySQL server");
     let _ = stream.send(&ErrPacket::new(fault::HOST_NOT_PRIVILEGED, b"HY000", text).before_greeting().packet(0)).await;
     client::linger(&mut stream).await;

@@ -115,8 +115,12 @@ impl Session {
             _ => 0..0,
         };
         let statement = match code {
-            command::STMT_EXECUTE | command::STMT_FETCH | command::STMT_RESET | command::STMT_CLOSE
-            | command::STMT_BULK_EXECUTE | command::STMT_SEND_LONG_DATA => {
+            command::STMT_EXECUTE
+            | command::STMT_FETCH
+            | command::STMT_RESET
+            | command::STMT_CLOSE
+            | command::STMT_BULK_EXECUTE
+            | command::STMT_SEND_LONG_DATA => {
                 payload.get(1..5).and_then(|id| id.try_into().ok()).map(u32::from_le_bytes)
             }
             _ => None,
@@ -162,7 +166,9 @@ impl Session {
 
     async fn send_whole(&mut self, exchange: &Exchange, packet: &[u8]) -> Result<(), Fault> {
         let mapped = match exchange.code {
-            command::QUERY => kill::mapped_query(&self.proxy.clients, packet, exchange.text.clone(), self.lease.backend().mariadb),
+            command::QUERY => {
+                kill::mapped_query(&self.proxy.clients, packet, exchange.text.clone(), self.lease.backend().mariadb)
+            }
             command::PROCESS_KILL => kill::mapped_command(&self.proxy.clients, packet),
             _ => None,
         };
@@ -171,12 +177,19 @@ impl Session {
 
     async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.write_timeout;
-        within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout").await?.map_err(Fault::backend_io)
+        within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout")
+            .await?
+            .map_err(Fault::backend_io)
     }
 
     /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays
     /// in `buffer` for the record.
-    async fn send_streaming(&mut self, exchange: &mut Exchange, header: Header, buffer: &mut Buffer) -> Result<(), Fault> {
+    async fn send_streaming(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        buffer: &mut Buffer,
+    ) -> Result<(), Fault> {
         let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
@@ -204,7 +217,12 @@ impl Session {
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
-    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer, command_len: usize) -> Result<(), Fault> {
+    async fn pass_reply(
+        &mut self,
+        exchange: &mut Exchange,
+        commands: &mut Buffer,
+        command_len: usize,
+    ) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
         loop {
             self.await_backend(exchange, commands).await?;
@@ -272,7 +290,12 @@ impl Session {
     }
 
     /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
-    async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer, command_len: usize) -> Result<(), Fault> {
+    async fn pass_file(
+        &mut self,
+        exchange: &mut Exchange,
+        commands: &mut Buffer,
+        command_len: usize,
+    ) -> Result<(), Fault> {
         let mut file = commands.split_beyond(command_len);
         let mut packets = Packets::default();
         let mut seq = exchange.reply.next_seq();

@@ -209,7 +209,9 @@ pub async fn by_place(proxy: &Proxy, backend: &mut Channel, facts: BackendFacts)
         // What cannot be ruled out is refused.
         Err(_) => return Ok(true),
     };
-    Ok(["unix_socket", "auth_socket", "gssapi"].iter().any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some()))
+    Ok(["unix_socket", "auth_socket", "gssapi"]
+        .iter()
+        .any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some()))
 }
 
 /// What a client hears that would have got in by tidegate's own place.

@@ -107,8 +107,9 @@ impl Proxy {
     /// A fresh challenge.
     pub fn new_salt(&self) -> Result<Salt, Fault> {
         let mut random = Salt::default();
-        aws_lc_rs::rand::fill(&mut random)
-            .map_err(|_| Fault::own("no random numbers", ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake")))?;
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| {
+            Fault::own("no random numbers", ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake"))
+        })?;
         Ok(salt_from(random))
     }
 

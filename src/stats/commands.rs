@@ -40,10 +40,7 @@ const NAMES: [&str; 32] = [
 pub fn name(command: u8) -> &'static str {
     match command {
         0xFA => "Bulk execute",
-        _ => NAMES
-            .get(usize::from(command))
-            .copied()
-            .unwrap_or("Unknown"),
+        _ => NAMES.get(usize::from(command)).copied().unwrap_or("Unknown"),
     }
 }
 

@@ -20,15 +20,8 @@ pub const PHASES: [&str; 6] = ["total", "queue", "restore", "server", "transfer"
 
 /// A phase's durations in nanoseconds, in the order of [`PHASES`].
 pub(crate) fn nanos(phases: &Phases) -> [u64; 6] {
-    [
-        phases.total,
-        phases.queue,
-        phases.restore,
-        phases.server,
-        phases.transfer,
-        phases.client,
-    ]
-    .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+    [phases.total, phases.queue, phases.restore, phases.server, phases.transfer, phases.client]
+        .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A label's histogram of totals: nanoseconds, two digits, grown up to one hour as needed.
@@ -127,10 +120,7 @@ mod tests {
         record(&mut histogram, 0);
         record(&mut histogram, u64::MAX);
         assert_eq!(histogram.len(), 2);
-        assert_eq!(
-            histogram.value_at_quantile(1.0),
-            histogram.highest_equivalent(HIGH_NS)
-        );
+        assert_eq!(histogram.value_at_quantile(1.0), histogram.highest_equivalent(HIGH_NS));
     }
 
     #[test]
@@ -145,9 +135,7 @@ mod tests {
     #[test]
     fn adding_and_subtracting_keep_every_count() {
         let mut early = label_histogram();
-        [5_000, 90_000, 1_000_000]
-            .into_iter()
-            .for_each(|ns| record(&mut early, ns));
+        [5_000, 90_000, 1_000_000].into_iter().for_each(|ns| record(&mut early, ns));
         let mut late = early.clone();
         record(&mut late, 80_000_000_000);
         subtract(&mut late, &early);

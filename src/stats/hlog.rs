@@ -41,10 +41,7 @@ pub struct Span {
 impl Span {
     /// From one point to another, since 1970; backward clocks give an empty span.
     pub fn between(start: Duration, end: Duration) -> Self {
-        Span {
-            start,
-            length: end.saturating_sub(start),
-        }
+        Span { start, length: end.saturating_sub(start) }
     }
 }
 
@@ -88,12 +85,7 @@ impl IntervalLog {
     /// The file cannot be opened or written.
     pub fn open(path: &Path, now: Duration) -> io::Result<Self> {
         let file = RotatingFile::open(path, Some(MAX_LOG_BYTES), KEPT_LOGS)?;
-        Ok(IntervalLog {
-            file,
-            baseline: Baseline::new(),
-            until: now,
-            named: FxHashSet::default(),
-        })
+        Ok(IntervalLog { file, baseline: Baseline::new(), until: now, named: FxHashSet::default() })
     }
 
     /// Appends what came since the last call, and returns it. With nothing recorded one line (an empty total) shows that
@@ -128,11 +120,7 @@ impl IntervalLog {
         if self.named.len() > MAX_NAMED {
             self.named.clear();
         }
-        names(
-            digests
-                .iter()
-                .filter(|stats| self.named.insert(stats.digest)),
-        )
+        names(digests.iter().filter(|stats| self.named.insert(stats.digest)))
     }
 }
 
@@ -160,10 +148,7 @@ fn names<'a>(digests: impl IntoIterator<Item = &'a DigestStats>) -> Vec<u8> {
 }
 
 fn lines(snapshot: &Snapshot, span: Span) -> Vec<u8> {
-    let mut lines = Lines {
-        out: Vec::new(),
-        span,
-    };
+    let mut lines = Lines { out: Vec::new(), span };
     for (phase, histogram) in snapshot.phases.iter() {
         match phase {
             "total" => lines.add(histogram, None),
@@ -171,10 +156,7 @@ fn lines(snapshot: &Snapshot, span: Span) -> Vec<u8> {
         }
     }
     for stats in &snapshot.labels {
-        lines.add_label(
-            &stats.tally.histogram,
-            &tag::label(&stats.label.user, &stats.label.schema),
-        );
+        lines.add_label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
     }
     lines.add_label(&snapshot.labels_other.histogram, tag::OTHER_LABELS);
     for stats in &snapshot.digests {
@@ -207,8 +189,7 @@ impl Lines {
         let mut serializer = V2DeflateSerializer::new();
         let before = self.out.len();
         let writer = writer(&mut self.out, &mut serializer);
-        let written = writer
-            .map(|mut w| w.write_histogram(histogram, self.span.start, self.span.length, tag));
+        let written = writer.map(|mut w| w.write_histogram(histogram, self.span.start, self.span.length, tag));
         if !matches!(written, Ok(Ok(()))) {
             self.out.truncate(before);
         }

@@ -92,10 +92,7 @@ pub struct Recorder {
 impl Recorder {
     /// An empty one.
     pub fn new(settings: RecorderSettings) -> Self {
-        Recorder {
-            settings,
-            contents: Mutex::new(Contents::new(&settings, 0)),
-        }
+        Recorder { settings, contents: Mutex::new(Contents::new(&settings, 0)) }
     }
 
     /// Counts one command. Never blocks but for a reader's copy; allocates only for labels, digests and slow statements
@@ -130,13 +127,8 @@ pub struct Recorders {
 impl Recorders {
     /// One recorder per worker (at least one).
     pub fn new(workers: usize, settings: RecorderSettings) -> Self {
-        let recorders = (0..workers.max(1))
-            .map(|_| Arc::new(Recorder::new(settings)))
-            .collect();
-        Recorders {
-            recorders,
-            max_slowest: settings.max_slowest,
-        }
+        let recorders = (0..workers.max(1)).map(|_| Arc::new(Recorder::new(settings))).collect();
+        Recorders { recorders, max_slowest: settings.max_slowest }
     }
 
     /// The recorder of a worker; numbers beyond the last begin again.
@@ -155,10 +147,7 @@ impl Recorders {
     }
 
     pub(crate) fn copies(&self) -> Vec<Contents> {
-        self.recorders
-            .iter()
-            .map(|recorder| recorder.copy())
-            .collect()
+        self.recorders.iter().map(|recorder| recorder.copy()).collect()
     }
 
     pub(crate) fn max_slowest(&self) -> usize {
@@ -207,10 +196,7 @@ impl Contents {
 
     fn record_label(&mut self, record: &QueryRecord<'_>, total_ns: Option<u64>) {
         let (user, schema) = (record.identity.user.as_str(), record.schema);
-        let name = || Label {
-            user: user.into(),
-            schema: schema.into(),
-        };
+        let name = || Label { user: user.into(), schema: schema.into() };
         match self.labels.touch(label_key(user, schema), name) {
             // Two labels with one hash: the later one belongs to `other`.
             Some(group) if *group.name.user == *user && *group.name.schema == *schema => {
@@ -220,16 +206,8 @@ impl Contents {
         }
     }
 
-    fn record_digest(
-        &mut self,
-        record: &QueryRecord<'_>,
-        total_ns: Option<u64>,
-        settings: &RecorderSettings,
-    ) {
-        let Some(group) = self
-            .digests
-            .touch(record.digest, || digest_text(record, settings))
-        else {
+    fn record_digest(&mut self, record: &QueryRecord<'_>, total_ns: Option<u64>, settings: &RecorderSettings) {
+        let Some(group) = self.digests.touch(record.digest, || digest_text(record, settings)) else {
             return self.digests.other_mut().record(record, total_ns);
         };
         group.tally.record(record, total_ns);
@@ -242,11 +220,7 @@ impl Contents {
 
 fn digest_text(record: &QueryRecord<'_>, settings: &RecorderSettings) -> DigestText {
     let fingerprint = bounded_fingerprint(record, settings);
-    DigestText {
-        fingerprint: fingerprint.into(),
-        slowest: "".into(),
-        slowest_total: Duration::ZERO,
-    }
+    DigestText { fingerprint: fingerprint.into(), slowest: "".into(), slowest_total: Duration::ZERO }
 }
 
 fn shown_text(record: &QueryRecord<'_>, settings: &RecorderSettings) -> String {
@@ -286,11 +260,7 @@ mod tests {
     }
 
     fn identity(user: &str) -> Identity {
-        Identity {
-            client_id: 7,
-            user: user.into(),
-            host: String::new(),
-        }
+        Identity { client_id: 7, user: user.into(), host: String::new() }
     }
 
     fn record<'a>(identity: &'a Identity, sql: &'a str, ms: u64) -> QueryRecord<'a> {
@@ -302,11 +272,7 @@ mod tests {
             sql: sql.as_bytes(),
             sql_len: sql.len() as u64,
             digest: 1 + sql.len() as u64,
-            phases: Phases {
-                total,
-                server: total,
-                ..Phases::default()
-            },
+            phases: Phases { total, server: total, ..Phases::default() },
             ended_at: Duration::from_secs(1_000 + ms),
             rows_sent: 2,
             rows_affected: 1,
@@ -327,62 +293,22 @@ mod tests {
         let (ann, bob) = (identity("ann"), identity("bob"));
         recorders.of_worker(0).record(&record(&ann, "SELECT 1", 5));
         recorders.of_worker(1).record(&record(&ann, "SELECT 2", 9));
-        recorders.of_worker(1).record(&QueryRecord {
-            outcome: Outcome::Error(1064),
-            ..record(&bob, "SELEC", 1)
-        });
-        recorders.of_worker(0).record(&QueryRecord {
-            outcome: Outcome::ClientGone,
-            ..record(&bob, "SELEC", 1)
-        });
-        recorders.of_worker(0).record(&QueryRecord {
-            outcome: Outcome::BackendGone,
-            ..record(&bob, "SELEC", 1)
-        });
+        recorders.of_worker(1).record(&QueryRecord { outcome: Outcome::Error(1064), ..record(&bob, "SELEC", 1) });
+        recorders.of_worker(0).record(&QueryRecord { outcome: Outcome::ClientGone, ..record(&bob, "SELEC", 1) });
+        recorders.of_worker(0).record(&QueryRecord { outcome: Outcome::BackendGone, ..record(&bob, "SELEC", 1) });
         let s = recorders.snapshot();
         let c = &s.counters;
-        assert_eq!(
-            (
-                c.total_commands(),
-                c.commands[3],
-                c.errors,
-                c.client_gone,
-                c.backend_gone
-            ),
-            (5, 5, 1, 1, 1)
-        );
-        assert_eq!(
-            (
-                c.rows_sent,
-                c.rows_affected,
-                c.bytes_in,
-                c.bytes_out,
-                c.warnings
-            ),
-            (10, 5, 50, 500, 15)
-        );
+        assert_eq!((c.total_commands(), c.commands[3], c.errors, c.client_gone, c.backend_gone), (5, 5, 1, 1, 1));
+        assert_eq!((c.rows_sent, c.rows_affected, c.bytes_in, c.bytes_out, c.warnings), (10, 5, 50, 500, 15));
         assert_eq!((c.no_index_used, c.no_good_index_used), (5, 0));
-        let labels: Vec<_> = s
-            .labels
-            .iter()
-            .map(|l| (&*l.label.user, &*l.label.schema, l.tally.count))
-            .collect();
+        let labels: Vec<_> = s.labels.iter().map(|l| (&*l.label.user, &*l.label.schema, l.tally.count)).collect();
         assert_eq!(labels, [("ann", "shop", 2), ("bob", "shop", 3)]);
         let digest = &s.digests[0];
-        assert_eq!(
-            (&*digest.text.fingerprint, &*digest.text.slowest),
-            ("SELECT ?", "SELECT 2")
-        );
-        assert_eq!(
-            (digest.tally.count, digest.tally.phases.total),
-            (2, Duration::from_millis(14))
-        );
+        assert_eq!((&*digest.text.fingerprint, &*digest.text.slowest), ("SELECT ?", "SELECT 2"));
+        assert_eq!((digest.tally.count, digest.tally.phases.total), (2, Duration::from_millis(14)));
         assert_eq!(digest.tally.first_seen, Duration::from_secs(1_005));
         assert_eq!(digest.tally.last_seen, Duration::from_secs(1_009));
-        assert_eq!(
-            (s.digests.len(), s.digests_other.count, s.labels_other.count),
-            (2, 0, 0)
-        );
+        assert_eq!((s.digests.len(), s.digests_other.count, s.labels_other.count), (2, 0, 0));
         assert_eq!(s.digests[1].tally.errors, 1);
         let slowest: Vec<_> = s.slowest.iter().map(|s| s.text.as_str()).collect();
         assert_eq!(slowest[..2], ["SELECT 2", "SELECT 1"]);
@@ -392,61 +318,30 @@ mod tests {
     fn commands_without_reply_are_counted_but_have_no_latency() {
         let recorders = Recorders::new(1, settings());
         let ann = identity("ann");
-        recorders.of_worker(0).record(&QueryRecord {
-            command: 0x19,
-            digest: 0,
-            sql: b"",
-            ..record(&ann, "", 0)
-        });
+        recorders.of_worker(0).record(&QueryRecord { command: 0x19, digest: 0, sql: b"", ..record(&ann, "", 0) });
         recorders.of_worker(0).record(&record(&ann, "SELECT 1", 5));
         let s = recorders.snapshot();
-        assert_eq!(
-            (s.counters.total_commands(), s.phases.total().len()),
-            (2, 1)
-        );
-        assert_eq!(
-            (s.labels[0].tally.count, s.labels[0].tally.histogram.len()),
-            (2, 1)
-        );
+        assert_eq!((s.counters.total_commands(), s.phases.total().len()), (2, 1));
+        assert_eq!((s.labels[0].tally.count, s.labels[0].tally.histogram.len()), (2, 1));
         assert_eq!(s.slowest.len(), 1);
     }
 
     #[test]
     fn the_slowest_are_few_and_in_order() {
-        let recorders = Recorders::new(
-            2,
-            RecorderSettings {
-                max_slowest: 3,
-                ..settings()
-            },
-        );
+        let recorders = Recorders::new(2, RecorderSettings { max_slowest: 3, ..settings() });
         let ann = identity("ann");
         for (i, ms) in [4, 90, 7, 55, 12, 1, 60].into_iter().enumerate() {
             recorders.of_worker(i).record(&record(&ann, "SELECT 1", ms));
         }
-        let totals: Vec<_> = recorders
-            .snapshot()
-            .slowest
-            .iter()
-            .map(|s| s.phases.total.as_millis())
-            .collect();
+        let totals: Vec<_> = recorders.snapshot().slowest.iter().map(|s| s.phases.total.as_millis()).collect();
         assert_eq!(totals, [90, 60, 55]);
     }
 
     #[test]
     fn no_secret_is_kept() {
         let ann = identity("ann");
-        for (redact, sql) in [
-            (true, "SELECT 'x1'"),
-            (false, "CREATE USER a IDENTIFIED BY 'x1'"),
-        ] {
-            let recorders = Recorders::new(
-                1,
-                RecorderSettings {
-                    redact,
-                    ..settings()
-                },
-            );
+        for (redact, sql) in [(true, "SELECT 'x1'"), (false, "CREATE USER a IDENTIFIED BY 'x1'")] {
+            let recorders = Recorders::new(1, RecorderSettings { redact, ..settings() });
             recorders.of_worker(0).record(&record(&ann, sql, 5));
             let s = recorders.snapshot();
             assert_eq!(s.slowest[0].text, fingerprint(sql.as_bytes()));
@@ -463,14 +358,7 @@ mod tests {
         recorders.reset();
         (0..3).for_each(|_| recorders.of_worker(0).record(&record(&ann, "SELECT 1", 5)));
         let s = baseline.advance(&recorders);
-        assert_eq!(
-            (
-                s.counters.total_commands(),
-                s.phases.total().len(),
-                s.digests[0].tally.count
-            ),
-            (3, 3, 3)
-        );
+        assert_eq!((s.counters.total_commands(), s.phases.total().len(), s.digests[0].tally.count), (3, 3, 3));
         assert_eq!(baseline.advance(&recorders).counters.total_commands(), 0);
     }
 
@@ -491,20 +379,10 @@ mod tests {
                 })
                 .collect();
             while workers.iter().any(|worker| !worker.is_finished()) {
-                seen += baseline
-                    .advance(&recorders)
-                    .digests
-                    .iter()
-                    .map(|d| d.tally.histogram.len())
-                    .sum::<u64>();
+                seen += baseline.advance(&recorders).digests.iter().map(|d| d.tally.histogram.len()).sum::<u64>();
             }
         });
-        seen += baseline
-            .advance(&recorders)
-            .digests
-            .iter()
-            .map(|d| d.tally.histogram.len())
-            .sum::<u64>();
+        seen += baseline.advance(&recorders).digests.iter().map(|d| d.tally.histogram.len()).sum::<u64>();
         assert_eq!(seen, 2 * EACH);
     }
 }

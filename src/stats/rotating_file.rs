@@ -18,23 +18,14 @@ impl RotatingFile {
     /// Opens or creates the file, readable by its owner and group only. A half line that a crash left at its end is ended.
     pub fn open(path: &Path, max_size: Option<u64>, keep: usize) -> io::Result<Self> {
         let file = open_at_end(path)?;
-        Ok(RotatingFile {
-            path: path.to_owned(),
-            max_size,
-            keep,
-            file,
-        })
+        Ok(RotatingFile { path: path.to_owned(), max_size, keep, file })
     }
 
     /// Writes whole records by one call to the system; when that fails, what was written of them is cut off again. The
     /// file is rotated before it would grow above its bound.
     pub fn append(&mut self, records: &[u8]) -> io::Result<()> {
         let mut length = self.length()?;
-        if length > 0
-            && self
-                .max_size
-                .is_some_and(|max| length + records.len() as u64 > max)
-        {
+        if length > 0 && self.max_size.is_some_and(|max| length + records.len() as u64 > max) {
             self.rotate()?;
             length = self.length()?;
         }
@@ -86,12 +77,7 @@ impl RotatingFile {
 }
 
 fn open_at_end(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .read(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)?;
+    let mut file = OpenOptions::new().append(true).read(true).create(true).mode(0o640).open(path)?;
     if ends_in_half_a_line(&file)? {
         file.write_all(b"\n")?;
     }

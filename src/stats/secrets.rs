@@ -18,12 +18,10 @@ pub(crate) fn may_hold_password(sql: &[u8]) -> bool {
 
 /// Each word with the byte behind it.
 fn words(sql: &[u8]) -> impl Iterator<Item = (&[u8], Option<u8>)> {
-    sql.chunk_by(|a, b| is_word(*a) == is_word(*b))
-        .filter(|chunk| is_word(chunk[0]))
-        .map(|word| {
-            let end = word.as_ptr_range().end as usize - sql.as_ptr() as usize;
-            (word, sql.get(end).copied())
-        })
+    sql.chunk_by(|a, b| is_word(*a) == is_word(*b)).filter(|chunk| is_word(chunk[0])).map(|word| {
+        let end = word.as_ptr_range().end as usize - sql.as_ptr() as usize;
+        (word, sql.get(end).copied())
+    })
 }
 
 fn is_word(byte: u8) -> bool {
@@ -58,12 +56,7 @@ mod tests {
 
     #[test]
     fn common_statements_are_not() {
-        for sql in [
-            "SELECT password FROM t WHERE id = 1",
-            "SET NAMES utf8mb4",
-            "",
-            "INSERT INTO t VALUES ('a')",
-        ] {
+        for sql in ["SELECT password FROM t WHERE id = 1", "SET NAMES utf8mb4", "", "INSERT INTO t VALUES ('a')"] {
             assert!(!may_hold_password(sql.as_bytes()), "{sql}");
         }
     }

@@ -74,21 +74,9 @@ impl SlowLog {
         };
         let file = RotatingFile::open(path, settings.max_size, settings.keep)?;
         let (ring, counts) = (Arc::new(Ring::default()), Arc::new(Counts::default()));
-        let writer = Writer::new(
-            settings,
-            file,
-            fingerprint,
-            Arc::clone(&ring),
-            Arc::clone(&counts),
-        );
-        std::thread::Builder::new()
-            .name("slow-log".into())
-            .spawn(move || writer.run())?;
-        Ok(Some(SlowLog {
-            gate: Gate::new(settings),
-            ring,
-            counts,
-        }))
+        let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
+        std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
+        Ok(Some(SlowLog { gate: Gate::new(settings), ring, counts }))
     }
 
     /// Has the command written if it is slow. Never waits for the disk.
@@ -179,10 +167,7 @@ mod tests {
             sql: b"SELECT 1",
             sql_len: 8,
             digest: 0xABC,
-            phases: Phases {
-                total: Duration::from_millis(1_500),
-                ..Phases::default()
-            },
+            phases: Phases { total: Duration::from_millis(1_500), ..Phases::default() },
             ended_at: Duration::from_secs(1_795_359_511),
             rows_sent: 1,
             rows_affected: 0,
@@ -204,34 +189,17 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn lines(path: &Path) -> Vec<serde_json::Value> {
-        std::fs::read_to_string(path)
-            .unwrap()
-            .lines()
-            .map(|l| serde_json::from_str(l).unwrap())
-            .collect()
+        std::fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
     #[test]
     fn json_holds_the_whole_record() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("slow.json");
-        let log = SlowLog::open(&settings(&path), fingerprint)
-            .unwrap()
-            .unwrap();
-        let identity = Identity {
-            client_id: 0x4000_0001,
-            user: "app".into(),
-            host: "10.0.0.7".into(),
-        };
-        log.offer(&QueryRecord {
-            sql: b"SELECT '\xFF\n'",
-            outcome: Outcome::Error(1064),
-            ..record(&identity)
-        });
-        log.offer(&QueryRecord {
-            phases: Phases::default(),
-            ..record(&identity)
-        });
+        let log = SlowLog::open(&settings(&path), fingerprint).unwrap().unwrap();
+        let identity = Identity { client_id: 0x4000_0001, user: "app".into(), host: "10.0.0.7".into() };
+        log.offer(&QueryRecord { sql: b"SELECT '\xFF\n'", outcome: Outcome::Error(1064), ..record(&identity) });
+        log.offer(&QueryRecord { phases: Phases::default(), ..record(&identity) });
         assert!(log.shutdown(LONG));
         let lines = lines(&path);
         assert_eq!(lines.len(), 1);
@@ -240,57 +208,35 @@ mod tests {
         assert_eq!(line["total_time"], 1.5);
         assert_eq!(line["time"], "2026-11-22T14:58:31.000000Z");
         assert_eq!(line["started"], "2026-11-22T14:58:29.500000Z");
-        assert_eq!(
-            (&line["error"], &line["outcome"]),
-            (&1064.into(), &"error".into())
-        );
+        assert_eq!((&line["error"], &line["outcome"]), (&1064.into(), &"error".into()));
         assert_eq!(line["digest"], "0000000000000abc");
         assert_eq!(line["pin_reason"], serde_json::Value::Null);
-        assert_eq!(
-            log.counts(),
-            SlowLogCounts {
-                slow: 1,
-                written: 1,
-                ..SlowLogCounts::default()
-            }
-        );
+        assert_eq!(log.counts(), SlowLogCounts { slow: 1, written: 1, ..SlowLogCounts::default() });
     }
 
     #[test]
     fn what_is_redacted_never_reaches_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("slow.json");
-        let redacting = SlowLogSettings {
-            redact: true,
-            ..settings(&path)
-        };
+        let redacting = SlowLogSettings { redact: true, ..settings(&path) };
         let identity = Identity::default();
-        for (settings, sql) in [
-            (redacting, "SELECT 'secret'"),
-            (settings(&path), "CREATE USER a IDENTIFIED BY 'secret'"),
-        ] {
+        for (settings, sql) in
+            [(redacting, "SELECT 'secret'"), (settings(&path), "CREATE USER a IDENTIFIED BY 'secret'")]
+        {
             let log = SlowLog::open(&settings, fingerprint).unwrap().unwrap();
-            log.offer(&QueryRecord {
-                sql: sql.as_bytes(),
-                ..record(&identity)
-            });
+            log.offer(&QueryRecord { sql: sql.as_bytes(), ..record(&identity) });
             assert!(log.shutdown(LONG));
         }
         let lines = lines(&path);
         assert_eq!(lines.len(), 2);
-        assert!(
-            lines.iter().all(|line| line["statement"] == "select ?"),
-            "{lines:?}"
-        );
+        assert!(lines.iter().all(|line| line["statement"] == "select ?"), "{lines:?}");
     }
 
     #[test]
     fn reopening_follows_logrotate() {
         let dir = tempfile::tempdir().unwrap();
         let (path, moved) = (dir.path().join("slow.json"), dir.path().join("moved"));
-        let log = SlowLog::open(&settings(&path), fingerprint)
-            .unwrap()
-            .unwrap();
+        let log = SlowLog::open(&settings(&path), fingerprint).unwrap().unwrap();
         let identity = Identity::default();
         log.offer(&record(&identity));
         assert!(log.flush(LONG));
@@ -306,11 +252,7 @@ mod tests {
     fn rotation_keeps_whole_records_below_the_bound() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("slow.json");
-        let settings = SlowLogSettings {
-            max_size: Some(4_000),
-            keep: 2,
-            ..settings(&path)
-        };
+        let settings = SlowLogSettings { max_size: Some(4_000), keep: 2, ..settings(&path) };
         let log = SlowLog::open(&settings, fingerprint).unwrap().unwrap();
         let identity = Identity::default();
         (0..200).for_each(|_| log.offer(&record(&identity)));
@@ -328,31 +270,14 @@ mod tests {
     fn a_stuck_disk_costs_records_but_never_a_query() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         // Nobody reads the pipe: the writer is stuck as soon as it is full.
-        let _held_open = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
-        let log = SlowLog::open(&settings(&path), fingerprint)
-            .unwrap()
-            .unwrap();
+        let _held_open = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let log = SlowLog::open(&settings(&path), fingerprint).unwrap().unwrap();
         let identity = Identity::default();
         let sql = vec![b'x'; 10_000];
         let start = Instant::now();
-        (0..5_000).for_each(|_| {
-            log.offer(&QueryRecord {
-                sql: &sql,
-                ..record(&identity)
-            })
-        });
+        (0..5_000).for_each(|_| log.offer(&QueryRecord { sql: &sql, ..record(&identity) }));
         assert!(start.elapsed() < Duration::from_secs(5));
         let counts = log.counts();
         assert!(counts.lost > 1_000 && counts.slow == 5_000, "{counts:?}");
@@ -361,28 +286,16 @@ mod tests {
 
     #[test]
     fn a_disk_that_refuses_is_counted() {
-        let log = SlowLog::open(&settings("/dev/full"), fingerprint)
-            .unwrap()
-            .unwrap();
+        let log = SlowLog::open(&settings("/dev/full"), fingerprint).unwrap().unwrap();
         let identity = Identity::default();
         log.offer(&record(&identity));
         assert!(log.shutdown(LONG));
-        assert_eq!(
-            log.counts(),
-            SlowLogCounts {
-                slow: 1,
-                failed: 1,
-                ..SlowLogCounts::default()
-            }
-        );
+        assert_eq!(log.counts(), SlowLogCounts { slow: 1, failed: 1, ..SlowLogCounts::default() });
     }
 
     #[test]
     fn without_a_path_there_is_no_log() {
-        let settings = SlowLogSettings {
-            path: None,
-            ..settings("")
-        };
+        let settings = SlowLogSettings { path: None, ..settings("") };
         assert!(SlowLog::open(&settings, fingerprint).unwrap().is_none());
     }
 }

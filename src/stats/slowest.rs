@@ -42,16 +42,8 @@ pub struct Slowest {
 impl Slowest {
     /// Room for `capacity` statements; 0 keeps none.
     pub fn new(capacity: usize) -> Self {
-        let bar = if capacity == 0 {
-            Duration::MAX
-        } else {
-            Duration::ZERO
-        };
-        Slowest {
-            capacity,
-            bar,
-            statements: Vec::new(),
-        }
+        let bar = if capacity == 0 { Duration::MAX } else { Duration::ZERO };
+        Slowest { capacity, bar, statements: Vec::new() }
     }
 
     /// The statements, slowest first.
@@ -75,15 +67,10 @@ impl Slowest {
     }
 
     fn insert(&mut self, statement: SlowStatement) {
-        let at = self
-            .statements
-            .partition_point(|s| s.phases.total >= statement.phases.total);
+        let at = self.statements.partition_point(|s| s.phases.total >= statement.phases.total);
         self.statements.insert(at, statement);
         self.statements.truncate(self.capacity);
-        if let (true, Some(last)) = (
-            self.statements.len() == self.capacity,
-            self.statements.last(),
-        ) {
+        if let (true, Some(last)) = (self.statements.len() == self.capacity, self.statements.last()) {
             self.bar = last.phases.total;
         }
     }

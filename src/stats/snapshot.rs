@@ -53,10 +53,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn merged(parts: Vec<Contents>, max_slowest: usize) -> Self {
-        let mut merge = Merge {
-            slowest: Slowest::new(max_slowest),
-            ..Merge::default()
-        };
+        let mut merge = Merge { slowest: Slowest::new(max_slowest), ..Merge::default() };
         parts.iter().for_each(|part| merge.add(part));
         merge.finish()
     }
@@ -104,17 +101,11 @@ impl Merge {
         self.counters.merge(&part.counters);
         self.phases.merge(&part.phases);
         for (_, group) in part.labels.iter() {
-            self.labels
-                .entry(group.name.clone())
-                .or_default()
-                .merge(&group.tally);
+            self.labels.entry(group.name.clone()).or_default().merge(&group.tally);
         }
         self.labels_other.merge(part.labels.other());
         for (digest, group) in part.digests.iter() {
-            let (text, tally) = self
-                .digests
-                .entry(digest)
-                .or_insert_with(|| (group.name.clone(), Tally::new()));
+            let (text, tally) = self.digests.entry(digest).or_insert_with(|| (group.name.clone(), Tally::new()));
             keep_slower(text, &group.name);
             tally.merge(&group.tally);
         }
@@ -123,20 +114,9 @@ impl Merge {
     }
 
     fn finish(self) -> Snapshot {
-        let labels = self
-            .labels
-            .into_iter()
-            .map(|(label, tally)| LabelStats { label, tally })
-            .collect();
-        let mut digests: Vec<DigestStats> = self
-            .digests
-            .into_iter()
-            .map(|(digest, (text, tally))| DigestStats {
-                digest,
-                text,
-                tally,
-            })
-            .collect();
+        let labels = self.labels.into_iter().map(|(label, tally)| LabelStats { label, tally }).collect();
+        let mut digests: Vec<DigestStats> =
+            self.digests.into_iter().map(|(digest, (text, tally))| DigestStats { digest, text, tally }).collect();
         digests.sort_by_key(|d| (std::cmp::Reverse(d.tally.phases.total), d.digest));
         Snapshot {
             counters: self.counters,

@@ -90,9 +90,7 @@ impl QueryTimer {
     }
 
     fn enter(&mut self, next: Leg, at: Instant) {
-        let passed = at
-            .saturating_duration_since(self.leg_since)
-            .saturating_sub(self.blocked_in_leg);
+        let passed = at.saturating_duration_since(self.leg_since).saturating_sub(self.blocked_in_leg);
         match self.leg {
             Leg::Idle => {}
             Leg::Server => self.phases.server += passed,
@@ -122,27 +120,15 @@ mod tests {
         timer.first_byte(t + ms(15));
         timer.client_blocked(t + ms(16), t + ms(20));
         let phases = timer.finish(t + ms(25));
-        let expected = Phases {
-            queue: ms(3),
-            restore: ms(1),
-            server: ms(10),
-            transfer: ms(6),
-            client: ms(4),
-            total: ms(25),
-        };
+        let expected =
+            Phases { queue: ms(3), restore: ms(1), server: ms(10), transfer: ms(6), client: ms(4), total: ms(25) };
         assert_eq!(phases, expected);
     }
 
     #[test]
     fn a_command_without_reply_has_only_a_total() {
         let t = Instant::now();
-        assert_eq!(
-            QueryTimer::start(t).finish(t + ms(2)),
-            Phases {
-                total: ms(2),
-                ..Phases::default()
-            }
-        );
+        assert_eq!(QueryTimer::start(t).finish(t + ms(2)), Phases { total: ms(2), ..Phases::default() });
     }
 
     #[test]
@@ -151,10 +137,7 @@ mod tests {
         let mut timer = QueryTimer::start(t);
         timer.sent(t + ms(1));
         let phases = timer.finish(t + ms(9));
-        assert_eq!(
-            (phases.server, phases.transfer, phases.total),
-            (ms(8), ms(0), ms(9))
-        );
+        assert_eq!((phases.server, phases.transfer, phases.total), (ms(8), ms(0), ms(9)));
     }
 
     #[test]
@@ -168,14 +151,8 @@ mod tests {
         timer.first_byte(t + ms(30));
         timer.first_byte(t + ms(31));
         let phases = timer.finish(t + ms(32));
-        assert_eq!(
-            (phases.server, phases.transfer, phases.client),
-            (ms(23), ms(3), ms(6))
-        );
-        assert_eq!(
-            phases.total,
-            phases.server + phases.transfer + phases.client
-        );
+        assert_eq!((phases.server, phases.transfer, phases.client), (ms(23), ms(3), ms(6)));
+        assert_eq!(phases.total, phases.server + phases.transfer + phases.client);
     }
 
     #[test]
@@ -187,10 +164,7 @@ mod tests {
         timer.first_byte(t + ms(6));
         timer.client_blocked(t + ms(2), t + ms(7));
         let phases = timer.finish(t + ms(9));
-        assert_eq!(
-            (phases.server, phases.transfer, phases.client),
-            (ms(1), ms(2), ms(10))
-        );
+        assert_eq!((phases.server, phases.transfer, phases.client), (ms(1), ms(2), ms(10)));
     }
 
     #[test]

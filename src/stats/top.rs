@@ -144,11 +144,7 @@ impl<N: Clone> Top<N> {
 
     fn newborn(&mut self, name: N) -> Group<N> {
         self.births += 1;
-        Group {
-            name,
-            tally: Tally::new(),
-            born: self.births,
-        }
+        Group { name, tally: Tally::new(), born: self.births }
     }
 
     fn age(&mut self) {
@@ -161,11 +157,7 @@ impl<N: Clone> Top<N> {
     }
 
     fn without_empty(self) -> Self {
-        let mut kept = Top {
-            births: self.births,
-            other: self.other,
-            ..Top::new(self.capacity)
-        };
+        let mut kept = Top { births: self.births, other: self.other, ..Top::new(self.capacity) };
         for ((key, weight), group) in self.keys.into_iter().zip(self.weights).zip(self.groups) {
             if group.tally.count > 0 {
                 kept.index.insert(key, kept.groups.len());
@@ -212,9 +204,7 @@ mod tests {
     }
 
     fn of(top: &Top<u64>, key: u64) -> Option<u64> {
-        top.iter()
-            .find(|(k, _)| *k == key)
-            .map(|(_, g)| g.tally.count)
+        top.iter().find(|(k, _)| *k == key).map(|(_, g)| g.tally.count)
     }
 
     fn sum(top: &Top<u64>) -> u64 {
@@ -228,10 +218,7 @@ mod tests {
             count(&mut top, round % 4);
             count(&mut top, 1_000 + round / 2);
         }
-        assert_eq!(
-            (0..4).map(|k| of(&top, k)).collect::<Vec<_>>(),
-            [Some(5_000); 4]
-        );
+        assert_eq!((0..4).map(|k| of(&top, k)).collect::<Vec<_>>(), [Some(5_000); 4]);
         assert_eq!(sum(&top), 40_000);
         assert_eq!(top.iter().count(), 8);
     }
@@ -261,9 +248,7 @@ mod tests {
         let mut key = 1_u64;
         for round in 1..=60 {
             for _ in 0..97 {
-                key = key
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                key = key.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 count(&mut top, (key >> 60) % (1 + round % 9));
             }
             seen += sum(&top.clone().since(&before));

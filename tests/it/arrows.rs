@@ -19,10 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("session", &["wire", "sql"]),
     ("net", &["wire", "login"]),
     ("stats", &["wire", "sql"]),
-    (
-        "proxy",
-        &["wire", "sql", "pool", "login", "session", "net", "stats"],
-    ),
+    ("proxy", &["wire", "sql", "pool", "login", "session", "net", "stats"]),
     ("admin", &["pool", "stats", "session"]),
     ("commands", &["admin::client", "pool", "stats", "proxy"]),
     ("config", SETTINGS),
@@ -33,42 +30,19 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// `config` knows each module's settings and nothing else of it.
-const SETTINGS: &[&str] = &[
-    "admin::settings",
-    "login::settings",
-    "net::settings",
-    "pool::policy",
-    "proxy::settings",
-    "stats::settings",
-];
+const SETTINGS: &[&str] =
+    &["admin::settings", "login::settings", "net::settings", "pool::policy", "proxy::settings", "stats::settings"];
 
-const ALL: &[&str] = &[
-    "admin", "cli", "commands", "config", "login", "net", "pool", "proxy", "session", "sql",
-    "stats", "wire",
-];
+const ALL: &[&str] =
+    &["admin", "cli", "commands", "config", "login", "net", "pool", "proxy", "session", "sql", "stats", "wire"];
 
 /// What pure code is, by the beginning of its path.
-const PURE: &[&str] = &[
-    "wire",
-    "sql",
-    "login",
-    "session",
-    "pool/core",
-    "pool/policy",
-];
+const PURE: &[&str] = &["wire", "sql", "login", "session", "pool/core", "pool/policy"];
 
 /// What pure code never names: bytes and time come in as arguments.
-const IMPURE: &[&str] = &[
-    "tokio",
-    "tokio_rustls",
-    "std::net",
-    "Instant::now",
-    "SystemTime::now",
-];
+const IMPURE: &[&str] = &["tokio", "tokio_rustls", "std::net", "Instant::now", "SystemTime::now"];
 
-const DRAWERS: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "types", "misc",
-];
+const DRAWERS: &[&str] = &["util", "utils", "common", "helper", "helpers", "types", "misc"];
 
 /// One source file: its path below `src` without `.rs`, and its text.
 struct Source {
@@ -78,10 +52,7 @@ struct Source {
 
 impl Source {
     fn new(name: &str, text: &str) -> Self {
-        Source {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        }
+        Source { name: name.to_owned(), text: text.to_owned() }
     }
 
     /// The folder (or root file) that the file belongs to.
@@ -97,16 +68,11 @@ impl Source {
     /// Every path in the file that starts at the crate's root, without its `crate::`.
     fn own_paths(&self) -> Vec<String> {
         let from_root = |path: String| {
-            let rest = path
-                .strip_prefix("crate::")
-                .or(path.strip_prefix("tidegate::"));
+            let rest = path.strip_prefix("crate::").or(path.strip_prefix("tidegate::"));
             let above = || above_root(&path, self.depth());
             rest.map(str::to_owned).or_else(above)
         };
-        paths(&self.text)
-            .into_iter()
-            .filter_map(from_root)
-            .collect()
+        paths(&self.text).into_iter().filter_map(from_root).collect()
     }
 }
 
@@ -124,9 +90,7 @@ fn wrong_arrows(source: &Source) -> Vec<String> {
     let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == folder) else {
         return vec![format!("src/{folder} has no row in ARROWS")];
     };
-    let is_allowed = |path: &str| {
-        is_below(path, folder) || allowed.iter().any(|allowed| is_below(path, allowed))
-    };
+    let is_allowed = |path: &str| is_below(path, folder) || allowed.iter().any(|allowed| is_below(path, allowed));
     let named = source.own_paths().into_iter();
     named
         .filter(|path| ALL.contains(&path.split("::").next().unwrap_or(path)))
@@ -151,27 +115,19 @@ fn impurities(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let is_impure = |path: &String| {
-        let (at_start, at_end) = (
-            |bad: &str| is_below(path, bad),
-            |bad: &str| ends_in(path, bad),
-        );
+        let (at_start, at_end) = (|bad: &str| is_below(path, bad), |bad: &str| ends_in(path, bad));
         IMPURE.iter().any(|bad| at_start(bad) || at_end(bad))
     };
     let named = paths(shipped(&source.text)).into_iter();
-    named
-        .filter(is_impure)
-        .map(|path| format!("{} is pure and names {path}", source.name))
-        .collect()
+    named.filter(is_impure).map(|path| format!("{} is pure and names {path}", source.name)).collect()
 }
 
 /// The text before the tests, which stand last in a file: they may look at a clock.
 fn shipped(text: &str) -> &str {
-    let tests = text
-        .match_indices("\n#[cfg(test)]\nmod ")
-        .find(|(at, head)| {
-            let line = text[at + head.len()..].lines().next();
-            line.is_some_and(|line| line.ends_with('{'))
-        });
+    let tests = text.match_indices("\n#[cfg(test)]\nmod ").find(|(at, head)| {
+        let line = text[at + head.len()..].lines().next();
+        line.is_some_and(|line| line.ends_with('{'))
+    });
     tests.map_or(text, |(at, _)| &text[..at])
 }
 
@@ -182,9 +138,7 @@ fn ends_in(path: &str, bad: &str) -> bool {
 /// The drawers among the parts of a file's path.
 fn drawers(name: &str) -> Vec<String> {
     let parts = name.split('/').filter(|part| DRAWERS.contains(part));
-    parts
-        .map(|part| format!("{name}: name it for what it does, not {part}"))
-        .collect()
+    parts.map(|part| format!("{name}: name it for what it does, not {part}")).collect()
 }
 
 /// All source files below `folder`, which is `src`.
@@ -240,46 +194,22 @@ fn the_whole_of_src_is_looked_at() {
     }
     let config = src().into_iter().find(|s| s.name == "config/mod");
     let named = config.expect("src/config/mod.rs").own_paths();
-    assert!(
-        named.contains(&"proxy::settings::ProxySettings".to_owned()),
-        "{named:?}"
-    );
+    assert!(named.contains(&"proxy::settings::ProxySettings".to_owned()), "{named:?}");
 }
 
 #[test]
 fn a_wrong_arrow_is_found_in_each_form() {
     let wrong = |name, text| wrong_arrows(&Source::new(name, text));
+    assert_eq!(wrong("wire/frame", "use crate::net::buffer::Buffer;"), ["wire/frame names net::buffer::Buffer"]);
     assert_eq!(
-        wrong("wire/frame", "use crate::net::buffer::Buffer;"),
-        ["wire/frame names net::buffer::Buffer"]
-    );
-    assert_eq!(
-        wrong(
-            "stats/timer",
-            "use crate::{\n    sql::digest,\n    proxy::{client::Client},\n};"
-        ),
+        wrong("stats/timer", "use crate::{\n    sql::digest,\n    proxy::{client::Client},\n};"),
         ["stats/timer names proxy::client::Client"]
     );
-    assert_eq!(
-        wrong("pool/core", "fn f() -> crate::wire::Frame { x }"),
-        ["pool/core names wire::Frame"]
-    );
-    assert_eq!(
-        wrong("sql/lexer", "use super::super::login;"),
-        ["sql/lexer names login"]
-    );
-    assert_eq!(
-        wrong("net/relay", "use crate::config;"),
-        ["net/relay names config"]
-    );
-    assert_eq!(
-        wrong("config/mod", "use crate::net::relay::Relay;"),
-        ["config/mod names net::relay::Relay"]
-    );
-    assert_eq!(
-        wrong("commands/top", "use crate::admin::http::Page;"),
-        ["commands/top names admin::http::Page"]
-    );
+    assert_eq!(wrong("pool/core", "fn f() -> crate::wire::Frame { x }"), ["pool/core names wire::Frame"]);
+    assert_eq!(wrong("sql/lexer", "use super::super::login;"), ["sql/lexer names login"]);
+    assert_eq!(wrong("net/relay", "use crate::config;"), ["net/relay names config"]);
+    assert_eq!(wrong("config/mod", "use crate::net::relay::Relay;"), ["config/mod names net::relay::Relay"]);
+    assert_eq!(wrong("commands/top", "use crate::admin::http::Page;"), ["commands/top names admin::http::Page"]);
     assert_eq!(wrong("novel/mod", ""), ["src/novel has no row in ARROWS"]);
 }
 
@@ -289,10 +219,7 @@ fn what_is_allowed_is_left_alone() {
     for (name, text) in [
         ("wire/frame", "use crate::wire::status;"),
         ("wire/frame", "use super::status;"),
-        (
-            "wire/frame",
-            "//! See [`crate::proxy::server`].\n/* crate::net */",
-        ),
+        ("wire/frame", "//! See [`crate::proxy::server`].\n/* crate::net */"),
         ("wire/frame", "const S: &str = \"crate::net::x\";"),
         ("proxy/client", "use crate::session::State;"),
         ("commands/top", "use crate::admin::client::Client;"),
@@ -308,10 +235,7 @@ fn an_impure_name_is_found_in_each_form() {
     assert_eq!(found("wire/frame", "use tokio::io::AsyncRead;"), 1);
     assert_eq!(found("login/greet", "use std::{fmt, net::{IpAddr}};"), 1);
     assert_eq!(found("pool/core", "let t = Instant::now();"), 1);
-    assert_eq!(
-        found("pool/core/queue", "let t = std::time::Instant::now();"),
-        1
-    );
+    assert_eq!(found("pool/core/queue", "let t = std::time::Instant::now();"), 1);
     assert_eq!(found("session/state", "#[tokio::test]\nfn f() {}"), 1);
     let in_tests = "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use tokio::io;\n}\n";
     assert_eq!(found("wire/frame", in_tests), 0);

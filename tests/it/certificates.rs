@@ -31,38 +31,24 @@ impl Certificates {
         let (cert, key) = signed(&authority, "client", &[]);
         let client_cert = write(folder, "client-cert.pem", &cert);
         let client_key = write(folder, "client-key.pem", &key);
-        Certificates {
-            ca,
-            server_cert,
-            server_key,
-            client_cert,
-            client_key,
-        }
+        Certificates { ca, server_cert, server_key, client_cert, client_key }
     }
 }
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters
-        .distinguished_name
-        .push(DnType::CommonName, "tidegate tests");
+    parameters.distinguished_name.push(DnType::CommonName, "tidegate tests");
     let key = KeyPair::generate().expect("a key");
     CertifiedIssuer::self_signed(parameters, key).expect("a certificate")
 }
 
-fn signed(
-    authority: &CertifiedIssuer<'_, KeyPair>,
-    name: &str,
-    hosts: &[&str],
-) -> (String, String) {
+fn signed(authority: &CertifiedIssuer<'_, KeyPair>, name: &str, hosts: &[&str]) -> (String, String) {
     let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
     let mut parameters = CertificateParams::new(hosts).expect("host names");
     parameters.distinguished_name.push(DnType::CommonName, name);
     let key = KeyPair::generate().expect("a key");
-    let certificate = parameters
-        .signed_by(&key, authority)
-        .expect("a certificate");
+    let certificate = parameters.signed_by(&key, authority).expect("a certificate");
     (certificate.pem(), key.serialize_pem())
 }
 

@@ -30,10 +30,7 @@ impl Site {
     }
 
     fn empty() -> Self {
-        Site {
-            folder: tempfile::tempdir().expect("a folder"),
-            env: Vec::new(),
-        }
+        Site { folder: tempfile::tempdir().expect("a folder"), env: Vec::new() }
     }
 
     fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
@@ -61,10 +58,7 @@ impl Site {
     fn refused(&self, errors: &[&str]) {
         let output = self.run(&["check"]);
         let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-        let mut expected: String = errors
-            .iter()
-            .map(|error| format!("error: ./proxy.toml:{error}\n"))
-            .collect();
+        let mut expected: String = errors.iter().map(|error| format!("error: ./proxy.toml:{error}\n")).collect();
         expected += &match errors.len() {
             1 => "./proxy.toml: 1 error to correct\n".to_owned(),
             count => format!("./proxy.toml: {count} errors to correct\n"),

@@ -91,19 +91,10 @@ pub fn has_tls(kind: Kind) -> bool {
 }
 
 fn start(kind: Kind) -> Server {
-    let arguments = [
-        "--max-allowed-packet=64M",
-        "--innodb-flush-log-at-trx-commit=0",
-    ];
-    let server = if has_tls(kind) {
-        Server::start_tls(kind, &arguments)
-    } else {
-        Server::start(kind, &arguments)
-    };
+    let arguments = ["--max-allowed-packet=64M", "--innodb-flush-log-at-trx-commit=0"];
+    let server = if has_tls(kind) { Server::start_tls(kind, &arguments) } else { Server::start(kind, &arguments) };
     let password = PASSWORD.replace('\'', "''");
-    server.sql(&format!(
-        "CREATE USER {USER}@'%' IDENTIFIED BY '{password}'"
-    ));
+    server.sql(&format!("CREATE USER {USER}@'%' IDENTIFIED BY '{password}'"));
     server.sql(&format!("GRANT ALL ON *.* TO {USER}@'%'"));
     server
 }
@@ -114,24 +105,11 @@ fn compare(program: &str, kind: Kind, tls: bool) {
     }
     let schema = format!("{}_{}", program.replace('-', "_"), u8::from(tls));
     let direct_tls = tls && has_tls(kind);
-    let direct = Session {
-        program,
-        kind,
-        tls: direct_tls,
-        schema: &schema,
-        port: server(kind).port(),
-    };
+    let direct = Session { program, kind, tls: direct_tls, schema: &schema, port: server(kind).port() };
     let expected = direct.lines();
-    assert!(
-        expected.contains("== "),
-        "{program} did nothing:\n{expected}"
-    );
+    assert!(expected.contains("== "), "{program} did nothing:\n{expected}");
     let tidegate = tidegate(kind, tls);
-    let through = Session {
-        tls,
-        port: tidegate.address().port(),
-        ..direct
-    };
+    let through = Session { tls, port: tidegate.address().port(), ..direct };
     assert_equal(program, &expected, &through.lines());
 }
 
@@ -154,14 +132,7 @@ impl Session<'_> {
             .env("TG_PASSWORD", PASSWORD)
             .env("TG_SCHEMA", self.schema)
             .env("TG_TLS", if self.tls { "1" } else { "0" })
-            .env(
-                "TG_FAMILY",
-                if self.kind.is_mariadb() {
-                    "mariadb"
-                } else {
-                    "mysql"
-                },
-            )
+            .env("TG_FAMILY", if self.kind.is_mariadb() { "mariadb" } else { "mysql" })
             .env("LC_ALL", "C.UTF-8")
             .output()
             .expect("timeout, of coreutils");
@@ -184,14 +155,8 @@ impl Session<'_> {
 fn drivers() -> PathBuf {
     static INSTALLED: LazyLock<()> = LazyLock::new(|| {
         let install = folder().join("install");
-        let status = Command::new(&install)
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "{}",
-            install.display()
-        );
+        let status = Command::new(&install).stdout(std::process::Stdio::null()).status();
+        assert!(status.is_ok_and(|status| status.success()), "{}", install.display());
     });
     LazyLock::force(&INSTALLED);
     folder()
@@ -211,15 +176,10 @@ pub fn assert_equal(what: &str, direct: &str, through: &str) {
         fs::write(scratch.path().join(name), lines).expect("a temporary file");
     }
     let mut diff = Command::new("diff");
-    diff.args(["-U1", "direct", "through"])
-        .current_dir(scratch.path());
+    diff.args(["-U1", "direct", "through"]).current_dir(scratch.path());
     let output = diff.output().expect("diff, of diffutils");
     let difference = String::from_utf8_lossy(&output.stdout);
-    let shown: String = difference
-        .lines()
-        .take(60)
-        .map(|line| shorten(line) + "\n")
-        .collect();
+    let shown: String = difference.lines().take(60).map(|line| shorten(line) + "\n").collect();
     panic!("{what} sees a difference:\n{shown}");
 }
 
@@ -229,9 +189,5 @@ fn shorten(line: &str) -> String {
 
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    lines
-        .into_iter()
-        .rev()
-        .map(|line| shorten(line) + "\n")
-        .collect()
+    lines.into_iter().rev().map(|line| shorten(line) + "\n").collect()
 }

@@ -44,34 +44,20 @@ fn python() -> &'static Path {
 }
 
 fn has_hdrhistogram(python: &Path) -> bool {
-    Command::new(python)
-        .args(["-c", "import hdrh.log"])
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(python).args(["-c", "import hdrh.log"]).output().is_ok_and(|output| output.status.success())
 }
 
 fn make_venv(venv: &Path, python: &Path) {
     let venv = venv.to_str().unwrap();
-    must(
-        "apt-get install python3-venv",
-        Command::new("python3").args(["-m", "venv", "--clear", venv]),
-    );
+    must("apt-get install python3-venv", Command::new("python3").args(["-m", "venv", "--clear", venv]));
     let install = ["-m", "pip", "install", "--quiet", "hdrhistogram"];
-    must(
-        &format!("{venv}/bin/pip install hdrhistogram"),
-        Command::new(python).args(install),
-    );
+    must(&format!("{venv}/bin/pip install hdrhistogram"), Command::new(python).args(install));
 }
 
 fn must(remedy: &str, command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; to do: {remedy}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; to do: {remedy}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {stderr}; to do: {remedy}"
-    );
+    assert!(output.status.success(), "{command:?}: {stderr}; to do: {remedy}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -85,31 +71,20 @@ struct Line {
 }
 
 fn read(path: &Path) -> Vec<Line> {
-    let text = must(
-        "see above",
-        Command::new(python()).args(["-c", READ_LOG]).arg(path),
-    );
+    let text = must("see above", Command::new(python()).args(["-c", READ_LOG]).arg(path));
     let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
     let line = |v: &serde_json::Value| Line {
         tag: v["tag"].as_str().map(str::to_owned),
         count: v["count"].as_u64().unwrap(),
         start: v["start"].as_f64().unwrap(),
         end: v["end"].as_f64().unwrap(),
-        quantiles: v["q"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|q| q.as_u64().unwrap())
-            .collect(),
+        quantiles: v["q"].as_array().unwrap().iter().map(|q| q.as_u64().unwrap()).collect(),
     };
     lines.as_array().unwrap().iter().map(line).collect()
 }
 
 fn tagged<'a>(lines: &'a [Line], tag: Option<&str>) -> &'a Line {
-    lines
-        .iter()
-        .find(|l| l.tag.as_deref() == tag)
-        .unwrap_or_else(|| panic!("{tag:?} not in {lines:?}"))
+    lines.iter().find(|l| l.tag.as_deref() == tag).unwrap_or_else(|| panic!("{tag:?} not in {lines:?}"))
 }
 
 fn fingerprint(sql: &[u8]) -> String {
@@ -122,14 +97,8 @@ fn recorders() -> Recorders {
 
 /// Records `n` statements on both workers; returns their totals in nanoseconds, sorted.
 fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
-    let identity = Identity {
-        client_id: 1,
-        user: user.into(),
-        host: String::new(),
-    };
-    let mut totals: Vec<u64> = (1..=n)
-        .map(|i| 20_000 + (i * i * 977) % 90_000_000)
-        .collect();
+    let identity = Identity { client_id: 1, user: user.into(), host: String::new() };
+    let mut totals: Vec<u64> = (1..=n).map(|i| 20_000 + (i * i * 977) % 90_000_000).collect();
     for (i, total) in totals.iter().enumerate() {
         let total = Duration::from_nanos(*total);
         recorders.of_worker(i).record(&QueryRecord {
@@ -139,11 +108,7 @@ fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
             sql: b"SELECT 1",
             sql_len: 8,
             digest,
-            phases: Phases {
-                total,
-                server: total / 2,
-                ..Phases::default()
-            },
+            phases: Phases { total, server: total / 2, ..Phases::default() },
             ended_at: START,
             rows_sent: 1,
             rows_affected: 0,
@@ -167,11 +132,7 @@ fn assert_quantiles(line: &Line, sorted: &[u64], digits: i32) {
         let rank = (q * sorted.len() as f64).ceil() as usize;
         let want = sorted[rank.max(1) - 1] as f64;
         let error = (*got as f64 - want).abs() / want;
-        assert!(
-            error <= 10_f64.powi(-digits),
-            "{:?} {q}: {got}, not {want}",
-            line.tag
-        );
+        assert!(error <= 10_f64.powi(-digits), "{:?} {q}: {got}, not {want}", line.tag);
     }
 }
 
@@ -183,42 +144,22 @@ fn python_reads_a_dump() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dump.hlog");
     let snapshot = recorders.snapshot();
-    dump(
-        &path,
-        &snapshot,
-        Span::between(START, START + Duration::from_secs(90)),
-    )
-    .unwrap();
+    dump(&path, &snapshot, Span::between(START, START + Duration::from_secs(90))).unwrap();
     let lines = read(&path);
     let total = tagged(&lines, None);
     let mut all = [app.clone(), other.clone()].concat();
     all.sort_unstable();
-    assert_eq!(
-        (total.count, total.start, total.end),
-        (10_500, START.as_secs_f64(), START.as_secs_f64() + 90.0)
-    );
+    assert_eq!((total.count, total.start, total.end), (10_500, START.as_secs_f64(), START.as_secs_f64() + 90.0));
     assert_quantiles(total, &all, 3);
     let halves: Vec<u64> = all.iter().map(|ns| ns / 2).collect();
     assert_quantiles(tagged(&lines, Some("phase=server")), &halves, 3);
     assert_eq!(tagged(&lines, Some("phase=queue")).count, 10_500);
-    assert_quantiles(
-        tagged(&lines, Some(&tag::label("app", "my shop, the"))),
-        &app,
-        2,
-    );
-    assert_quantiles(
-        tagged(&lines, Some("user=o%3Dther;schema=my%20shop%2C%20the")),
-        &other,
-        2,
-    );
+    assert_quantiles(tagged(&lines, Some(&tag::label("app", "my shop, the"))), &app, 2);
+    assert_quantiles(tagged(&lines, Some("user=o%3Dther;schema=my%20shop%2C%20the")), &other, 2);
     assert_quantiles(tagged(&lines, Some("digest=0000000000000abc")), &app, 2);
     assert_eq!(tagged(&lines, Some("digest=0000000000000def")).count, 500);
     assert_eq!(lines.len(), 10);
-    assert_eq!(
-        std::fs::read_dir(dir.path()).unwrap().count(),
-        1,
-        "no temporary file is left"
-    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
@@ -238,32 +179,15 @@ fn intervals_hold_only_what_came_since_the_last_one() {
     log.write_interval(&recorders, at(50)).unwrap();
     let lines = read(&path);
     let of = |tag: Option<&str>| -> Vec<(f64, u64)> {
-        lines
-            .iter()
-            .filter(|l| l.tag.as_deref() == tag)
-            .map(|l| (l.start - START.as_secs_f64(), l.count))
-            .collect()
+        lines.iter().filter(|l| l.tag.as_deref() == tag).map(|l| (l.start - START.as_secs_f64(), l.count)).collect()
     };
     assert_eq!(of(None), [(0.0, 300), (10.0, 40), (20.0, 0), (40.0, 340)]);
-    assert_eq!(
-        of(Some("phase=server")),
-        [(0.0, 300), (10.0, 40), (40.0, 340)]
-    );
-    assert_eq!(
-        of(Some("digest=000000000000000a")),
-        [(0.0, 300), (40.0, 300)]
-    );
-    assert_eq!(
-        of(Some("digest=000000000000000b")),
-        [(10.0, 40), (40.0, 40)]
-    );
+    assert_eq!(of(Some("phase=server")), [(0.0, 300), (10.0, 40), (40.0, 340)]);
+    assert_eq!(of(Some("digest=000000000000000a")), [(0.0, 300), (40.0, 300)]);
+    assert_eq!(of(Some("digest=000000000000000b")), [(10.0, 40), (40.0, 40)]);
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.matches("#[StartTime").count(), 1);
-    assert_eq!(
-        text.matches("#[digest 000000000000000a: SELECT ?]").count(),
-        2,
-        "once per run"
-    );
+    assert_eq!(text.matches("#[digest 000000000000000a: SELECT ?]").count(), 2, "once per run");
 }
 
 #[test]
@@ -272,34 +196,16 @@ fn the_table_shows_what_the_histograms_hold() {
     let totals = load(&recorders, "app", 0xABC, 1_000);
     let snapshot = recorders.snapshot();
     let text = table::percentiles(&snapshot);
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .map(|l| l.split_whitespace().collect())
-        .collect();
-    assert_eq!(
-        rows[0],
-        ["phase", "count", "p50", "p90", "p99", "p99.9", "max"]
-    );
+    let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["phase", "count", "p50", "p90", "p99", "p99.9", "max"]);
     let phases: Vec<&str> = rows[1..].iter().map(|r| r[0]).collect();
-    assert_eq!(
-        phases,
-        ["total", "queue", "restore", "server", "transfer", "client"]
-    );
+    assert_eq!(phases, ["total", "queue", "restore", "server", "transfer", "client"]);
     assert_eq!(rows[2][1..], ["1000", "0", "0", "0", "0", "0"]);
     assert_eq!(rows[1][1], "1000");
     let p50: f64 = rows[1][2].strip_suffix("ms").unwrap().parse().unwrap();
-    assert!(
-        (p50 * 1e6 / totals[499] as f64 - 1.0).abs() < 0.01,
-        "{text}"
-    );
+    assert!((p50 * 1e6 / totals[499] as f64 - 1.0).abs() < 0.01, "{text}");
     let slowest = table::slowest(&snapshot.slowest);
     assert_eq!(slowest.lines().count(), 40);
-    assert!(
-        slowest.lines().nth(1).unwrap().ends_with("SELECT 1"),
-        "{slowest}"
-    );
-    assert_eq!(
-        snapshot.slowest[0].phases.total.as_nanos() as u64,
-        *totals.last().unwrap()
-    );
+    assert!(slowest.lines().nth(1).unwrap().ends_with("SELECT 1"), "{slowest}");
+    assert_eq!(snapshot.slowest[0].phases.total.as_nanos() as u64, *totals.last().unwrap());
 }

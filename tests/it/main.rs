@@ -20,8 +20,8 @@ mod tidegate;
 
 // The tests.
 mod drivers;
-mod servers_smoke;
 mod effects;
 mod fingerprint;
-mod stats_memory;
 mod pool_simulation;
+mod servers_smoke;
+mod stats_memory;

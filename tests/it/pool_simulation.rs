@@ -7,8 +7,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
 use tidegate::pool::core::{
-    Core, Facts, GroupId, IdleId, Lane, Notice, PATIENCE, Place, PoolKey, Progress, SlotId, Taken,
-    Use, WaiterId, Want,
+    Core, Facts, GroupId, IdleId, Lane, Notice, PATIENCE, Place, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want,
 };
 use tidegate::pool::duty::Chore;
 use tidegate::pool::fate::RetireReason;
@@ -46,20 +45,8 @@ struct Backend {
 #[derive(Debug)]
 enum Phase {
     Away,
-    Waiting {
-        id: WaiterId,
-        place: Place,
-        order: u64,
-        arrived: Instant,
-        noticed: bool,
-        entered: u64,
-        group: GroupId,
-    },
-    Leased {
-        slot: SlotId,
-        conn: Conn,
-        offered: bool,
-    },
+    Waiting { id: WaiterId, place: Place, order: u64, arrived: Instant, noticed: bool, entered: u64, group: GroupId },
+    Leased { slot: SlotId, conn: Conn, offered: bool },
     Permit,
 }
 
@@ -79,24 +66,9 @@ enum Event {
     Look(usize, u64),
     GiveUp(usize, u64, bool),
     Return(usize, u64),
-    Vacated {
-        slot: SlotId,
-        victim: u64,
-        client: usize,
-        turn: u64,
-        permit: bool,
-    },
-    Dialed {
-        slot: SlotId,
-        key: usize,
-        conn: u64,
-        warm: bool,
-    },
-    PermitEnds {
-        client: usize,
-        slot: SlotId,
-        conn: u64,
-    },
+    Vacated { slot: SlotId, victim: u64, client: usize, turn: u64, permit: bool },
+    Dialed { slot: SlotId, key: usize, conn: u64, warm: bool },
+    PermitEnds { client: usize, slot: SlotId, conn: u64 },
     Closed(SlotId, u64),
     Pinged(SlotId, Conn),
     Keeper(u64),
@@ -202,13 +174,7 @@ fn keys() -> Vec<(Key, Option<usize>)> {
             2 => Some(5),
             _ => None,
         };
-        (
-            Key {
-                user: format!("user{}", at / 2),
-                flags: (at % 2) as u8,
-            },
-            cap,
-        )
+        (Key { user: format!("user{}", at / 2), flags: (at % 2) as u8 }, cap)
     };
     (0..2 * USERS).map(key).collect()
 }
@@ -248,14 +214,7 @@ impl World {
             let (key, cap) = self.keys[skewed].clone();
             let group = self.core.join(&key, Lane::Pooled, cap, self.now);
             let permits = self.core.join(&key, Lane::Permits, cap, self.now);
-            self.clients.push(Client {
-                key: skewed,
-                group,
-                permits,
-                last: None,
-                turn: 0,
-                phase: Phase::Away,
-            });
+            self.clients.push(Client { key: skewed, group, permits, last: None, turn: 0, phase: Phase::Away });
             let wait = self.random.span(self.plan.think);
             self.after(wait, Event::Act(client));
         }
@@ -270,8 +229,7 @@ impl World {
 
     fn after(&mut self, wait: Duration, event: Event) {
         self.sequence += 1;
-        self.events
-            .push(Timed(self.now + wait, self.sequence, event));
+        self.events.push(Timed(self.now + wait, self.sequence, event));
     }
 
     fn run(&mut self) {
@@ -304,21 +262,12 @@ impl World {
             self.step();
         }
         self.now = end;
-        assert!(
-            self.waiters.is_empty(),
-            "seed {}: forgotten: {:?}",
-            self.plan.seed,
-            self.waiters.len()
-        );
+        assert!(self.waiters.is_empty(), "seed {}: forgotten: {:?}", self.plan.seed, self.waiters.len());
         assert_eq!(self.core.waiting(), 0);
         let occupancy = self.core.occupancy(self.now);
         let PoolSettings { size, min_idle, .. } = self.plan.settings;
         let kept = size.max(occupancy.leased);
-        assert!(
-            occupancy.open <= kept,
-            "seed {}: {occupancy}",
-            self.plan.seed
-        );
+        assert!(occupancy.open <= kept, "seed {}: {occupancy}", self.plan.seed);
         let ready = occupancy.idle + occupancy.checking + occupancy.dialing;
         let possible = min_idle.min(size.saturating_sub(occupancy.leased));
         assert!(ready >= possible, "seed {}: {occupancy}", self.plan.seed);
@@ -330,12 +279,7 @@ impl World {
         self.plan.settings.min_idle = 0;
         let end = self.now + Duration::from_secs(60);
         while !self.core.is_drained() && self.now < end && self.step() {}
-        assert!(
-            self.core.is_drained(),
-            "seed {}: {}",
-            self.plan.seed,
-            self.core.occupancy(self.now)
-        );
+        assert!(self.core.is_drained(), "seed {}: {}", self.plan.seed, self.core.occupancy(self.now));
         assert_eq!(self.open.iter().sum::<usize>(), 0);
     }
 
@@ -343,26 +287,11 @@ impl World {
         match event {
             Event::Act(client) => self.act(client),
             Event::Look(client, turn) if self.clients[client].turn == turn => self.look(client),
-            Event::GiveUp(client, turn, late) if self.clients[client].turn == turn => {
-                self.give_up(client, late)
-            }
-            Event::Return(client, turn) if self.clients[client].turn == turn => {
-                self.give_back(client)
-            }
+            Event::GiveUp(client, turn, late) if self.clients[client].turn == turn => self.give_up(client, late),
+            Event::Return(client, turn) if self.clients[client].turn == turn => self.give_back(client),
             Event::Look(..) | Event::GiveUp(..) | Event::Return(..) => {}
-            Event::Vacated {
-                slot,
-                victim,
-                client,
-                turn,
-                permit,
-            } => self.vacated(slot, victim, client, turn, permit),
-            Event::Dialed {
-                slot,
-                key,
-                conn,
-                warm,
-            } => self.dialed(slot, key, conn, warm),
+            Event::Vacated { slot, victim, client, turn, permit } => self.vacated(slot, victim, client, turn, permit),
+            Event::Dialed { slot, key, conn, warm } => self.dialed(slot, key, conn, warm),
             Event::PermitEnds { client, slot, conn } => self.permit_ends(client, slot, conn),
             Event::Closed(slot, conn) => self.closed(slot, conn),
             Event::Pinged(slot, conn) => self.pinged(slot, conn),
@@ -377,21 +306,9 @@ impl World {
 
     fn want(&mut self, client: usize, permit: Option<Use>) -> Want {
         let state = self.random.below(3);
-        let Client {
-            group,
-            permits,
-            last,
-            ..
-        } = self.clients[client];
+        let Client { group, permits, last, .. } = self.clients[client];
         let group = if permit.is_some() { permits } else { group };
-        Want {
-            group,
-            client: client as u64 + 1,
-            state,
-            home: (client % 2) as u16,
-            last,
-            permit,
-        }
+        Want { group, client: client as u64 + 1, state, home: (client % 2) as u16, last, permit }
     }
 
     fn act(&mut self, client: usize) {
@@ -410,28 +327,15 @@ impl World {
     }
 
     fn wait(&mut self, client: usize, want: Want, place: Option<(Place, u64, Instant)>) {
-        let id = self
-            .core
-            .wait(want, place.map(|(place, ..)| place), self.now);
+        let id = self.core.wait(want, place.map(|(place, ..)| place), self.now);
         let (place, order, arrived) = match place {
             Some(place) => place,
             None => (self.core.place(id).expect("it waits"), self.order, self.now),
         };
-        assert!(
-            self.waiters.insert(id, client).is_none(),
-            "two waiters of one name"
-        );
+        assert!(self.waiters.insert(id, client).is_none(), "two waiters of one name");
         let turn = self.turn(
             client,
-            Phase::Waiting {
-                id,
-                place,
-                order,
-                arrived,
-                noticed: false,
-                entered: self.batch,
-                group: want.group,
-            },
+            Phase::Waiting { id, place, order, arrived, noticed: false, entered: self.batch, group: want.group },
         );
         if self.random.one_in(20) {
             let wait = self.random.span(self.plan.lease);
@@ -448,15 +352,7 @@ impl World {
 
     fn look(&mut self, client: usize) {
         loop {
-            let Phase::Waiting {
-                id,
-                place,
-                order,
-                arrived,
-                ref mut noticed,
-                ..
-            } = self.clients[client].phase
-            else {
+            let Phase::Waiting { id, place, order, arrived, ref mut noticed, .. } = self.clients[client].phase else {
                 return;
             };
             *noticed = false;
@@ -479,12 +375,8 @@ impl World {
                     if self.backends[&taken.conn.0].alive {
                         return self.lease(client, taken);
                     }
-                    self.core
-                        .retire(taken.slot, RetireReason::PingFailed, self.now);
-                    self.after(
-                        Duration::from_millis(1),
-                        Event::Closed(taken.slot, taken.conn.0),
-                    );
+                    self.core.retire(taken.slot, RetireReason::PingFailed, self.now);
+                    self.after(Duration::from_millis(1), Event::Closed(taken.slot, taken.conn.0));
                     self.entered(taken.conn.0, false);
                     let want = self.want(client, None);
                     return self.wait(client, want, Some((place, order, arrived)));
@@ -501,34 +393,16 @@ impl World {
     fn lease(&mut self, client: usize, taken: Taken<Conn>) {
         let backend = self.backends.get_mut(&taken.conn.0).expect("known");
         let silent = self.now - backend.last;
-        assert!(
-            silent < backend.wait_timeout,
-            "handed out after {silent:?} of {:?}",
-            backend.wait_timeout
-        );
-        assert!(
-            taken.dies_at + self.plan.lag >= self.now,
-            "handed out past its lifetime"
-        );
-        assert_eq!(
-            backend.user,
-            self.clients[client].key / 2,
-            "another user's connection"
-        );
+        assert!(silent < backend.wait_timeout, "handed out after {silent:?} of {:?}", backend.wait_timeout);
+        assert!(taken.dies_at + self.plan.lag >= self.now, "handed out past its lifetime");
+        assert_eq!(backend.user, self.clients[client].key / 2, "another user's connection");
         assert!(backend.pooled, "connection {} in two hands", taken.conn.0);
         (backend.used, backend.pooled, backend.last) = (true, false, self.now);
         self.served += 1;
         self.clients[client].last = Some(taken.slot);
         let offered = self.random.one_in(6);
         let slot = taken.slot;
-        let turn = self.turn(
-            client,
-            Phase::Leased {
-                slot,
-                conn: taken.conn,
-                offered,
-            },
-        );
+        let turn = self.turn(client, Phase::Leased { slot, conn: taken.conn, offered });
         if offered {
             self.core.offer(slot, self.now);
         }
@@ -541,11 +415,7 @@ impl World {
     }
 
     fn give_back(&mut self, client: usize) {
-        let Phase::Leased {
-            slot,
-            conn,
-            offered,
-        } = std::mem::replace(&mut self.clients[client].phase, Phase::Away)
+        let Phase::Leased { slot, conn, offered } = std::mem::replace(&mut self.clients[client].phase, Phase::Away)
         else {
             return;
         };
@@ -596,29 +466,13 @@ impl World {
         self.after(wait, Event::Act(client));
     }
 
-    fn vacate(
-        &mut self,
-        slot: SlotId,
-        victim: Option<Conn>,
-        client: usize,
-        turn: u64,
-        permit: bool,
-    ) {
+    fn vacate(&mut self, slot: SlotId, victim: Option<Conn>, client: usize, turn: u64, permit: bool) {
         let Some(victim) = victim else {
             return self.vacated(slot, 0, client, turn, permit);
         };
         self.entered(victim.0, false);
         let wait = self.random.span(Duration::from_millis(1));
-        self.after(
-            wait,
-            Event::Vacated {
-                slot,
-                victim: victim.0,
-                client,
-                turn,
-                permit,
-            },
-        );
+        self.after(wait, Event::Vacated { slot, victim: victim.0, client, turn, permit });
     }
 
     fn vacated(&mut self, slot: SlotId, victim: u64, client: usize, _turn: u64, permit: bool) {
@@ -630,15 +484,7 @@ impl World {
         let conn = self.dial(key);
         let wait = self.random.span(Duration::from_millis(5));
         match permit {
-            false => self.after(
-                wait,
-                Event::Dialed {
-                    slot,
-                    key,
-                    conn,
-                    warm: false,
-                },
-            ),
+            false => self.after(wait, Event::Dialed { slot, key, conn, warm: false }),
             true => {
                 let stay = self.random.span(Duration::from_secs(2));
                 self.after(wait + stay, Event::PermitEnds { client, slot, conn });
@@ -676,37 +522,21 @@ impl World {
         }
         let backend = self.backends.get_mut(&conn).expect("known");
         (backend.last, backend.pooled) = (self.now, true);
-        let facts = Facts {
-            wait_timeout: Some(backend.wait_timeout),
-            state: 0,
-            home: (key % 2) as u16,
-        };
-        self.core
-            .connected(slot, Conn(conn), facts, random, self.now);
+        let facts = Facts { wait_timeout: Some(backend.wait_timeout), state: 0, home: (key % 2) as u16 };
+        self.core.connected(slot, Conn(conn), facts, random, self.now);
     }
 
     fn permit_ends(&mut self, client: usize, slot: SlotId, conn: u64) {
         if self.random.one_in(2) && !self.stopping {
             let wait_timeout = self.backends[&conn].wait_timeout;
-            let facts = Facts {
-                wait_timeout: Some(wait_timeout),
-                state: 0,
-                home: 0,
-            };
+            let facts = Facts { wait_timeout: Some(wait_timeout), state: 0, home: 0 };
             let want = self.want(client, None);
             let random = self.random.next();
             self.core.adopt(slot, &want, facts, random, self.now);
             self.entered(conn, true);
             let dies_at = self.core.dies_at(slot);
             self.backends.get_mut(&conn).expect("known").last = self.now;
-            let taken = Taken {
-                conn: Conn(conn),
-                slot,
-                own: false,
-                state: 0,
-                silent_since: self.now,
-                dies_at,
-            };
+            let taken = Taken { conn: Conn(conn), slot, own: false, state: 0, silent_since: self.now, dies_at };
             return self.lease(client, taken);
         }
         self.gone(conn);
@@ -753,11 +583,7 @@ impl World {
             self.chore(chore);
         }
         if let Some(at) = next {
-            assert!(
-                at > self.now,
-                "seed {}: the keeper would spin",
-                self.plan.seed
-            );
+            assert!(at > self.now, "seed {}: the keeper would spin", self.plan.seed);
             self.after(at - self.now, Event::Keeper(self.keeper_turn));
         }
     }
@@ -774,21 +600,9 @@ impl World {
                 self.after(Duration::from_millis(1), Event::Pinged(slot, conn));
             }
             Chore::Warm(slot, key) => {
-                let key = self
-                    .keys
-                    .iter()
-                    .position(|(known, _)| *known == key)
-                    .expect("a known key");
+                let key = self.keys.iter().position(|(known, _)| *known == key).expect("a known key");
                 let conn = self.dial(key);
-                self.after(
-                    Duration::from_millis(3),
-                    Event::Dialed {
-                        slot,
-                        key,
-                        conn,
-                        warm: true,
-                    },
-                );
+                self.after(Duration::from_millis(3), Event::Dialed { slot, key, conn, warm: true });
             }
             Chore::Watch(id, conn) => self.watch(id, conn),
         }
@@ -805,8 +619,7 @@ impl World {
 
     fn noticed_closed(&mut self, id: IdleId) {
         if let Some((slot, conn)) = self.core.remove_idle(id) {
-            self.core
-                .discard(slot, RetireReason::ServerClosed, self.now);
+            self.core.discard(slot, RetireReason::ServerClosed, self.now);
             self.entered(conn.0, false);
             self.after(Duration::from_millis(1), Event::Closed(slot, conn.0));
         }
@@ -845,9 +658,7 @@ impl World {
         if down {
             ids.into_iter().for_each(|conn| self.kill(conn));
         }
-        let wait = self
-            .random
-            .span(Duration::from_secs(if down { 4 } else { 30 }));
+        let wait = self.random.span(Duration::from_secs(if down { 4 } else { 30 }));
         if !self.stopping {
             self.after(wait, Event::Outage(!down));
         }
@@ -866,10 +677,7 @@ impl World {
             return;
         }
         let mut settings = self.plan.settings.clone();
-        settings.size = settings
-            .size
-            .saturating_sub(self.random.below(3) as usize)
-            .max(1);
+        settings.size = settings.size.saturating_sub(self.random.below(3) as usize).max(1);
         self.bound_before = self.core.settings().bound().max(self.bound_before);
         self.core.reconfigure(settings, self.now);
         self.after(Duration::from_secs(60), Event::Settings);
@@ -922,22 +730,14 @@ impl World {
     fn check(&mut self) {
         let bound = self.bound_before.max(self.core.settings().bound());
         assert!(self.core.open() <= bound, "above the bound");
-        assert!(
-            self.open.iter().sum::<usize>() <= self.core.open(),
-            "a server connection without a permit"
-        );
+        assert!(self.open.iter().sum::<usize>() <= self.core.open(), "a server connection without a permit");
         for (user, cap) in [(1, 2), (2, 5)] {
-            assert!(
-                self.open[user] <= cap,
-                "seed {}: user{user} has {}",
-                self.plan.seed,
-                self.open[user]
-            );
+            assert!(self.open[user] <= cap, "seed {}: user{user} has {}", self.plan.seed, self.open[user]);
         }
         if self.steps.is_multiple_of(64) {
-            self.core.audit(self.now).unwrap_or_else(|fault| {
-                panic!("seed {}, step {}: {fault}", self.plan.seed, self.steps)
-            });
+            self.core
+                .audit(self.now)
+                .unwrap_or_else(|fault| panic!("seed {}, step {}: {fault}", self.plan.seed, self.steps));
             self.check_waiters();
             self.check_deadlines();
         }
@@ -945,21 +745,14 @@ impl World {
 
     /// Whoever waits is in the queue, or has been told that it no longer needs to be.
     fn check_waiters(&self) {
-        let untold =
-            |client: &&Client| matches!(client.phase, Phase::Waiting { noticed: false, .. });
+        let untold = |client: &&Client| matches!(client.phase, Phase::Waiting { noticed: false, .. });
         let untold = self.clients.iter().filter(untold).count();
-        assert!(
-            untold <= self.core.waiting(),
-            "{untold} wait in vain, {} are known",
-            self.core.waiting()
-        );
+        assert!(untold <= self.core.waiting(), "{untold} wait in vain, {} are known", self.core.waiting());
     }
 
     fn check_deadlines(&self) {
-        for (id, backend) in self
-            .backends
-            .iter()
-            .filter(|(_, backend)| backend.pooled && backend.alive && !backend.late)
+        for (id, backend) in
+            self.backends.iter().filter(|(_, backend)| backend.pooled && backend.alive && !backend.late)
         {
             let silent = self.now - backend.last;
             assert!(
@@ -977,28 +770,12 @@ impl World {
         }
         let fresh = !self.backends[&taken.conn.0].used;
         for other in self.others(client, order) {
-            let Phase::Waiting {
-                id,
-                arrived: before,
-                group,
-                ..
-            } = other.phase
-            else {
+            let Phase::Waiting { id, arrived: before, group, .. } = other.phase else {
                 continue;
             };
-            assert!(
-                group != self.clients[client].group,
-                "seed {}: overtaken within a key",
-                self.plan.seed
-            );
-            let overtaken =
-                before + PATIENCE < arrived && !fresh && self.core.could_dial(id, self.now);
-            assert!(
-                !overtaken,
-                "seed {}: overtaken by {:?}",
-                self.plan.seed,
-                arrived - before
-            );
+            assert!(group != self.clients[client].group, "seed {}: overtaken within a key", self.plan.seed);
+            let overtaken = before + PATIENCE < arrived && !fresh && self.core.could_dial(id, self.now);
+            assert!(!overtaken, "seed {}: overtaken by {:?}", self.plan.seed, arrived - before);
         }
     }
 
@@ -1010,11 +787,7 @@ impl World {
             let Phase::Waiting { id, .. } = other.phase else {
                 continue;
             };
-            assert!(
-                !self.core.could_dial(id, self.now),
-                "seed {}: a dial for a later one",
-                self.plan.seed
-            );
+            assert!(!self.core.could_dial(id, self.now), "seed {}: a dial for a later one", self.plan.seed);
         }
     }
 
@@ -1022,20 +795,10 @@ impl World {
     fn others(&self, client: usize, order: u64) -> impl Iterator<Item = &Client> {
         let batch = self.batch;
         let earlier = move |other: &&Client| match other.phase {
-            Phase::Waiting {
-                order: before,
-                noticed,
-                entered,
-                ..
-            } => before < order && !noticed && entered < batch,
+            Phase::Waiting { order: before, noticed, entered, .. } => before < order && !noticed && entered < batch,
             _ => false,
         };
-        self.clients
-            .iter()
-            .enumerate()
-            .filter(move |(at, _)| *at != client)
-            .map(|(_, other)| other)
-            .filter(earlier)
+        self.clients.iter().enumerate().filter(move |(at, _)| *at != client).map(|(_, other)| other).filter(earlier)
     }
 }
 
@@ -1059,11 +822,7 @@ fn plan(seed: u64, steps: usize) -> Plan {
     Plan {
         seed,
         clients: 20 + random.below(100) as usize,
-        settings: settings(
-            size,
-            random.below(12) as usize,
-            random.below(4).min(size as u64 - 1) as usize,
-        ),
+        settings: settings(size, random.below(12) as usize, random.below(4).min(size as u64 - 1) as usize),
         lag: Duration::from_millis(random.below(3) * 2),
         think: Duration::from_millis(if busy { 20 } else { 2_000 }),
         lease: Duration::from_millis(if busy { 10 } else { 100 }),
@@ -1082,8 +841,5 @@ fn the_pool_keeps_its_invariants_over_two_million_events() {
         (steps, served) = (steps + world.steps, served + world.served);
     }
     assert!(steps >= 2_000_000, "{steps}");
-    assert!(
-        served >= 200_000,
-        "only {served} of {steps} events were leases"
-    );
+    assert!(served >= 200_000, "only {served} of {steps} events were leases");
 }

@@ -46,12 +46,7 @@ impl Relay {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
         std::thread::spawn(move || run(listener, to, faults, count, stopped));
-        Relay {
-            address,
-            fault,
-            accepted,
-            _stop: stop,
-        }
+        Relay { address, fault, accepted, _stop: stop }
     }
 
     /// Where to connect.
@@ -77,9 +72,7 @@ fn run(
     count: Arc<AtomicUsize>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         listener.set_nonblocking(true).expect("a listener");
         let listener = TcpListener::from_std(listener).expect("a listener");
@@ -90,12 +83,7 @@ fn run(
     });
 }
 
-async fn accept(
-    listener: TcpListener,
-    to: SocketAddr,
-    faults: watch::Receiver<Fault>,
-    count: Arc<AtomicUsize>,
-) {
+async fn accept(listener: TcpListener, to: SocketAddr, faults: watch::Receiver<Fault>, count: Arc<AtomicUsize>) {
     loop {
         let (client, _) = listener.accept().await.expect("a connection");
         count.fetch_add(1, Ordering::Relaxed);
@@ -104,11 +92,7 @@ async fn accept(
 }
 
 // One connection. When either direction ends, both are closed.
-async fn relay(
-    client: TcpStream,
-    to: SocketAddr,
-    faults: watch::Receiver<Fault>,
-) -> std::io::Result<()> {
+async fn relay(client: TcpStream, to: SocketAddr, faults: watch::Receiver<Fault>) -> std::io::Result<()> {
     let server = TcpStream::connect(to).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;

@@ -36,10 +36,7 @@ impl Scratch {
     /// A command for `program` that the guard knows under `name`, with its output in `NAME.out`; the folder is its
     /// current one. Its arguments must contain the folder's path (the guard recognises the process by it).
     pub fn command(&self, name: &str, program: impl AsRef<Path>) -> Command {
-        let output = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path.join(format!("{name}.out")));
+        let output = fs::OpenOptions::new().create(true).append(true).open(self.path.join(format!("{name}.out")));
         let output = output.expect("an output file");
         let mut command = Command::new("sh");
         command
@@ -69,9 +66,7 @@ impl Drop for Scratch {
 
 /// A script of `tests/servers`.
 pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/servers")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name)
 }
 
 /// A text file, or nothing where there is none yet.

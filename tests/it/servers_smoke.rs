@@ -24,11 +24,7 @@ async fn every_server_answers_by_socket_and_by_tcp() {
             Kind::Mysql9 => "9.",
             Kind::Mysql56 => "5.6.",
         };
-        assert!(
-            server.version().starts_with(expected),
-            "{}",
-            server.version()
-        );
+        assert!(server.version().starts_with(expected), "{}", server.version());
         assert_eq!(server.version().contains("MariaDB"), kind.is_mariadb());
         let mut client = server.client().await;
         let version: Option<String> = client.query_first("SELECT VERSION()").await.unwrap();
@@ -94,14 +90,8 @@ async fn a_tls_server_shows_the_certificate_made_for_it() {
         let options = OptsBuilder::from_opts(tidegate::login(server.address(), "root", ""))
             .ssl_opts(SslOpts::default().with_root_certs(vec![ca.into()]));
         let mut client = mysql_async::Conn::new(options).await.unwrap();
-        let cipher: Option<(String, String)> = client
-            .query_first("SHOW STATUS LIKE 'Ssl_cipher'")
-            .await
-            .unwrap();
-        assert!(
-            cipher.is_some_and(|(_, cipher)| !cipher.is_empty()),
-            "{kind}"
-        );
+        let cipher: Option<(String, String)> = client.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await.unwrap();
+        assert!(cipher.is_some_and(|(_, cipher)| !cipher.is_empty()), "{kind}");
     }
 }
 
@@ -109,13 +99,8 @@ async fn a_tls_server_shows_the_certificate_made_for_it() {
 async fn a_relay_passes_bytes_freezes_cuts_and_lies() {
     let server = Server::shared(Kind::MariaDb1011);
     let relay = Relay::start(server.address());
-    let mut client = mysql_async::Conn::new(tidegate::login(relay.address(), "root", ""))
-        .await
-        .unwrap();
-    let long: Option<String> = client
-        .query_first("SELECT REPEAT('x', 300000)")
-        .await
-        .unwrap();
+    let mut client = mysql_async::Conn::new(tidegate::login(relay.address(), "root", "")).await.unwrap();
+    let long: Option<String> = client.query_first("SELECT REPEAT('x', 300000)").await.unwrap();
     assert_eq!(long.map(|text| text.len()), Some(300_000));
 
     relay.set(Fault::Freeze);
@@ -126,9 +111,7 @@ async fn a_relay_passes_bytes_freezes_cuts_and_lies() {
     assert_eq!(query.await.unwrap(), Some(8));
 
     relay.set(Fault::CutAfter(100));
-    let cut = client
-        .query_first::<String, _>("SELECT REPEAT('x', 300000)")
-        .await;
+    let cut = client.query_first::<String, _>("SELECT REPEAT('x', 300000)").await;
     assert!(cut.is_err());
 
     relay.set(Fault::CutAfter(3));
@@ -164,13 +147,9 @@ fn nothing_stays_behind_when_a_test_process_is_killed() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(holder.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    let held: Vec<String> = lines
-        .filter_map(|line| line.split_once("holds ").map(|(_, held)| held.to_owned()))
-        .take(2)
-        .collect();
+    let lines = BufReader::new(holder.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let held: Vec<String> =
+        lines.filter_map(|line| line.split_once("holds ").map(|(_, held)| held.to_owned())).take(2).collect();
     let [pid, folder] = &held[..] else {
         panic!("the other process holds no server: {held:?}");
     };

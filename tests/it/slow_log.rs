@@ -16,11 +16,7 @@ fn fingerprint(_: &[u8]) -> String {
 }
 
 fn identity() -> Identity {
-    Identity {
-        client_id: 0x4000_0001,
-        user: "app".into(),
-        host: "10.0.0.7".into(),
-    }
+    Identity { client_id: 0x4000_0001, user: "app".into(), host: "10.0.0.7".into() }
 }
 
 fn statement<'a>(identity: &'a Identity, sql: &'a [u8]) -> QueryRecord<'a> {
@@ -90,15 +86,10 @@ fn run(program: &str, package: &str, args: &[&str], file: &Path) -> String {
         .arg(file)
         .env("HOME", "/nonexistent")
         .output()
-        .unwrap_or_else(|error| {
-            panic!("{program}: {error}; install it: apt-get install {package}")
-        });
+        .unwrap_or_else(|error| panic!("{program}: {error}; install it: apt-get install {package}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program}: {stderr}");
-    let complaints: Vec<_> = stderr
-        .lines()
-        .filter(|l| !l.starts_with("Reading mysql slow") && !l.is_empty())
-        .collect();
+    let complaints: Vec<_> = stderr.lines().filter(|l| !l.starts_with("Reading mysql slow") && !l.is_empty()).collect();
     assert!(complaints.is_empty(), "{program}: {complaints:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -119,9 +110,7 @@ fn pt_events(log: &Log) -> Vec<serde_json::Value> {
 fn pt_report(log: &Log) -> serde_json::Value {
     let args = ["--output", "json", "--limit", "100%", "--no-version-check"];
     let text = run("pt-query-digest", "percona-toolkit", &args, &log.path);
-    let json = &text[text
-        .find('{')
-        .unwrap_or_else(|| panic!("no report: {text}"))..];
+    let json = &text[text.find('{').unwrap_or_else(|| panic!("no report: {text}"))..];
     serde_json::from_str(json).unwrap()
 }
 
@@ -139,15 +128,8 @@ fn pt_query_digest_reads_every_attribute() {
         pin_reason: "",
         ..statement(&identity, b"UPDATE t SET a = 1")
     };
-    let gone = QueryRecord {
-        outcome: Outcome::ClientGone,
-        ..statement(&identity, b"SELECT 2")
-    };
-    let events = pt_events(&Log::of(&[
-        statement(&identity, b"SELECT a FROM t"),
-        failed,
-        gone,
-    ]));
+    let gone = QueryRecord { outcome: Outcome::ClientGone, ..statement(&identity, b"SELECT 2") };
+    let events = pt_events(&Log::of(&[statement(&identity, b"SELECT a FROM t"), failed, gone]));
     assert_eq!(events.len(), 3);
     for (attribute, value) in [
         ("arg", "SELECT a FROM t"),
@@ -187,13 +169,8 @@ fn pt_query_digest_reads_every_attribute() {
 #[test]
 fn pt_query_digest_reports_counts_and_times() {
     let identity = identity();
-    let texts: Vec<String> = (0..30)
-        .map(|i| format!("SELECT a FROM t WHERE id = {i}"))
-        .collect();
-    let mut records: Vec<_> = texts
-        .iter()
-        .map(|text| statement(&identity, text.as_bytes()))
-        .collect();
+    let texts: Vec<String> = (0..30).map(|i| format!("SELECT a FROM t WHERE id = {i}")).collect();
+    let mut records: Vec<_> = texts.iter().map(|text| statement(&identity, text.as_bytes())).collect();
     // A digest of decimal digits comes first: it must not make an attribute of numbers.
     records[1].digest = 0xABCD_EF00_1122_3344;
     records.push(QueryRecord {
@@ -204,17 +181,10 @@ fn pt_query_digest_reports_counts_and_times() {
     let report = pt_report(&Log::of(&records));
     let classes = report["classes"].as_array().unwrap();
     assert_eq!(classes.len(), 2, "{report}");
-    let select = classes
-        .iter()
-        .find(|c| c["fingerprint"] == "select a from t where id = ?")
-        .unwrap();
+    let select = classes.iter().find(|c| c["fingerprint"] == "select a from t where id = ?").unwrap();
     assert_eq!(select["query_count"], 30);
     let metric = |name: &str, field: &str| -> f64 {
-        select["metrics"][name][field]
-            .as_str()
-            .unwrap_or_else(|| panic!("{name}: {select}"))
-            .parse()
-            .unwrap()
+        select["metrics"][name][field].as_str().unwrap_or_else(|| panic!("{name}: {select}")).parse().unwrap()
     };
     assert!((metric("Query_time", "sum") - 45.0).abs() < 1e-6);
     assert!((metric("Tidegate_queue_time", "sum") - 7.5).abs() < 1e-6);
@@ -224,24 +194,14 @@ fn pt_query_digest_reports_counts_and_times() {
 #[test]
 fn mysqldumpslow_reads_counts_times_rows_and_texts() {
     let identity = identity();
-    let socket = Identity {
-        host: String::new(),
-        ..identity.clone()
-    };
+    let socket = Identity { host: String::new(), ..identity.clone() };
     let other = QueryRecord {
         rows_affected: 4,
         schema: "",
-        phases: Phases {
-            total: Duration::from_secs(2),
-            ..Phases::default()
-        },
+        phases: Phases { total: Duration::from_secs(2), ..Phases::default() },
         ..statement(&socket, b"DELETE FROM t;")
     };
-    let log = Log::of(&[
-        statement(&identity, b"SELECT a FROM t"),
-        other,
-        statement(&identity, b"SELECT a FROM t"),
-    ]);
+    let log = Log::of(&[statement(&identity, b"SELECT a FROM t"), other, statement(&identity, b"SELECT a FROM t")]);
     let text = dumpslow(&log);
     let select = "Count: 2  Time=1.50s (3s)  Lock=0.00s (0s)  Rows_sent=3.0 (6), Rows_examined=0.0 (0), \
                   Rows_affected=0.0 (0), app[app]@[10.0.0.7]\n  SELECT a FROM t\n";
@@ -254,40 +214,14 @@ fn mysqldumpslow_reads_counts_times_rows_and_texts() {
 #[test]
 fn commands_without_a_statement_are_administrator_commands() {
     let identity = identity();
-    let ping = QueryRecord {
-        command: 0x0E,
-        sql: b"",
-        sql_len: 0,
-        ..statement(&identity, b"")
-    };
-    let empty = QueryRecord {
-        command: 0x03,
-        ..ping
-    };
-    let log = Log::of(&[
-        ping,
-        statement(&identity, b"SELECT 1"),
-        ping,
-        empty,
-        statement(&identity, b"SELECT 1"),
-    ]);
+    let ping = QueryRecord { command: 0x0E, sql: b"", sql_len: 0, ..statement(&identity, b"") };
+    let empty = QueryRecord { command: 0x03, ..ping };
+    let log = Log::of(&[ping, statement(&identity, b"SELECT 1"), ping, empty, statement(&identity, b"SELECT 1")]);
     let events = pt_events(&log);
-    let args: Vec<_> = events
-        .iter()
-        .map(|e| (e["cmd"].as_str().unwrap(), e["arg"].as_str().unwrap()))
-        .collect();
+    let args: Vec<_> = events.iter().map(|e| (e["cmd"].as_str().unwrap(), e["arg"].as_str().unwrap())).collect();
     let ping = ("Admin", "administrator command: Ping");
     let query = ("Admin", "administrator command: Query");
-    assert_eq!(
-        args,
-        [
-            ping,
-            ("Query", "SELECT 1"),
-            ping,
-            query,
-            ("Query", "SELECT 1")
-        ]
-    );
+    assert_eq!(args, [ping, ("Query", "SELECT 1"), ping, query, ("Query", "SELECT 1")]);
     assert!(events.iter().all(|e| e["Query_time"] == "1.500000"));
     assert!(dumpslow(&log).contains("Count: 2  Time=1.50s (3s)"));
 }
@@ -329,76 +263,25 @@ fn no_statement_breaks_the_parsers() {
         assert_eq!(event["timestamp"], "1795359509", "{shown}");
         assert_eq!(event["user"], "app", "{shown}");
     }
-    assert_eq!(
-        events
-            .iter()
-            .filter(|e| e["arg"] == "SELECT 'guard'")
-            .count(),
-        odd.len()
-    );
+    assert_eq!(events.iter().filter(|e| e["arg"] == "SELECT 'guard'").count(), odd.len());
     let groups = dumpslow(&log);
-    assert!(
-        groups.contains(&format!(
-            "Count: {}  Time=1.50s ({}s)",
-            odd.len(),
-            odd.len() * 3 / 2
-        )),
-        "{groups}"
-    );
-    let counted: usize = groups
-        .lines()
-        .filter_map(|l| {
-            l.strip_prefix("Count: ")?
-                .split(' ')
-                .next()?
-                .parse::<usize>()
-                .ok()
-        })
-        .sum();
+    assert!(groups.contains(&format!("Count: {}  Time=1.50s ({}s)", odd.len(), odd.len() * 3 / 2)), "{groups}");
+    let counted: usize =
+        groups.lines().filter_map(|l| l.strip_prefix("Count: ")?.split(' ').next()?.parse::<usize>().ok()).sum();
     assert_eq!(counted, records.len(), "{groups}");
-    assert!(
-        groups
-            .lines()
-            .filter(|l| l.starts_with("Count:"))
-            .all(|l| l.contains("Time=1.50s")),
-        "{groups}"
-    );
+    assert!(groups.lines().filter(|l| l.starts_with("Count:")).all(|l| l.contains("Time=1.50s")), "{groups}");
 }
 
 #[test]
 fn cut_statements_odd_names_and_sizes_stay_records() {
-    let blank = Identity {
-        client_id: 5,
-        user: "a b[c]@d".into(),
-        host: "fe80::1".into(),
-    };
-    let anonymous = Identity {
-        client_id: 6,
-        user: String::new(),
-        host: "10.0.0.1".into(),
-    };
-    let cut = QueryRecord {
-        sql_len: 5_000_000,
-        ..statement(&blank, b"INSERT INTO t VALUES ('abc")
-    };
-    let odd_schema = QueryRecord {
-        schema: "a;b\nc",
-        ..statement(&anonymous, b"SELECT 1")
-    };
-    let events = pt_events(&Log::of(&[
-        cut,
-        odd_schema,
-        statement(&anonymous, b"SELECT 2"),
-    ]));
+    let blank = Identity { client_id: 5, user: "a b[c]@d".into(), host: "fe80::1".into() };
+    let anonymous = Identity { client_id: 6, user: String::new(), host: "10.0.0.1".into() };
+    let cut = QueryRecord { sql_len: 5_000_000, ..statement(&blank, b"INSERT INTO t VALUES ('abc") };
+    let odd_schema = QueryRecord { schema: "a;b\nc", ..statement(&anonymous, b"SELECT 1") };
+    let events = pt_events(&Log::of(&[cut, odd_schema, statement(&anonymous, b"SELECT 2")]));
     assert_eq!(events.len(), 3);
-    assert_eq!(
-        events[0]["arg"],
-        "INSERT INTO t VALUES ('abc /*... 4999974 bytes cut ...*/"
-    );
-    assert_eq!(
-        (&events[0]["user"], &events[0]["host"]),
-        (&"a_b_c__d".into(), &"fe80::1".into())
-    );
+    assert_eq!(events[0]["arg"], "INSERT INTO t VALUES ('abc /*... 4999974 bytes cut ...*/");
+    assert_eq!((&events[0]["user"], &events[0]["host"]), (&"a_b_c__d".into(), &"fe80::1".into()));
     assert_eq!(events[1]["db"], "a?b?c");
     assert_eq!(events[1]["host"], "10.0.0.1");
     assert_eq!(events[2]["arg"], "SELECT 2");

@@ -19,32 +19,19 @@ fn long_fingerprint(sql: &[u8]) -> String {
 
 /// A million that come once, and a few thousand that come back.
 fn digest(n: u64) -> u64 {
-    let number = if n < DIGESTS {
-        n + 1
-    } else {
-        n / 16 % 1_000 + 1
-    };
+    let number = if n < DIGESTS { n + 1 } else { n / 16 % 1_000 + 1 };
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// Resident memory of this process in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 fn identities() -> Vec<Identity> {
-    (0..1_000)
-        .map(|n| Identity {
-            client_id: n,
-            user: format!("user_{n}"),
-            host: String::new(),
-        })
-        .collect()
+    (0..1_000).map(|n| Identity { client_id: n, user: format!("user_{n}"), host: String::new() }).collect()
 }
 
 /// Measured in a process of its own: other tests run beside this one.
@@ -55,25 +42,16 @@ fn memory_is_bounded() {
         return measure();
     }
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child
-        .args(["--exact", "stats_memory::memory_is_bounded"])
-        .env(ALONE, "1");
+    child.args(["--exact", "stats_memory::memory_is_bounded"]).env(ALONE, "1");
     let output = child.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 fn measure() {
     let sql = vec![b'x'; 4_000];
     let identities = identities();
     let before = resident();
-    let recorders = Recorders::new(
-        WORKERS,
-        RecorderSettings::for_workers(WORKERS, long_fingerprint),
-    );
+    let recorders = Recorders::new(WORKERS, RecorderSettings::for_workers(WORKERS, long_fingerprint));
     for n in 0..RECORDS {
         // From 1 us to an hour, so that every histogram grows to its bound.
         let total = Duration::from_micros(1 << (n % 32));
@@ -84,10 +62,7 @@ fn measure() {
             sql: &sql,
             sql_len: 4_000,
             digest: digest(n),
-            phases: Phases {
-                total,
-                ..Phases::default()
-            },
+            phases: Phases { total, ..Phases::default() },
             ended_at: Duration::from_secs(n),
             rows_sent: 1,
             rows_affected: 0,
@@ -106,18 +81,8 @@ fn measure() {
     let grown = resident().saturating_sub(before);
     println!("{} KiB", grown >> 10);
     assert!(grown < 64 << 20, "{} MiB", grown >> 20);
-    let digests =
-        snapshot.digests.iter().map(|d| d.tally.count).sum::<u64>() + snapshot.digests_other.count;
-    let labels =
-        snapshot.labels.iter().map(|l| l.tally.count).sum::<u64>() + snapshot.labels_other.count;
-    assert_eq!(
-        (digests, labels, snapshot.phases.total().len()),
-        (RECORDS, RECORDS, RECORDS)
-    );
-    assert!(
-        snapshot
-            .digests
-            .iter()
-            .all(|d| d.text.fingerprint.len() <= 1024)
-    );
+    let digests = snapshot.digests.iter().map(|d| d.tally.count).sum::<u64>() + snapshot.digests_other.count;
+    let labels = snapshot.labels.iter().map(|l| l.tally.count).sum::<u64>() + snapshot.labels_other.count;
+    assert_eq!((digests, labels, snapshot.phases.total().len()), (RECORDS, RECORDS, RECORDS));
+    assert!(snapshot.digests.iter().all(|d| d.text.fingerprint.len() <= 1024));
 }

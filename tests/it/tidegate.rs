@@ -37,12 +37,7 @@ impl Tidegate {
     /// Starts tidegate in front of this server, by TCP; `config` is all but `backend.address`.
     pub fn in_front_of(server: &Server, config: &str) -> Tidegate {
         let mut table = parse(config);
-        set_default(
-            &mut table,
-            "backend",
-            "address",
-            server.address().to_string(),
-        );
+        set_default(&mut table, "backend", "address", server.address().to_string());
         Tidegate::start(&table.to_string())
     }
 
@@ -116,11 +111,7 @@ impl Tidegate {
                 self.process = None;
                 return status;
             }
-            assert!(
-                Instant::now() < limit,
-                "tidegate does not end:\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < limit, "tidegate does not end:\n{}", self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -149,14 +140,8 @@ impl Tidegate {
         let address = tcp_address(&table["listen"]["address"]);
         let admin = table["admin"].as_table().expect("a table").clone();
         let scratch = Scratch::new();
-        fs::write(scratch.path().join("proxy.toml"), table.to_string())
-            .expect("a configuration file");
-        Tidegate {
-            address,
-            admin,
-            process: None,
-            scratch,
-        }
+        fs::write(scratch.path().join("proxy.toml"), table.to_string()).expect("a configuration file");
+        Tidegate { address, admin, process: None, scratch }
     }
 
     // Without connecting: a test may count the connections.
@@ -165,16 +150,8 @@ impl Tidegate {
         while !is_listening(self.address.port()) {
             let process = self.process.as_mut().expect("a running tidegate");
             let ended = process.try_wait().expect("its status");
-            assert!(
-                ended.is_none(),
-                "tidegate ended ({ended:?}):\n{}",
-                self.log()
-            );
-            assert!(
-                Instant::now() < limit,
-                "tidegate does not listen:\n{}",
-                self.log()
-            );
+            assert!(ended.is_none(), "tidegate ended ({ended:?}):\n{}", self.log());
+            assert!(Instant::now() < limit, "tidegate does not listen:\n{}", self.log());
             sleep(Duration::from_millis(5));
         }
     }
@@ -221,9 +198,7 @@ fn parse(config: &str) -> Table {
 }
 
 fn set_default(table: &mut Table, section: &str, key: &str, value: String) {
-    let section = table
-        .entry(section)
-        .or_insert_with(|| Value::Table(Table::new()));
+    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
     let section = section.as_table_mut().expect("a table");
     section.entry(key).or_insert(Value::String(value));
 }
@@ -234,9 +209,7 @@ fn tcp_address(listen: &Value) -> SocketAddr {
         one => std::slice::from_ref(one),
     };
     let mut addresses = list.iter().filter_map(|item| item.as_str()?.parse().ok());
-    addresses
-        .next()
-        .expect("an IP address and a port in listen.address")
+    addresses.next().expect("an IP address and a port in listen.address")
 }
 
 fn free_address() -> String {

@@ -35,30 +35,17 @@ fn login(s: &mut Section<'_, '_>) -> Option<AdminLogin> {
     let user = s.find("user", some_text);
     let password: Option<SecretString> = secret_of(s, "password");
     match (s.has("user"), is_given(s, "password")) {
-        (true, false) => s.error(
-            "user",
-            Fault::new(
-                "has no password",
-                "add password, password_file or password_env",
-            ),
-        ),
-        (false, true) => s.error(
-            "user",
-            Fault::new("is missing", "write the name that the password belongs to"),
-        ),
+        (true, false) => s.error("user", Fault::new("has no password", "add password, password_file or password_env")),
+        (false, true) => s.error("user", Fault::new("is missing", "write the name that the password belongs to")),
         _ => {}
     }
-    Some(AdminLogin {
-        user: user?,
-        password: password?,
-    })
+    Some(AdminLogin { user: user?, password: password? })
 }
 
 /// What others can reach asks who they are.
 fn require_login(s: &mut Section<'_, '_>, admin: &AdminSettings) {
-    let reachable = |address: Option<SocketAddr>| {
-        address.is_some_and(|address| !address.ip().to_canonical().is_loopback())
-    };
+    let reachable =
+        |address: Option<SocketAddr>| address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
     let with_login = s.has("user") || is_given(s, "password");
     let what = "others can reach this address, and no login is asked for";
     if reachable(admin.http) && !with_login && !s.has("token") {

@@ -38,9 +38,7 @@ pub fn read(reader: &mut Reader<'_>, bounds: Bounds) -> AuthSettings {
 fn user(s: &mut Section<'_, '_>, names: &mut HashSet<String>, bounds: Bounds) -> Option<User> {
     let name = s.find("name", some_text);
     match &name {
-        None if !s.has("name") => {
-            s.error("name", Fault::new("is missing", "write the account's name"))
-        }
+        None if !s.has("name") => s.error("name", Fault::new("is missing", "write the account's name")),
         Some(name) if !names.insert(name.clone()) => {
             let what = format!("\"{name}\" is there twice");
             s.error("name", Fault::new(what, "keep one [[user]] of each name"));
@@ -52,19 +50,9 @@ fn user(s: &mut Section<'_, '_>, names: &mut HashSet<String>, bounds: Bounds) ->
         let instead = "write password, password_file or password_env; password = \"\" if the account has none";
         s.error("password", Fault::new("is missing", instead));
     }
-    let pool_size = bounded(
-        s,
-        "pool_size",
-        bounds.connections,
-        "pool.size + pool.max_overflow",
-    );
+    let pool_size = bounded(s, "pool_size", bounds.connections, "pool.size + pool.max_overflow");
     let max_clients = bounded(s, "max_clients", bounds.clients, "listen.max_clients");
-    Some(User {
-        name: name?,
-        password: password?,
-        pool_size,
-        max_clients,
-    })
+    Some(User { name: name?, password: password?, pool_size, max_clients })
 }
 
 /// A user's own bound, which may not be above everybody's.
@@ -89,8 +77,5 @@ fn service(s: &mut Section<'_, '_>) -> Option<ServiceAccount> {
         let instead = "write the name of the account that it belongs to";
         s.error("service_user", Fault::new("is missing", instead));
     }
-    Some(ServiceAccount {
-        name: name?,
-        password: password?,
-    })
+    Some(ServiceAccount { name: name?, password: password? })
 }

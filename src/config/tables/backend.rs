@@ -28,11 +28,7 @@ pub fn read(reader: &mut Reader<'_>) -> BackendSettings {
         tls_ca,
         tls_cert,
         tls_key,
-        send_proxy_protocol: s.get(
-            "send_proxy_protocol",
-            SendProxyProtocol::Off,
-            one_of(SEND_PROXY_PROTOCOL),
-        ),
+        send_proxy_protocol: s.get("send_proxy_protocol", SendProxyProtocol::Off, one_of(SEND_PROXY_PROTOCOL)),
     }
 }
 
@@ -44,11 +40,8 @@ const TLS: &[(&str, BackendTls)] = &[
     ("verify-identity", BackendTls::VerifyIdentity),
 ];
 
-const SEND_PROXY_PROTOCOL: &[(&str, SendProxyProtocol)] = &[
-    ("off", SendProxyProtocol::Off),
-    ("v1", SendProxyProtocol::V1),
-    ("v2", SendProxyProtocol::V2),
-];
+const SEND_PROXY_PROTOCOL: &[(&str, SendProxyProtocol)] =
+    &[("off", SendProxyProtocol::Off), ("v1", SendProxyProtocol::V1), ("v2", SendProxyProtocol::V2)];
 
 fn require_ca(s: &mut Section<'_, '_>, tls: BackendTls) {
     let verifies = matches!(tls, BackendTls::VerifyCa | BackendTls::VerifyIdentity);

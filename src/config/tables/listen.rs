@@ -38,19 +38,13 @@ pub fn read(reader: &mut Reader<'_>) -> ListenSettings {
     }
 }
 
-const TLS: &[(&str, ListenTls)] = &[
-    ("allowed", ListenTls::Allowed),
-    ("off", ListenTls::Off),
-    ("required", ListenTls::Required),
-];
+const TLS: &[(&str, ListenTls)] =
+    &[("allowed", ListenTls::Allowed), ("off", ListenTls::Off), ("required", ListenTls::Required)];
 
 /// Whoever asks for certificates does not mean to let in who has none by leaving TLS out.
 fn require_tls(s: &mut Section<'_, '_>, tls: ListenTls) {
     if tls != ListenTls::Required && s.has("tls_client_ca") && s.is_sound("tls") {
-        let fault = Fault::new(
-            "clients without TLS get in without a certificate",
-            "write tls = \"required\" as well",
-        );
+        let fault = Fault::new("clients without TLS get in without a certificate", "write tls = \"required\" as well");
         s.error("tls_client_ca", fault);
     }
 }
@@ -64,10 +58,7 @@ fn addresses(s: &mut Section<'_, '_>) -> Vec<Address> {
     }
     let mut seen = HashSet::new();
     if let Some(twice) = addresses.iter().find(|address| !seen.insert(*address)) {
-        let fault = Fault::new(
-            format!("\"{twice}\" is there twice"),
-            "take one of them out",
-        );
+        let fault = Fault::new(format!("\"{twice}\" is there twice"), "take one of them out");
         s.error("address", fault);
     }
     addresses

@@ -34,10 +34,7 @@ fn mode(s: &mut Section<'_, '_>) -> Mode {
     };
     let mode = s.get("mode", default, one_of(MODES));
     if NOT_THERE_YET == Some(mode) {
-        let fault = Fault::new(
-            "\"transaction\" is not there yet",
-            format!("use \"{}\"", name(default)),
-        );
+        let fault = Fault::new("\"transaction\" is not there yet", format!("use \"{}\"", name(default)));
         s.error("mode", fault);
     }
     mode
@@ -49,11 +46,8 @@ fn name(mode: Mode) -> &'static str {
     of_mode.map_or("", |(name, _)| name)
 }
 
-const MODES: &[(&str, Mode)] = &[
-    ("transaction", Mode::Transaction),
-    ("session", Mode::Session),
-    ("observe", Mode::Observe),
-];
+const MODES: &[(&str, Mode)] =
+    &[("transaction", Mode::Transaction), ("session", Mode::Session), ("observe", Mode::Observe)];
 
 fn pool(s: &mut Section<'_, '_>) -> PoolSettings {
     let pool = PoolSettings {
@@ -70,22 +64,15 @@ fn pool(s: &mut Section<'_, '_>) -> PoolSettings {
     pool
 }
 
-const RESETS: &[(&str, ResetOnReturn)] = &[
-    ("auto", ResetOnReturn::Auto),
-    ("reset", ResetOnReturn::Reset),
-    ("rollback", ResetOnReturn::Rollback),
-];
+const RESETS: &[(&str, ResetOnReturn)] =
+    &[("auto", ResetOnReturn::Auto), ("reset", ResetOnReturn::Reset), ("rollback", ResetOnReturn::Rollback)];
 
 fn idle_timeout() -> impl Fn(&toml::de::DeValue<'_>) -> Result<IdleTimeout, Fault> {
-    word_or("auto", IdleTimeout::Auto, |value| {
-        some_duration(value).map(IdleTimeout::After)
-    })
+    word_or("auto", IdleTimeout::Auto, |value| some_duration(value).map(IdleTimeout::After))
 }
 
 fn ping_after() -> impl Fn(&toml::de::DeValue<'_>) -> Result<PingAfter, Fault> {
-    word_or("off", PingAfter::Off, |value| {
-        duration(value).map(PingAfter::Idle)
-    })
+    word_or("off", PingAfter::Off, |value| duration(value).map(PingAfter::Idle))
 }
 
 fn check_min_idle(s: &mut Section<'_, '_>, pool: &PoolSettings) {

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::config::section::Reader;
-use crate::config::value::{
-    count, duration, flag, off_or, one_of, path_or_none, share, some_duration, some_size,
-};
+use crate::config::value::{count, duration, flag, off_or, one_of, path_or_none, share, some_duration, some_size};
 use crate::stats::settings::{HistogramSettings, SlowLogBasis, SlowLogFormat, SlowLogSettings};
 
 const THRESHOLD: Duration = Duration::from_secs(1);
@@ -30,21 +28,12 @@ pub fn slow_log(reader: &mut Reader<'_>) -> SlowLogSettings {
     }
 }
 
-const FORMATS: &[(&str, SlowLogFormat)] = &[
-    ("mysql", SlowLogFormat::Mysql),
-    ("json", SlowLogFormat::Json),
-];
+const FORMATS: &[(&str, SlowLogFormat)] = &[("mysql", SlowLogFormat::Mysql), ("json", SlowLogFormat::Json)];
 
-const BASES: &[(&str, SlowLogBasis)] = &[
-    ("total", SlowLogBasis::Total),
-    ("server", SlowLogBasis::Server),
-];
+const BASES: &[(&str, SlowLogBasis)] = &[("total", SlowLogBasis::Total), ("server", SlowLogBasis::Server)];
 
 /// Reads `[histogram]`.
 pub fn histogram(reader: &mut Reader<'_>) -> HistogramSettings {
     let s = &mut reader.section("histogram");
-    HistogramSettings {
-        path: s.get("path", None, path_or_none),
-        interval: s.get("interval", INTERVAL, some_duration),
-    }
+    HistogramSettings { path: s.get("path", None, path_or_none), interval: s.get("interval", INTERVAL, some_duration) }
 }

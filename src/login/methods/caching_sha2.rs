@@ -240,19 +240,11 @@ mod tests {
             "567949474E41436D44635959424F377447556B2E4E6232675441753077484A58765230"
         ));
         let salt = hex("F9CC98CE08892924F50A213B6BC571A2C11778C5");
-        let digest = hex("625479393559393965414D45316477456B484F41316E64484742577A2E3162785353526B7554584647562F");
-        let text = [b"$A$005$".as_slice(), &salt, &digest].concat();
-        let stored = Stored::parse(&text).expect("the stored form");
-        assert!(stored.check(b"hashcat"));
-        assert!(!stored.check(b"hashcaT"));
-        assert!(!stored.check(b""));
-        assert_eq!(format!("{stored:?}"), "Hash([REDACTED])");
         let digest = b"bTy95Y99eAME1dwEkHOA1ndHGBWz.1bxSSRkuTXFGV/";
         let hashcat = [b"$A$005$".as_slice(), &salt, digest].concat();
-        for (text, password, wrong) in [
-            (server, b"app".as_slice(), b"apq".as_slice()),
-            (hashcat, b"hashcat", b"hashcaT"),
-        ] {
+        for (text, password, wrong) in
+            [(server, b"app".as_slice(), b"apq".as_slice()), (hashcat, b"hashcat", b"hashcaT")]
+        {
             let stored = Stored::parse(&text).expect("the stored form");
             assert!(stored.check(password));
             assert!(!stored.check(wrong));

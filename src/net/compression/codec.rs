@@ -41,21 +41,14 @@ pub(super) fn compress(algorithm: Algorithm, plain: &[u8], out: &mut Vec<u8>) ->
 }
 
 /// The contents of a compressed frame, which must be exactly `plain_len` bytes: no more are ever made.
-pub(super) fn decompress(
-    algorithm: Algorithm,
-    packed: &[u8],
-    plain_len: usize,
-) -> io::Result<Vec<u8>> {
+pub(super) fn decompress(algorithm: Algorithm, packed: &[u8], plain_len: usize) -> io::Result<Vec<u8>> {
     let plain = match algorithm {
         Algorithm::Zlib => inflate(packed, plain_len)?,
         Algorithm::Zstd { .. } => zstd_decompress(packed, plain_len)?,
     };
     match plain.len() == plain_len {
         true => Ok(plain),
-        false => Err(invalid(format!(
-            "compressed frame: {plain_len} bytes were announced, {} came out",
-            plain.len()
-        ))),
+        false => Err(invalid(format!("compressed frame: {plain_len} bytes were announced, {} came out", plain.len()))),
     }
 }
 
@@ -117,8 +110,6 @@ fn zstd_decompress(packed: &[u8], plain_len: usize) -> io::Result<Vec<u8>> {
             Some(codec) => codec,
             None => slot.insert(zstd::bulk::Decompressor::new()?),
         };
-        codec
-            .decompress(packed, plain_len)
-            .map_err(|error| invalid(format!("compressed frame: zstd: {error}")))
+        codec.decompress(packed, plain_len).map_err(|error| invalid(format!("compressed frame: zstd: {error}")))
     })
 }

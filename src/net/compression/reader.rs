@@ -23,35 +23,22 @@ pub(super) struct Reader {
 #[derive(Debug)]
 enum State {
     /// Some bytes of a header.
-    Header {
-        bytes: [u8; HEADER_LEN],
-        filled: usize,
-    },
+    Header { bytes: [u8; HEADER_LEN], filled: usize },
     /// So many bytes of a frame that is not compressed are to come.
     Stored { left: usize },
     /// A compressed frame is being collected.
-    Packed {
-        bytes: Vec<u8>,
-        len: usize,
-        plain_len: usize,
-    },
+    Packed { bytes: Vec<u8>, len: usize, plain_len: usize },
     /// A frame's contents, given out from `at` on.
     Plain { bytes: Vec<u8>, at: usize },
     /// After an error nothing is believed any more.
     Broken,
 }
 
-const BETWEEN_FRAMES: State = State::Header {
-    bytes: [0; HEADER_LEN],
-    filled: 0,
-};
+const BETWEEN_FRAMES: State = State::Header { bytes: [0; HEADER_LEN], filled: 0 };
 
 impl Reader {
     pub(super) fn new(early: &[u8]) -> Reader {
-        Reader {
-            early: early.to_vec(),
-            state: BETWEEN_FRAMES,
-        }
+        Reader { early: early.to_vec(), state: BETWEEN_FRAMES }
     }
 
     pub(super) fn has_buffered(&self) -> bool {
@@ -89,10 +76,7 @@ impl Reader {
         sequence: &mut u8,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<Step>> {
-        let mut source = Source {
-            early: &mut self.early,
-            stream,
-        };
+        let mut source = Source { early: &mut self.early, stream };
         let next = match &mut self.state {
             State::Header { bytes, filled } => {
                 let mut buf = ReadBuf::new(&mut bytes[*filled..]);
@@ -111,17 +95,10 @@ impl Reader {
                 *left -= ready!(source.poll_stored(cx, *left, out))?;
                 (*left == 0).then_some(BETWEEN_FRAMES)
             }
-            State::Packed {
-                bytes,
-                len,
-                plain_len,
-            } => {
+            State::Packed { bytes, len, plain_len } => {
                 ready!(source.poll_collect(cx, bytes, *len))?;
                 match bytes.len() == *len {
-                    true => Some(State::Plain {
-                        bytes: codec::decompress(algorithm, bytes, *plain_len)?,
-                        at: 0,
-                    }),
+                    true => Some(State::Plain { bytes: codec::decompress(algorithm, bytes, *plain_len)?, at: 0 }),
                     false => None,
                 }
             }
@@ -166,12 +143,7 @@ impl<S: AsyncRead + Unpin> Source<'_, S> {
     }
 
     /// Reads at most `left` bytes straight into `out`.
-    fn poll_stored(
-        &mut self,
-        cx: &mut Context<'_>,
-        left: usize,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_stored(&mut self, cx: &mut Context<'_>, left: usize, out: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let mut part = ReadBuf::new(out.initialize_unfilled_to(left.min(out.remaining())));
         ready!(self.poll_read(cx, &mut part))?;
         let read = part.filled().len();
@@ -183,12 +155,7 @@ impl<S: AsyncRead + Unpin> Source<'_, S> {
     }
 
     /// Reads once, towards `len` bytes in all.
-    fn poll_collect(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &mut Vec<u8>,
-        len: usize,
-    ) -> Poll<io::Result<()>> {
+    fn poll_collect(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>, len: usize) -> Poll<io::Result<()>> {
         let start = bytes.len();
         bytes.resize(len.min(start + GROWTH), 0);
         let mut part = ReadBuf::new(&mut bytes[start..]);
@@ -209,9 +176,7 @@ fn enter_frame(header: [u8; HEADER_LEN], sequence: &mut u8) -> io::Result<State>
     let plain_len = u32::from_le_bytes([p0, p1, p2, 0]) as usize;
     if id != 0 && id != *sequence {
         let expected = *sequence;
-        return Err(invalid(format!(
-            "compressed frames out of order: frame {id} came, {expected} was expected"
-        )));
+        return Err(invalid(format!("compressed frames out of order: frame {id} came, {expected} was expected")));
     }
     if len == 0 {
         return Err(invalid("compressed frame without contents".to_owned()));
@@ -219,11 +184,7 @@ fn enter_frame(header: [u8; HEADER_LEN], sequence: &mut u8) -> io::Result<State>
     *sequence = id.wrapping_add(1);
     Ok(match plain_len {
         0 => State::Stored { left: len },
-        _ => State::Packed {
-            bytes: Vec::new(),
-            len,
-            plain_len,
-        },
+        _ => State::Packed { bytes: Vec::new(), len, plain_len },
     })
 }
 
@@ -234,8 +195,5 @@ fn copy(from: &[u8], out: &mut ReadBuf<'_>) -> usize {
 }
 
 fn cut_off() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the connection ended in the middle of a compressed frame",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended in the middle of a compressed frame")
 }

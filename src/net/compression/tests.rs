@@ -10,12 +10,7 @@ use super::*;
 const ZSTD: Algorithm = Algorithm::Zstd { level: 3 };
 
 fn algorithms() -> impl Strategy<Value = Algorithm> {
-    prop_oneof![
-        Just(Algorithm::Zlib),
-        (0u8..=30).prop_map(|level| Algorithm::Zstd {
-            level: level.min(6)
-        })
-    ]
+    prop_oneof![Just(Algorithm::Zlib), (0u8..=30).prop_map(|level| Algorithm::Zstd { level: level.min(6) })]
 }
 
 /// Texts that compress and noise that does not, short and long.
@@ -95,11 +90,7 @@ async fn commands_read_ahead_are_answered_with_their_own_ids() {
         send(&mut server, b"end").await;
         for _ in 0..2 {
             let mut header = [0; HEADER_LEN + 3];
-            client
-                .get_mut()
-                .read_exact(&mut header)
-                .await
-                .expect("frame");
+            client.get_mut().read_exact(&mut header).await.expect("frame");
             seen.push(header[3]);
         }
     }
@@ -140,9 +131,7 @@ async fn a_bomb_makes_no_more_than_it_announced() {
         let mut packed = Vec::new();
         assert!(codec::compress(algorithm, &vec![0; 1 << 23], &mut packed).expect("compresses"));
         for announced in [1, 100, (1 << 23) - 1, (1 << 23) + 1] {
-            let error = read_all(algorithm, &frame(0, announced, &packed))
-                .await
-                .expect_err("a lie");
+            let error = read_all(algorithm, &frame(0, announced, &packed)).await.expect_err("a lie");
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
         }
     }
@@ -151,17 +140,12 @@ async fn a_bomb_makes_no_more_than_it_announced() {
 #[tokio::test]
 async fn malformed_frames_are_told_apart() {
     let kind_and_text = async |bytes: &[u8]| {
-        let error = read_all(Algorithm::Zlib, bytes)
-            .await
-            .expect_err("malformed");
+        let error = read_all(Algorithm::Zlib, bytes).await.expect_err("malformed");
         (error.kind(), error.to_string())
     };
     let (kind, text) = kind_and_text(&frame(5, 0, b"abc")).await;
     assert_eq!(kind, io::ErrorKind::InvalidData);
-    assert!(
-        text.contains("out of order: frame 5 came, 0 was expected"),
-        "{text}"
-    );
+    assert!(text.contains("out of order: frame 5 came, 0 was expected"), "{text}");
     let (kind, text) = kind_and_text(&frame(0, 0, b"")).await;
     assert_eq!(kind, io::ErrorKind::InvalidData);
     assert!(text.contains("without contents"), "{text}");
@@ -213,10 +197,7 @@ async fn a_slow_reader_stops_the_writer() {
 #[tokio::test]
 async fn an_idle_layer_holds_nothing() {
     let (near, far) = duplex(1 << 20);
-    let (mut writer, mut reader) = (
-        Compressed::new(near, Algorithm::Zlib),
-        Compressed::new(far, Algorithm::Zlib),
-    );
+    let (mut writer, mut reader) = (Compressed::new(near, Algorithm::Zlib), Compressed::new(far, Algorithm::Zlib));
     send(&mut writer, &vec![b'x'; 200_000]).await;
     reader.read_exact(&mut vec![0; 200_000]).await.expect("all");
     assert_eq!(writer.writer.held(), 0);
@@ -238,15 +219,8 @@ async fn what_a_real_server_sends() {
     }
     assert_eq!(plain.len(), 400_727);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &plain);
-    let hex: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(
-        hex,
-        "df2fd474806a7181ae4c44a118a3f730704e3d21a886f59811a85f434c7dd693"
-    );
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "df2fd474806a7181ae4c44a118a3f730704e3d21a886f59811a85f434c7dd693");
 }
 
 /// Bytes up to the next frame whose id is 1.
@@ -260,12 +234,7 @@ fn reply_len(frames: &[u8]) -> usize {
 }
 
 /// Sends each chunk with a flush, through a pipe of `pipe` bytes, in reads of `read_size`.
-async fn through(
-    algorithm: Algorithm,
-    chunks: &[Vec<u8>],
-    pipe: usize,
-    read_size: usize,
-) -> (Vec<u8>, Vec<u8>) {
+async fn through(algorithm: Algorithm, chunks: &[Vec<u8>], pipe: usize, read_size: usize) -> (Vec<u8>, Vec<u8>) {
     let (near, far) = duplex(pipe);
     let mut writer = Compressed::new(near, algorithm);
     let mut reader = Compressed::new(far, algorithm);
@@ -309,9 +278,7 @@ async fn frames_of(algorithm: Algorithm, chunks: &[Vec<u8>]) -> Vec<u8> {
 
 async fn read_all(algorithm: Algorithm, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut got = Vec::new();
-    Compressed::new(bytes, algorithm)
-        .read_to_end(&mut got)
-        .await?;
+    Compressed::new(bytes, algorithm).read_to_end(&mut got).await?;
     Ok(got)
 }
 

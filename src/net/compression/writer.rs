@@ -37,8 +37,7 @@ impl Writer {
         }
         let plain = std::mem::take(&mut self.plain);
         self.frame.resize(HEADER_LEN, 0);
-        let packed =
-            plain.len() >= MIN_COMPRESS_LEN && codec::compress(algorithm, &plain, &mut self.frame)?;
+        let packed = plain.len() >= MIN_COMPRESS_LEN && codec::compress(algorithm, &plain, &mut self.frame)?;
         if !packed {
             self.frame.extend_from_slice(&plain);
         }

@@ -53,26 +53,18 @@ impl BackendTlsConfig {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let handshake = self.connector.connect(self.name.clone(), stream);
-        handshake
-            .await
-            .map_err(|error| TlsError::from_handshake(Side::Backend, error))
+        handshake.await.map_err(|error| TlsError::from_handshake(Side::Backend, error))
     }
 }
 
 impl std::fmt::Debug for BackendTlsConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BackendTlsConfig")
-            .field("name", &self.name)
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
+        f.debug_struct("BackendTlsConfig").field("name", &self.name).field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 
 fn config(settings: &BackendSettings) -> Result<ClientConfig, TlsError> {
-    let identity = files::identity(
-        (CERT, settings.tls_cert.as_deref()),
-        (KEY, settings.tls_key.as_deref()),
-    )?;
+    let identity = files::identity((CERT, settings.tls_cert.as_deref()), (KEY, settings.tls_key.as_deref()))?;
     let builder = ClientConfig::builder_with_provider(super::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Setup(error.to_string()))?
@@ -80,9 +72,9 @@ fn config(settings: &BackendSettings) -> Result<ClientConfig, TlsError> {
         .with_custom_certificate_verifier(verifier(settings)?);
     match identity {
         None => Ok(builder.with_no_client_auth()),
-        Some((chain, key)) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|source| files::unusable(CERT, KEY, source)),
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(chain, key).map_err(|source| files::unusable(CERT, KEY, source))
+        }
     }
 }
 
@@ -96,12 +88,7 @@ fn verifier(settings: &BackendSettings) -> Result<Arc<dyn ServerCertVerifier>, T
     };
     let path: &Path = settings.tls_ca.as_deref().ok_or(TlsError::NoCa { mode })?;
     let (roots, certificates) = files::roots(CA, path)?;
-    Ok(Arc::new(Verified::new(
-        super::provider(),
-        roots,
-        certificates,
-        check_name,
-    )?))
+    Ok(Arc::new(Verified::new(super::provider(), roots, certificates, check_name)?))
 }
 
 /// The name to ask for (SNI) and, with `verify-identity`, to find in the certificate.
@@ -112,21 +99,15 @@ fn server_name(address: &Address, mode: BackendTls) -> Result<ServerName<'static
     };
     match ServerName::try_from(host.to_owned()) {
         Ok(name) => Ok(name),
-        Err(_) if mode == BackendTls::VerifyIdentity => Err(TlsError::BadName {
-            name: host.to_owned(),
-        }),
+        Err(_) if mode == BackendTls::VerifyIdentity => Err(TlsError::BadName { name: host.to_owned() }),
         Err(_) => ServerName::try_from("localhost").map_err(|e| TlsError::Setup(e.to_string())),
     }
 }
 
 /// `host:port` or `[v6]:port` without its port and brackets.
 fn host_of(host_port: &str) -> &str {
-    let host = host_port
-        .rsplit_once(':')
-        .map_or(host_port, |(host, _)| host);
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
+    let host = host_port.rsplit_once(':').map_or(host_port, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -142,10 +123,7 @@ mod tests {
         assert_eq!(name("db.example.org:3306").expect("name"), "db.example.org");
         assert_eq!(name("192.0.2.7:3306").expect("v4"), "192.0.2.7");
         assert_eq!(name("[2001:db8::7]:3306").expect("v6"), "2001:db8::7");
-        assert!(matches!(
-            name("not a name:3306"),
-            Err(TlsError::BadName { .. })
-        ));
+        assert!(matches!(name("not a name:3306"), Err(TlsError::BadName { .. })));
         let socket = Address::Unix("/run/mysqld/mysqld.sock".into());
         let name = server_name(&socket, BackendTls::VerifyIdentity).expect("socket");
         assert_eq!(name.to_str(), "localhost");

@@ -59,17 +59,13 @@ pub enum TlsError {
         hint: &'static str,
     },
     /// Verification was asked for, but by whom is not said.
-    #[error(
-        "backend.tls = \"{mode}\" needs backend.tls_ca: the certificate of the CA that signed the server's"
-    )]
+    #[error("backend.tls = \"{mode}\" needs backend.tls_ca: the certificate of the CA that signed the server's")]
     NoCa {
         /// `verify-ca` or `verify-identity`.
         mode: &'static str,
     },
     /// `verify-identity` with an address that no certificate can name.
-    #[error(
-        "backend.address: \"{name}\" is no host name or IP address that a certificate could name"
-    )]
+    #[error("backend.address: \"{name}\" is no host name or IP address that a certificate could name")]
     BadName {
         /// The host part of the address.
         name: String,
@@ -171,29 +167,19 @@ impl TlsError {
 
     /// From the error that a handshake with `side` ended with.
     pub(super) fn from_handshake(side: Side, error: std::io::Error) -> TlsError {
-        let inner = error
-            .get_ref()
-            .and_then(|e| e.downcast_ref::<rustls::Error>());
+        let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
         match inner {
             Some(tls) => from_rustls(side, tls),
             None if error.kind() == std::io::ErrorKind::UnexpectedEof => TlsError::Closed { side },
-            None => TlsError::Io {
-                side,
-                source: error,
-            },
+            None => TlsError::Io { side, source: error },
         }
     }
 }
 
 fn from_rustls(side: Side, error: &rustls::Error) -> TlsError {
     match (side, error) {
-        (
-            Side::Backend,
-            rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),
-        )
-        | (Side::Backend, rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
-            TlsError::ServerTooOld
-        }
+        (Side::Backend, rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13))
+        | (Side::Backend, rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => TlsError::ServerTooOld,
         (
             Side::Client,
             rustls::Error::PeerIncompatible(
@@ -203,32 +189,25 @@ fn from_rustls(side: Side, error: &rustls::Error) -> TlsError {
                 | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
             ),
         ) => TlsError::ClientTooOld,
-        (Side::Backend, rustls::Error::InvalidCertificate(why)) => TlsError::ServerCertificate {
-            reason: server_certificate(why),
-        },
-        (Side::Client, rustls::Error::InvalidCertificate(why)) => TlsError::ClientCertificate {
-            reason: format!("is not accepted: {why}"),
-        },
-        (Side::Client, rustls::Error::NoCertificatesPresented) => TlsError::ClientCertificate {
-            reason: "is missing (listen.tls_client_ca asks for one)".to_owned(),
-        },
-        (_, rustls::Error::AlertReceived(alert)) => TlsError::Refused {
-            side,
-            alert: *alert,
-            hint: alert_hint(side, *alert),
-        },
-        (_, other) => TlsError::Protocol {
-            side,
-            reason: other.to_string(),
-        },
+        (Side::Backend, rustls::Error::InvalidCertificate(why)) => {
+            TlsError::ServerCertificate { reason: server_certificate(why) }
+        }
+        (Side::Client, rustls::Error::InvalidCertificate(why)) => {
+            TlsError::ClientCertificate { reason: format!("is not accepted: {why}") }
+        }
+        (Side::Client, rustls::Error::NoCertificatesPresented) => {
+            TlsError::ClientCertificate { reason: "is missing (listen.tls_client_ca asks for one)".to_owned() }
+        }
+        (_, rustls::Error::AlertReceived(alert)) => {
+            TlsError::Refused { side, alert: *alert, hint: alert_hint(side, *alert) }
+        }
+        (_, other) => TlsError::Protocol { side, reason: other.to_string() },
     }
 }
 
 fn server_certificate(why: &CertificateError) -> String {
     match why {
-        CertificateError::UnknownIssuer => {
-            "was signed by none of the CAs in backend.tls_ca".to_owned()
-        }
+        CertificateError::UnknownIssuer => "was signed by none of the CAs in backend.tls_ca".to_owned(),
         CertificateError::BadSignature => {
             "was signed by none of the CAs in backend.tls_ca (one bears its issuer's name, but has another key), \
              or the server does not hold its key"
@@ -255,15 +234,11 @@ fn alert_hint(side: Side, alert: AlertDescription) -> &'static str {
             | A::UnknownCA
             | A::CertificateUnknown
             | A::CertificateExpired,
-        ) => {
-            " (it wants a certificate from tidegate that it accepts: backend.tls_cert and backend.tls_key)"
-        }
+        ) => " (it wants a certificate from tidegate that it accepts: backend.tls_cert and backend.tls_key)",
         (Side::Client, A::UnknownCA | A::BadCertificate | A::CertificateUnknown) => {
             " (it verifies the certificate and does not know its CA: set listen.tls_cert and listen.tls_key to one it knows)"
         }
-        (_, A::HandshakeFailure | A::InsufficientSecurity) => {
-            " (no cipher or key exchange in common)"
-        }
+        (_, A::HandshakeFailure | A::InsufficientSecurity) => " (no cipher or key exchange in common)",
         _ => "",
     }
 }

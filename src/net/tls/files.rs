@@ -18,44 +18,23 @@ pub(super) fn identity(
 ) -> Result<Option<Identity>, TlsError> {
     match (cert, key) {
         (None, None) => Ok(None),
-        (Some(cert), Some(key)) => Ok(Some((
-            certificates(cert_name, cert)?,
-            private_key(key_name, key)?,
-        ))),
-        (Some(_), None) => Err(TlsError::HalfAPair {
-            missing: key_name,
-            present: cert_name,
-        }),
-        (None, Some(_)) => Err(TlsError::HalfAPair {
-            missing: cert_name,
-            present: key_name,
-        }),
+        (Some(cert), Some(key)) => Ok(Some((certificates(cert_name, cert)?, private_key(key_name, key)?))),
+        (Some(_), None) => Err(TlsError::HalfAPair { missing: key_name, present: cert_name }),
+        (None, Some(_)) => Err(TlsError::HalfAPair { missing: cert_name, present: key_name }),
     }
 }
 
 /// A pair that the library refuses.
-pub(super) fn unusable(
-    cert_key: &'static str,
-    key_key: &'static str,
-    source: rustls::Error,
-) -> TlsError {
+pub(super) fn unusable(cert_key: &'static str, key_key: &'static str, source: rustls::Error) -> TlsError {
     let hint = match source.to_string().contains("UnsupportedCertVersion") {
         true => "it is of X.509 version 1; openssl x509 -req makes version 3 with -extfile",
         false => "is this the key of that certificate?",
     };
-    TlsError::Unusable {
-        cert_key,
-        key_key,
-        source,
-        hint,
-    }
+    TlsError::Unusable { cert_key, key_key, source, hint }
 }
 
 /// Every certificate in a file; at least one.
-pub(super) fn certificates(
-    key: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let pem = std::fs::read(path).map_err(|source| TlsError::unreadable(key, path, source))?;
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&pem).collect();
     match found {
@@ -65,10 +44,7 @@ pub(super) fn certificates(
 }
 
 /// The CAs in a file.
-pub(super) fn roots(
-    key: &'static str,
-    path: &Path,
-) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+pub(super) fn roots(key: &'static str, path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let certificates = certificates(key, path)?;
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(certificates.iter().cloned());
@@ -93,10 +69,5 @@ fn key_hint(pem: &[u8]) -> &'static str {
 
 fn wrong(key: &'static str, path: &Path, wanted: &'static str, hint: &'static str) -> TlsError {
     let path = path.to_owned();
-    TlsError::WrongContent {
-        key,
-        path,
-        wanted,
-        hint,
-    }
+    TlsError::WrongContent { key, path, wanted, hint }
 }

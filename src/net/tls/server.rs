@@ -42,10 +42,7 @@ impl ServerTls {
         if settings.tls == ListenTls::Off {
             return Ok(None);
         }
-        let given = files::identity(
-            (CERT, settings.tls_cert.as_deref()),
-            (KEY, settings.tls_key.as_deref()),
-        )?;
+        let given = files::identity((CERT, settings.tls_cert.as_deref()), (KEY, settings.tls_key.as_deref()))?;
         let own_certificate = given.is_none();
         let (chain, key) = match given {
             Some(identity) => identity,
@@ -53,11 +50,7 @@ impl ServerTls {
         };
         let fingerprint = fingerprint_of(&chain[0]);
         let config = config(settings, chain, key)?;
-        Ok(Some(ServerTls {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            fingerprint,
-            own_certificate,
-        }))
+        Ok(Some(ServerTls { acceptor: TlsAcceptor::from(Arc::new(config)), fingerprint, own_certificate }))
     }
 
     /// SHA-256 of the certificate that clients see.
@@ -78,17 +71,13 @@ impl ServerTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let handshake = self.acceptor.accept(stream);
-        handshake
-            .await
-            .map_err(|error| TlsError::from_handshake(Side::Client, error))
+        handshake.await.map_err(|error| TlsError::from_handshake(Side::Client, error))
     }
 }
 
 impl std::fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerTls")
-            .field("own_certificate", &self.own_certificate)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerTls").field("own_certificate", &self.own_certificate).finish_non_exhaustive()
     }
 }
 
@@ -116,14 +105,9 @@ fn client_verifier(settings: &ListenSettings) -> Result<Arc<dyn ClientCertVerifi
 }
 
 fn own_identity(now: SystemTime) -> Result<Identity, TlsError> {
-    let failed = |error: rcgen::Error| TlsError::Generate {
-        reason: error.to_string(),
-    };
+    let failed = |error: rcgen::Error| TlsError::Generate { reason: error.to_string() };
     let key = rcgen::KeyPair::generate().map_err(failed)?;
-    let certificate = own_params(now)
-        .map_err(failed)?
-        .self_signed(&key)
-        .map_err(failed)?;
+    let certificate = own_params(now).map_err(failed)?.self_signed(&key).map_err(failed)?;
     let der = PrivatePkcs8KeyDer::from(key.serialize_der());
     Ok((vec![certificate.der().clone()], der.into()))
 }
@@ -136,11 +120,7 @@ fn own_params(now: SystemTime) -> Result<rcgen::CertificateParams, rcgen::Error>
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(
         rcgen::DnType::CommonName,
-        concat!(
-            "tidegate_",
-            env!("CARGO_PKG_VERSION"),
-            "_Auto_Generated_Server_Certificate"
-        ),
+        concat!("tidegate_", env!("CARGO_PKG_VERSION"), "_Auto_Generated_Server_Certificate"),
     );
     params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];

@@ -11,9 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
-use crate::net::settings::{
-    Address, BackendSettings, BackendTls, ListenSettings, ListenTls, SendProxyProtocol,
-};
+use crate::net::settings::{Address, BackendSettings, BackendTls, ListenSettings, ListenTls, SendProxyProtocol};
 
 #[tokio::test]
 async fn own_certificate_and_both_unverified_modes() {
@@ -29,16 +27,9 @@ async fn own_certificate_and_both_unverified_modes() {
 
 #[test]
 fn off_is_none() {
-    let off = ListenSettings {
-        tls: ListenTls::Off,
-        ..listen()
-    };
+    let off = ListenSettings { tls: ListenTls::Off, ..listen() };
     assert!(ServerTls::new(&off).expect("off").is_none());
-    assert!(
-        BackendTlsConfig::new(&backend(BackendTls::Off))
-            .expect("off")
-            .is_none()
-    );
+    assert!(BackendTlsConfig::new(&backend(BackendTls::Off)).expect("off").is_none());
     assert!(!client(&backend(BackendTls::Preferred)).is_required());
     assert!(client(&backend(BackendTls::Required)).is_required());
 }
@@ -53,19 +44,12 @@ async fn chain_and_name() {
     echo(&server, &client(&settings)).await.expect("right name");
 
     settings.address = Address::Tcp("other.example.org:3306".to_owned());
-    let error = echo(&server, &client(&settings))
-        .await
-        .expect_err("wrong name");
-    assert!(
-        error.to_string().contains("does not name the host"),
-        "{error}"
-    );
+    let error = echo(&server, &client(&settings)).await.expect_err("wrong name");
+    assert!(error.to_string().contains("does not name the host"), "{error}");
     assert_eq!(error.at_fault(), Some(Side::Backend));
 
     settings.tls = BackendTls::VerifyCa;
-    echo(&server, &client(&settings))
-        .await
-        .expect("name not asked for");
+    echo(&server, &client(&settings)).await.expect("name not asked for");
 }
 
 #[tokio::test]
@@ -73,9 +57,7 @@ async fn unknown_ca_is_refused_where_asked() {
     let (files, others) = (Files::new(), Files::new());
     let server = server(&files.listen());
     for mode in [BackendTls::VerifyCa, BackendTls::VerifyIdentity] {
-        let error = echo(&server, &client(&others.backend(mode)))
-            .await
-            .expect_err("foreign CA");
+        let error = echo(&server, &client(&others.backend(mode))).await.expect_err("foreign CA");
         assert!(error.to_string().contains("none of the CAs"), "{error}");
     }
     let careless = client(&others.backend(BackendTls::Required));
@@ -91,9 +73,7 @@ async fn a_servers_own_certificate_can_be_pinned() {
     settings.tls_ca = listen.tls_cert;
     echo(&server, &client(&settings)).await.expect("pinned");
     settings.address = Address::Tcp("other.example.org:3306".to_owned());
-    echo(&server, &client(&settings))
-        .await
-        .expect_err("pinned, but another name");
+    echo(&server, &client(&settings)).await.expect_err("pinned, but another name");
 }
 
 #[tokio::test]
@@ -106,17 +86,11 @@ async fn client_certificates() {
     let without = files.backend(BackendTls::VerifyCa);
     let (on_server, _) = handshake(&server, &client(&without)).await;
     let error = on_server.expect_err("no client certificate");
-    assert!(
-        error.to_string().contains("listen.tls_client_ca"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("listen.tls_client_ca"), "{error}");
     assert_eq!(error.at_fault(), Some(Side::Client));
 
-    let with = BackendSettings {
-        tls_cert: Some(files.path("leaf.pem")),
-        tls_key: Some(files.path("leaf.key")),
-        ..without
-    };
+    let with =
+        BackendSettings { tls_cert: Some(files.path("leaf.pem")), tls_key: Some(files.path("leaf.key")), ..without };
     echo(&server, &client(&with)).await.expect("with one");
 }
 
@@ -131,24 +105,13 @@ async fn version_1_certificates_encrypt_but_never_verify() {
             let (on_server, on_client) = tokio::join!(acceptor.accept(far), client.connect(near));
             on_client.map(|_| on_server.expect("both or none"))
         };
-        with(&backend(BackendTls::Required))
-            .await
-            .expect("encrypts");
-        let verify = BackendSettings {
-            tls_ca: Some(files.path("ca.pem")),
-            ..backend(BackendTls::VerifyCa)
-        };
+        with(&backend(BackendTls::Required)).await.expect("encrypts");
+        let verify = BackendSettings { tls_ca: Some(files.path("ca.pem")), ..backend(BackendTls::VerifyCa) };
         let error = with(&verify).await.map(drop).expect_err("version 1");
-        assert!(
-            matches!(error, TlsError::ServerCertificate { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, TlsError::ServerCertificate { .. }), "{error:?}");
     }
-    let listen = ListenSettings {
-        tls_cert: Some(testdata("x509v1.pem")),
-        tls_key: Some(testdata("x509v1.key")),
-        ..listen()
-    };
+    let listen =
+        ListenSettings { tls_cert: Some(testdata("x509v1.pem")), tls_key: Some(testdata("x509v1.key")), ..listen() };
     let error = ServerTls::new(&listen).expect_err("version 1");
     assert!(error.to_string().contains("version 1"), "{error}");
 }
@@ -166,16 +129,10 @@ async fn a_foreign_key_is_noticed_without_verification() {
 }
 
 /// A server whose certificate is not checked by the library that shows it.
-fn version_1_server(
-    versions: &[&'static rustls::SupportedProtocolVersion],
-    key: &str,
-) -> tokio_rustls::TlsAcceptor {
+fn version_1_server(versions: &[&'static rustls::SupportedProtocolVersion], key: &str) -> tokio_rustls::TlsAcceptor {
     let chain = files::certificates("cert", &testdata("x509v1.pem")).expect("certificate");
     let key = PrivateKeyDer::from_pem_file(testdata(key)).expect("key");
-    let key = provider()
-        .key_provider
-        .load_private_key(key)
-        .expect("usable");
+    let key = provider().key_provider.load_private_key(key).expect("usable");
     let certified = rustls::sign::CertifiedKey::new(chain, key);
     let config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
@@ -201,26 +158,9 @@ async fn a_server_of_tls_1_1_is_named_as_such() {
 #[tokio::test]
 async fn other_answers_are_told_apart() {
     let error = answered_with(b"").await;
-    assert!(
-        matches!(
-            error,
-            TlsError::Closed {
-                side: Side::Backend
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, TlsError::Closed { side: Side::Backend }), "{error:?}");
     let error = answered_with(b"\x17\x00\x00\x01\xff\x15\x04Too many connections").await;
-    assert!(
-        matches!(
-            error,
-            TlsError::Protocol {
-                side: Side::Backend,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, TlsError::Protocol { side: Side::Backend, .. }), "{error:?}");
     let error = answered_with(&[0x15, 3, 3, 0, 2, 2, 116]).await;
     assert!(error.to_string().contains("backend.tls_cert"), "{error}");
 }
@@ -242,25 +182,13 @@ fn configuration_errors_name_the_key() {
     let of = |listen: ListenSettings| ServerTls::new(&listen).expect_err("refused").to_string();
     let given = files.listen();
 
-    let missing = ListenSettings {
-        tls_key: None,
-        ..given.clone()
-    };
+    let missing = ListenSettings { tls_key: None, ..given.clone() };
     assert!(of(missing).starts_with("listen.tls_key: needed"));
-    let absent = ListenSettings {
-        tls_cert: Some("/nonexistent.pem".into()),
-        ..given.clone()
-    };
+    let absent = ListenSettings { tls_cert: Some("/nonexistent.pem".into()), ..given.clone() };
     assert!(of(absent).contains("listen.tls_cert: cannot read /nonexistent.pem"));
-    let swapped = ListenSettings {
-        tls_cert: given.tls_key.clone(),
-        ..given.clone()
-    };
+    let swapped = ListenSettings { tls_cert: given.tls_key.clone(), ..given.clone() };
     assert!(of(swapped).contains("no certificate"));
-    let foreign = ListenSettings {
-        tls_key: Files::new().listen().tls_key,
-        ..given.clone()
-    };
+    let foreign = ListenSettings { tls_key: Files::new().listen().tls_key, ..given.clone() };
     assert!(of(foreign).contains("listen.tls_key"));
 
     let no_ca = BackendTlsConfig::new(&backend(BackendTls::VerifyCa)).expect_err("no CA");
@@ -274,11 +202,7 @@ fn encrypted_keys_are_named_as_such() {
     let path = folder.path().join("key.pem");
     let pem = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     std::fs::write(&path, pem).expect("written");
-    let listen = ListenSettings {
-        tls_cert: Some(testdata("x509v1.pem")),
-        tls_key: Some(path),
-        ..listen()
-    };
+    let listen = ListenSettings { tls_cert: Some(testdata("x509v1.pem")), tls_key: Some(path), ..listen() };
     let error = ServerTls::new(&listen).expect_err("encrypted");
     assert!(error.to_string().contains("openssl pkey"), "{error}");
 }
@@ -300,11 +224,7 @@ async fn answered_with(answer: &[u8]) -> TlsError {
     far.write_all(answer).await.expect("room");
     far.shutdown().await.expect("shut down");
     let backend = client(&backend(BackendTls::Preferred));
-    backend
-        .connect(near)
-        .await
-        .map(drop)
-        .expect_err("no handshake")
+    backend.connect(near).await.map(drop).expect_err("no handshake")
 }
 
 /// One handshake and a message each way; gives the certificate that the client saw, or the client's error.
@@ -328,15 +248,10 @@ async fn echo(server: &ServerTls, backend: &BackendTlsConfig) -> Result<Vec<u8>,
         on_client.read_exact(&mut answer).await.expect("answer");
         assert_eq!((heard, answer), (message.clone(), b"heard".to_vec()));
     };
-    tokio::time::timeout(Duration::from_secs(10), both)
-        .await
-        .expect("no hang");
+    tokio::time::timeout(Duration::from_secs(10), both).await.expect("no hang");
     let (_, session) = on_client.get_ref();
     let certificates = session.peer_certificates().unwrap_or_default();
-    Ok(certificates
-        .first()
-        .map(|leaf| leaf.to_vec())
-        .unwrap_or_default())
+    Ok(certificates.first().map(|leaf| leaf.to_vec()).unwrap_or_default())
 }
 
 type Pipe = tokio::io::DuplexStream;
@@ -344,10 +259,8 @@ type Pipe = tokio::io::DuplexStream;
 async fn handshake(
     server: &ServerTls,
     backend: &BackendTlsConfig,
-) -> (
-    Result<tokio_rustls::server::TlsStream<Pipe>, TlsError>,
-    Result<tokio_rustls::client::TlsStream<Pipe>, TlsError>,
-) {
+) -> (Result<tokio_rustls::server::TlsStream<Pipe>, TlsError>, Result<tokio_rustls::client::TlsStream<Pipe>, TlsError>)
+{
     let (near, far) = duplex(4096);
     tokio::join!(server.accept(far), backend.connect(near))
 }
@@ -357,9 +270,7 @@ fn server(settings: &ListenSettings) -> ServerTls {
 }
 
 fn client(settings: &BackendSettings) -> BackendTlsConfig {
-    BackendTlsConfig::new(settings)
-        .expect("settings")
-        .expect("on")
+    BackendTlsConfig::new(settings).expect("settings").expect("on")
 }
 
 fn listen() -> ListenSettings {
@@ -392,9 +303,7 @@ fn backend(tls: BackendTls) -> BackendSettings {
 }
 
 fn testdata(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/net/tls/testdata")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/net/tls/testdata").join(name)
 }
 
 /// A CA and a certificate that it signed, in a folder of their own.
@@ -430,17 +339,10 @@ impl Files {
     }
 
     fn listen(&self) -> ListenSettings {
-        ListenSettings {
-            tls_cert: Some(self.path("leaf.pem")),
-            tls_key: Some(self.path("leaf.key")),
-            ..listen()
-        }
+        ListenSettings { tls_cert: Some(self.path("leaf.pem")), tls_key: Some(self.path("leaf.key")), ..listen() }
     }
 
     fn backend(&self, mode: BackendTls) -> BackendSettings {
-        BackendSettings {
-            tls_ca: Some(self.path("ca.pem")),
-            ..backend(mode)
-        }
+        BackendSettings { tls_ca: Some(self.path("ca.pem")), ..backend(mode) }
     }
 }

@@ -70,9 +70,7 @@ impl ServerCertVerifier for Encrypted {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -97,18 +95,10 @@ impl Verified {
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|error| TlsError::Setup(format!("backend.tls_ca: {error}")))?;
-        Ok(Verified {
-            chain,
-            pinned,
-            check_name,
-        })
+        Ok(Verified { chain, pinned, check_name })
     }
 
-    fn verify_pinned(
-        &self,
-        cert: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-    ) -> Result<ServerCertVerified, Error> {
+    fn verify_pinned(&self, cert: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<ServerCertVerified, Error> {
         if self.check_name {
             verify_server_name(&ParsedCertificate::try_from(cert)?, name)?;
         }
@@ -129,10 +119,7 @@ impl ServerCertVerifier for Verified {
             return self.verify_pinned(cert, name);
         }
         // The chain is verified before the name, so a wrong name is the last thing that can be wrong.
-        match self
-            .chain
-            .verify_server_cert(cert, intermediates, name, ocsp, now)
-        {
+        match self.chain.verify_server_cert(cert, intermediates, name, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.check_name => Ok(ServerCertVerified::assertion()),

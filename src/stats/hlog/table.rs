@@ -106,10 +106,8 @@ fn outcome(outcome: Outcome) -> String {
 
 /// The text without control characters and runs of blanks, cut.
 fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|w| !w.is_empty())
-        .collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     let line = words.join(" ");
     match line.char_indices().nth(MAX_STATEMENT_CHARS) {
         Some((end, _)) => format!("{}..", &line[..end]),
@@ -124,21 +122,12 @@ mod tests {
     #[test]
     fn durations_are_short() {
         let shown = [0, 999, 1_000, 12_340, 812_400, 1_214_000, 40_200_000_000].map(short);
-        assert_eq!(
-            shown,
-            ["0", "<1us", "1.00us", "12.3us", "812us", "1.21ms", "40.2s"]
-        );
+        assert_eq!(shown, ["0", "<1us", "1.00us", "12.3us", "812us", "1.21ms", "40.2s"]);
     }
 
     #[test]
     fn a_statement_is_one_line() {
-        assert_eq!(
-            one_line("  SELECT\n\t1 \x1b[31m  FROM t"),
-            "SELECT 1 [31m FROM t"
-        );
-        assert_eq!(
-            one_line(&"ä".repeat(200)).chars().count(),
-            MAX_STATEMENT_CHARS + 2
-        );
+        assert_eq!(one_line("  SELECT\n\t1 \x1b[31m  FROM t"), "SELECT 1 [31m FROM t");
+        assert_eq!(one_line(&"ä".repeat(200)).chars().count(), MAX_STATEMENT_CHARS + 2);
     }
 }

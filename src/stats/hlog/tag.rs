@@ -67,9 +67,7 @@ pub fn decode(encoded: &str) -> String {
 
 fn escaped(text: &[u8]) -> Option<u8> {
     let hex = text.strip_prefix(b"%")?.get(..2)?;
-    let digits = std::str::from_utf8(hex)
-        .ok()
-        .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let digits = std::str::from_utf8(hex).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u8::from_str_radix(digits, 16).ok()
 }
 
@@ -81,10 +79,7 @@ mod tests {
     fn names_come_back_as_they_were() {
         for name in ["app", "a b,c;d=e%f\r\n", "größe", "", "100%", "%41"] {
             let encoded = encode(name);
-            assert!(
-                !encoded.contains([' ', ',', ';', '=', '\r', '\n']),
-                "{encoded}"
-            );
+            assert!(!encoded.contains([' ', ',', ';', '=', '\r', '\n']), "{encoded}");
             assert_eq!(decode(&encoded), name);
         }
         assert_eq!(decode("%4"), "%4");

@@ -60,11 +60,7 @@ impl Entry {
 
     /// About how much memory it takes, in bytes.
     pub fn size(&self) -> usize {
-        size_of::<Entry>()
-            + self.sql.len()
-            + self.schema.len()
-            + self.identity.user.len()
-            + self.identity.host.len()
+        size_of::<Entry>() + self.sql.len() + self.schema.len() + self.identity.user.len() + self.identity.host.len()
     }
 
     /// When the command began, since 1970.

@@ -72,9 +72,7 @@ impl Gate {
                 _ => (used < u64::from(rate)).then_some(window + 1),
             }
         };
-        self.window
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count)
-            .is_ok()
+        self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok()
     }
 }
 
@@ -109,41 +107,23 @@ mod tests {
         let total = Gate::new(&settings("x"));
         assert_eq!(judged(&total, 999, 999, 1), Verdict::Fast);
         assert_eq!(judged(&total, 1_000, 1, 1), Verdict::Write);
-        let server = Gate::new(&SlowLogSettings {
-            basis: SlowLogBasis::Server,
-            ..settings("x")
-        });
+        let server = Gate::new(&SlowLogSettings { basis: SlowLogBasis::Server, ..settings("x") });
         assert_eq!(judged(&server, 5_000, 999, 1), Verdict::Fast);
         assert_eq!(judged(&server, 5_000, 1_000, 1), Verdict::Write);
     }
 
     #[test]
     fn the_sample_is_a_share() {
-        let gate = Gate::new(&SlowLogSettings {
-            sample: 0.1,
-            ..settings("x")
-        });
-        let written = (0..10_000)
-            .filter(|_| judged(&gate, 2_000, 0, 1) == Verdict::Write)
-            .count();
+        let gate = Gate::new(&SlowLogSettings { sample: 0.1, ..settings("x") });
+        let written = (0..10_000).filter(|_| judged(&gate, 2_000, 0, 1) == Verdict::Write).count();
         assert!((900..1_100).contains(&written), "{written}");
     }
 
     #[test]
     fn each_second_has_its_rate() {
-        let gate = Gate::new(&SlowLogSettings {
-            rate: Some(3),
-            ..settings("x")
-        });
-        let verdicts = |second| {
-            (0..5)
-                .filter(|_| judged(&gate, 2_000, 0, second) == Verdict::Write)
-                .count()
-        };
-        assert_eq!(
-            (verdicts(10), verdicts(11), verdicts(10), verdicts(12)),
-            (3, 3, 0, 3)
-        );
+        let gate = Gate::new(&SlowLogSettings { rate: Some(3), ..settings("x") });
+        let verdicts = |second| (0..5).filter(|_| judged(&gate, 2_000, 0, second) == Verdict::Write).count();
+        assert_eq!((verdicts(10), verdicts(11), verdicts(10), verdicts(12)), (3, 3, 0, 3));
         assert_eq!(judged(&gate, 2_000, 0, 12), Verdict::OverRate);
     }
 }

@@ -27,20 +27,11 @@ use crate::stats::utc::Utc;
 /// Appends one record; `text` is the statement as it is to be shown.
 pub(super) fn write(out: &mut Vec<u8>, entry: &Entry, text: &[u8]) {
     let statement = text.trim_ascii_end();
-    let statement = statement
-        .strip_suffix(b";")
-        .unwrap_or(statement)
-        .trim_ascii();
+    let statement = statement.strip_suffix(b";").unwrap_or(statement).trim_ascii();
     out.extend_from_slice(header(entry).as_bytes());
     if statement.is_empty() {
         // Without `use` and `SET timestamp`: a line `#` behind them would be taken for the next record.
-        out.extend_from_slice(
-            format!(
-                "# administrator command: {};\n",
-                commands::name(entry.command)
-            )
-            .as_bytes(),
-        );
+        out.extend_from_slice(format!("# administrator command: {};\n", commands::name(entry.command)).as_bytes());
         return;
     }
     out.extend_from_slice(context(entry).as_bytes());
@@ -54,17 +45,8 @@ pub(super) fn write(out: &mut Vec<u8>, entry: &Entry, text: &[u8]) {
 fn header(entry: &Entry) -> String {
     let mut lines = String::with_capacity(768);
     // Writing to a String cannot fail.
-    let _ = writeln!(
-        lines,
-        "# Time: {}",
-        Utc::from_unix(entry.ended_at).six_digits()
-    );
-    let _ = writeln!(
-        lines,
-        "# User@Host: {}  Id: {}",
-        account(entry),
-        entry.identity.client_id
-    );
+    let _ = writeln!(lines, "# Time: {}", Utc::from_unix(entry.ended_at).six_digits());
+    let _ = writeln!(lines, "# User@Host: {}  Id: {}", account(entry), entry.identity.client_id);
     let _ = writeln!(
         lines,
         "# Query_time: {}  Lock_time: 0.000000  Rows_sent: {}  Rows_examined: 0",
@@ -97,11 +79,7 @@ fn attributes(entry: &Entry) -> String {
         seconds(phases.transfer),
         seconds(phases.client),
     );
-    let pin_reason = if entry.pin_reason.is_empty() {
-        "none"
-    } else {
-        entry.pin_reason
-    };
+    let pin_reason = if entry.pin_reason.is_empty() { "none" } else { entry.pin_reason };
     let _ = write!(
         line,
         "  Tidegate_pin_reason: {pin_reason}  Tidegate_backend_id: {}  Tidegate_digest: 0x{:016x}",
@@ -117,21 +95,13 @@ fn context(entry: &Entry) -> String {
     let timestamp = format!("SET timestamp={};\n", entry.started_at().as_secs());
     match entry.schema.as_str() {
         "" => timestamp,
-        schema => format!(
-            "use {};\n{timestamp}",
-            schema.replace(|c: char| c == ';' || c.is_control(), "?")
-        ),
+        schema => format!("use {};\n{timestamp}", schema.replace(|c: char| c == ';' || c.is_control(), "?")),
     }
 }
 
 /// `app[app] @  [10.0.0.7]`, or `app[app] @ localhost []` for a Unix socket. No blank or bracket may be within the parts.
 fn account(entry: &Entry) -> String {
-    let plain = |text: &str| {
-        text.replace(
-            |c: char| c.is_whitespace() || c.is_control() || "[]@".contains(c),
-            "_",
-        )
-    };
+    let plain = |text: &str| text.replace(|c: char| c.is_whitespace() || c.is_control() || "[]@".contains(c), "_");
     let user = match entry.identity.user.as_str() {
         "" => "[anonymous]".to_owned(),
         user => format!("{0}[{0}]", plain(user)),
@@ -153,14 +123,10 @@ fn write_statement(out: &mut Vec<u8>, statement: &[u8]) {
 }
 
 fn looks_like_the_logs_own(line: &[u8], first: bool) -> bool {
-    let starts = |prefix: &[u8]| {
-        line.get(..prefix.len())
-            .is_some_and(|l| l.eq_ignore_ascii_case(prefix))
-    };
+    let starts = |prefix: &[u8]| line.get(..prefix.len()).is_some_and(|l| l.eq_ignore_ascii_case(prefix));
     let context = first && (starts(b"use ") || starts(b"set "));
     // The lines that a server writes into its log when it starts.
-    let banner =
-        starts(b"tcp port") || starts(b"time") || memchr::memmem::find(line, b"Version").is_some();
+    let banner = starts(b"tcp port") || starts(b"time") || memchr::memmem::find(line, b"Version").is_some();
     line.first() == Some(&b'#') || context || banner
 }
 

@@ -42,8 +42,7 @@ impl Ring {
     pub fn push(&self, entry: Entry) -> bool {
         let size = entry.size();
         let mut state = self.lock();
-        if state.closed || state.work.entries.len() >= MAX_ENTRIES || state.bytes + size > MAX_BYTES
-        {
+        if state.closed || state.work.entries.len() >= MAX_ENTRIES || state.bytes + size > MAX_BYTES {
             return false;
         }
         state.bytes += size;
@@ -68,9 +67,7 @@ impl Ring {
 
     /// Waits until everything is written; `false` if that took longer than `timeout`.
     pub fn wait_written(&self, timeout: Duration) -> bool {
-        self.wait_for(timeout, |state| {
-            state.ended || (state.idle && state.work.is_empty())
-        })
+        self.wait_for(timeout, |state| state.ended || (state.idle && state.work.is_empty()))
     }
 
     /// Waits until the writer is gone; `false` if that took longer than `timeout`.
@@ -87,10 +84,7 @@ impl Ring {
             }
             state.idle = true;
             self.from_writer.notify_all();
-            state = self
-                .to_writer
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.to_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.idle = false;
         state.bytes = 0;
@@ -111,11 +105,7 @@ impl Ring {
             if left.is_zero() {
                 return false;
             }
-            state = self
-                .from_writer
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.from_writer.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

@@ -44,9 +44,7 @@ impl Writer {
             format: settings.format,
             redact: settings.redact,
             fingerprint,
-            max_batch: settings.max_size.map_or(MAX_BATCH_BYTES, |max| {
-                max.min(MAX_BATCH_BYTES as u64) as usize
-            }),
+            max_batch: settings.max_size.map_or(MAX_BATCH_BYTES, |max| max.min(MAX_BATCH_BYTES as u64) as usize),
             batch: Vec::new(),
             batch_records: 0,
             failing: false,

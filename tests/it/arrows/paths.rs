@@ -163,25 +163,14 @@ fn use_trees_are_written_out() {
     let source = "use crate::{a, b::{self, c as d, e::*}, f};\npub use g::h;\nuse tokio;";
     assert_eq!(
         paths(source),
-        [
-            "crate::a",
-            "crate::b::self",
-            "crate::b::c",
-            "crate::b::e",
-            "crate::f",
-            "g::h",
-            "tokio"
-        ]
+        ["crate::a", "crate::b::self", "crate::b::c", "crate::b::e", "crate::f", "g::h", "tokio"]
     );
 }
 
 #[test]
 fn paths_in_code_are_found() {
     let source = "fn f<'a>(x: &'a a::B<c::D>) { let y = Instant::now(); e::<f::G>(y); h!{ i::j } }";
-    assert_eq!(
-        paths(source),
-        ["a::B", "c::D", "Instant::now", "e", "f::G", "i::j"]
-    );
+    assert_eq!(paths(source), ["a::B", "c::D", "Instant::now", "e", "f::G", "i::j"]);
 }
 
 #[test]

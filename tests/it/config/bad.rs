@@ -25,16 +25,12 @@ fn all_errors_come_at_once_in_the_files_order() {
 fn broken_toml() {
     refused(
         "[pool]\nsize = 5\nmax_overflow 5\n",
-        &[
-            "3: not valid TOML: key with no value, expected `=`; correct this line, then check again: the rest was not \
-             looked at",
-        ],
+        &["3: not valid TOML: key with no value, expected `=`; correct this line, then check again: the rest was not \
+             looked at"],
     );
     refused(
         "[pool]\nsize = 5\nsize = 6\n",
-        &[
-            "3: not valid TOML: duplicate key; correct this line, then check again: the rest was not looked at",
-        ],
+        &["3: not valid TOML: duplicate key; correct this line, then check again: the rest was not looked at"],
     );
 }
 
@@ -238,10 +234,7 @@ fn admin_that_others_can_reach() {
 #[test]
 fn the_mode_that_is_not_there_yet() {
     let config = "[pool]\nmode = \"transaction\"\n";
-    refused(
-        config,
-        &["2: pool.mode: \"transaction\" is not there yet; use \"session\""],
-    );
+    refused(config, &["2: pool.mode: \"transaction\" is not there yet; use \"session\""]);
     let serve = Site::new(config).run(&["serve"]);
     assert_eq!(serve.status.code(), Some(2));
 }

@@ -8,11 +8,8 @@ use super::Site;
 fn a_named_file_is_read_on_either_side_of_the_command() {
     let site = Site::new("[pool]\nsize = 0\n");
     site.file("other.toml", "");
-    for arguments in [
-        ["check", "-c", "other.toml"],
-        ["-c", "other.toml", "check"],
-        ["check", "--config", "other.toml"],
-    ] {
+    for arguments in [["check", "-c", "other.toml"], ["-c", "other.toml", "check"], ["check", "--config", "other.toml"]]
+    {
         assert_eq!(site.run(&arguments).status.code(), Some(0), "{arguments:?}");
     }
     assert_eq!(site.run(&["check"]).status.code(), Some(2));
@@ -35,8 +32,7 @@ fn without_a_file_the_usual_places_are_named() {
     let installed = Path::new("/etc/tidegate/proxy.toml").exists();
     let output = Site::empty().run(&["check"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let begins =
-        "no config file: neither ./proxy.toml nor /etc/tidegate/proxy.toml exists.\nMake one: ";
+    let begins = "no config file: neither ./proxy.toml nor /etc/tidegate/proxy.toml exists.\nMake one: ";
     assert_eq!(stderr.starts_with(begins), !installed, "{stderr}");
     assert!(installed || output.status.code() == Some(2));
 }
@@ -45,10 +41,7 @@ fn without_a_file_the_usual_places_are_named() {
 fn the_version_and_the_commands_are_told() {
     let site = Site::empty();
     let version = site.run(&["--version"]);
-    assert_eq!(
-        String::from_utf8_lossy(&version.stdout),
-        format!("tidegate {}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(String::from_utf8_lossy(&version.stdout), format!("tidegate {}\n", env!("CARGO_PKG_VERSION")));
     let help = site.run(&["--help"]);
     let help = String::from_utf8_lossy(&help.stdout);
     for word in ["serve", "check", "--config"] {

@@ -12,10 +12,7 @@ use tidegate::stats::settings::{SlowLogBasis, SlowLogFormat};
 use super::Site;
 
 fn loaded(text: &str) -> Loaded {
-    let surroundings = Surroundings {
-        env: &|name| (name == "APP_PASSWORD").then(|| "from env".to_owned()),
-        cores: 3,
-    };
+    let surroundings = Surroundings { env: &|name| (name == "APP_PASSWORD").then(|| "from env".to_owned()), cores: 3 };
     resolve(text, surroundings).expect("in order")
 }
 
@@ -29,10 +26,7 @@ fn an_empty_file_is_in_order() {
     let proxy = &config.proxy;
     assert_eq!(proxy.listen.addresses.len(), 1);
     assert_eq!(proxy.listen.addresses[0].to_string(), "127.0.0.1:6033");
-    assert_eq!(
-        (proxy.listen.max_clients, proxy.listen.workers),
-        (10_000, 3)
-    );
+    assert_eq!((proxy.listen.max_clients, proxy.listen.workers), (10_000, 3));
     assert_eq!(proxy.listen.tls, ListenTls::Allowed);
     assert_eq!(proxy.listen.login_timeout, Duration::from_secs(10));
     assert_eq!(proxy.backend.connect_timeout, Duration::from_secs(15));
@@ -42,10 +36,7 @@ fn an_empty_file_is_in_order() {
     assert_eq!(proxy.pool.max_lifetime, Duration::from_secs(1800));
     assert_eq!(proxy.auth.recheck, Duration::from_secs(10));
     assert!(!proxy.auth.allow_local_accounts);
-    assert_eq!(
-        (&proxy.slow_log.path, &proxy.histogram.path),
-        (&None, &None)
-    );
+    assert_eq!((&proxy.slow_log.path, &proxy.histogram.path), (&None, &None));
     assert_eq!(config.admin.http, Some(([127, 0, 0, 1], 6080).into()));
     assert_eq!(config.admin.sql, Some(([127, 0, 0, 1], 6032).into()));
 }
@@ -61,10 +52,7 @@ fn every_word_has_its_meaning() {
          admin = { http = \"off\", sql = \"localhost:6032\" }\n",
     );
     let proxy = &config.proxy;
-    assert_eq!(
-        proxy.listen.addresses[0],
-        Address::Unix("/run/t.sock".into())
-    );
+    assert_eq!(proxy.listen.addresses[0], Address::Unix("/run/t.sock".into()));
     assert_eq!(proxy.listen.addresses[1], Address::Tcp("[::1]:7".into()));
     assert_eq!(proxy.listen.tls, ListenTls::Required);
     assert_eq!(proxy.listen.idle_timeout, Some(Duration::from_secs(5400)));
@@ -73,10 +61,7 @@ fn every_word_has_its_meaning() {
     assert_eq!(proxy.backend.send_proxy_protocol, SendProxyProtocol::V2);
     assert_eq!(proxy.backend.read_timeout, Some(Duration::from_millis(500)));
     assert_eq!(proxy.mode, Mode::Observe);
-    assert_eq!(
-        proxy.pool.idle_timeout,
-        IdleTimeout::After(Duration::from_secs(280))
-    );
+    assert_eq!(proxy.pool.idle_timeout, IdleTimeout::After(Duration::from_secs(280)));
     assert_eq!(proxy.pool.ping_after, PingAfter::Off);
     assert_eq!(proxy.pool.reset_on_return, ResetOnReturn::Rollback);
     assert_eq!(proxy.limits.query_timeout, Some(Duration::from_secs(60)));
@@ -84,10 +69,7 @@ fn every_word_has_its_meaning() {
     assert_eq!(proxy.slow_log.path, None);
     assert_eq!(proxy.slow_log.format, SlowLogFormat::Json);
     assert_eq!(proxy.slow_log.basis, SlowLogBasis::Server);
-    assert_eq!(
-        (proxy.slow_log.rate, proxy.slow_log.max_size),
-        (Some(9), None)
-    );
+    assert_eq!((proxy.slow_log.rate, proxy.slow_log.max_size), (Some(9), None));
     assert_eq!(config.admin.http, None);
     assert_eq!(config.admin.sql, Some(([127, 0, 0, 1], 6032).into()));
 }
@@ -103,11 +85,7 @@ fn passwords_come_from_all_three_places() {
         file.display()
     );
     let auth = config(&text).proxy.auth;
-    let users: Vec<_> = auth
-        .users
-        .iter()
-        .map(|user| (user.name.as_str(), user.password.expose_secret()))
-        .collect();
+    let users: Vec<_> = auth.users.iter().map(|user| (user.name.as_str(), user.password.expose_secret())).collect();
     assert_eq!(users, [("a", ""), ("b", "from file"), ("c", "from env")]);
     assert_eq!(auth.users[2].pool_size, Some(7));
     let service = auth.service.expect("a service account");
@@ -121,10 +99,7 @@ fn debug_shows_no_secret() {
          [admin]\nuser = \"u\"\npassword = \"hunter2\"\ntoken = \"hunter2\"\n",
     );
     let debug = format!("{loaded:?} {loaded:#?}");
-    assert!(
-        debug.contains("app") && debug.contains("REDACTED"),
-        "{debug}"
-    );
+    assert!(debug.contains("app") && debug.contains("REDACTED"), "{debug}");
     assert!(!debug.contains("hunter2"), "{debug}");
 }
 
@@ -159,9 +134,7 @@ fn clients_from_elsewhere_before_a_local_server_are_warned_about() {
 
 #[test]
 fn an_admin_that_asks_for_a_login_may_be_reached() {
-    let site = Site::new(
-        "[admin]\nhttp = \"0.0.0.0:6080\"\nsql = \"0.0.0.0:6032\"\nuser = \"u\"\npassword = \"p\"\n",
-    );
+    let site = Site::new("[admin]\nhttp = \"0.0.0.0:6080\"\nsql = \"0.0.0.0:6032\"\nuser = \"u\"\npassword = \"p\"\n");
     assert_eq!(site.accepted(), "");
 }
 

@@ -9,10 +9,7 @@ use tidegate::proxy::settings::Mode;
 
 const SAMPLE: &str = include_str!("../../../proxy.toml");
 
-const SURROUNDINGS: Surroundings<'static> = Surroundings {
-    env: &|_| None,
-    cores: 2,
-};
+const SURROUNDINGS: Surroundings<'static> = Surroundings { env: &|_| None, cores: 2 };
 
 /// The key that a line shows, whether it is commented out or not, with the line free of its comment sign.
 fn key_of(line: &str) -> Option<(&str, &str)> {
@@ -71,10 +68,7 @@ fn it_stands_between_6033_and_3306_and_names_nobody() {
     let loaded = resolve(SAMPLE, SURROUNDINGS).expect("in order");
     let proxy = loaded.config.proxy;
     assert_eq!(loaded.warnings, []);
-    assert_eq!(
-        proxy.listen.addresses,
-        [Address::Tcp("127.0.0.1:6033".into())]
-    );
+    assert_eq!(proxy.listen.addresses, [Address::Tcp("127.0.0.1:6033".into())]);
     assert_eq!(proxy.backend.address, Address::Tcp("127.0.0.1:3306".into()));
     assert_eq!(proxy.mode, Mode::Session);
     assert_eq!((proxy.listen.workers, proxy.auth.users.len()), (2, 0));
@@ -87,10 +81,7 @@ fn its_values_are_the_defaults_but_for_the_two_files() {
     let sample: Vec<_> = SAMPLE.lines().filter(|line| off(line)).collect();
     let sample = resolve(&sample.join("\n"), SURROUNDINGS).expect("in order");
     let empty = resolve("", SURROUNDINGS).expect("in order");
-    assert_eq!(
-        format!("{:#?}", sample.config),
-        format!("{:#?}", empty.config)
-    );
+    assert_eq!(format!("{:#?}", sample.config), format!("{:#?}", empty.config));
 }
 
 #[test]
@@ -136,32 +127,15 @@ fn all_of_it_uncommented_still_parses() {
     for name in ["app", "service", "admin"] {
         site.file(&format!("{name}.password"), "pw\n");
     }
-    let set = Surroundings {
-        env: &|_| Some("pw".to_owned()),
-        cores: 2,
-    };
+    let set = Surroundings { env: &|_| Some("pw".to_owned()), cores: 2 };
     let text = text.replace("tls = \"allowed\"", "tls = \"required\"");
     // The three places for one password exclude each other: that, and nothing else, is wrong.
     let (errors, warnings) = resolve(&text, set).expect_err("three passwords each");
     let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
-    assert_eq!(
-        paths,
-        [
-            "user[1].password_env",
-            "auth.service_password_env",
-            "admin.password_env"
-        ]
-    );
-    assert!(
-        errors
-            .iter()
-            .all(|e| e.fault.what == "more than one secret is given")
-    );
+    assert_eq!(paths, ["user[1].password_env", "auth.service_password_env", "admin.password_env"]);
+    assert!(errors.iter().all(|e| e.fault.what == "more than one secret is given"));
     assert_eq!(warnings, []);
-    let single: Vec<_> = text
-        .lines()
-        .filter(|line| !line.contains("_file = ") && !line.contains("_env = "))
-        .collect();
+    let single: Vec<_> = text.lines().filter(|line| !line.contains("_file = ") && !line.contains("_env = ")).collect();
     let loaded = resolve(&single.join("\n"), set).expect("in order");
     assert_eq!(loaded.config.proxy.auth.users[0].name, "app");
 }

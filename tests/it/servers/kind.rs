@@ -21,12 +21,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 4] = [
-        Kind::MariaDb1011,
-        Kind::MariaDb11,
-        Kind::Mysql9,
-        Kind::Mysql56,
-    ];
+    pub const ALL: [Kind; 4] = [Kind::MariaDb1011, Kind::MariaDb11, Kind::Mysql9, Kind::Mysql56];
 
     /// Its name in `tests/servers`.
     pub fn name(self) -> &'static str {
@@ -75,18 +70,14 @@ impl Kind {
     pub fn program(self, name: &str) -> PathBuf {
         match self {
             Kind::MariaDb1011 => Path::new("/usr/bin").join(name),
-            Kind::MariaDb11 | Kind::Mysql9 | Kind::Mysql56 => {
-                cache().join(self.name()).join("bin").join(name)
-            }
+            Kind::MariaDb11 | Kind::Mysql9 | Kind::Mysql56 => cache().join(self.name()).join("bin").join(name),
         }
     }
 
     fn is_installed(self) -> bool {
         match self {
             Kind::MariaDb1011 => Path::new("/usr/sbin/mariadbd").exists(),
-            Kind::MariaDb11 | Kind::Mysql9 | Kind::Mysql56 => {
-                cache().join(self.name()).join("ready").exists()
-            }
+            Kind::MariaDb11 | Kind::Mysql9 | Kind::Mysql56 => cache().join(self.name()).join("ready").exists(),
         }
     }
 
@@ -104,11 +95,7 @@ impl fmt::Display for Kind {
 
 /// Where `tests/servers` keeps what it downloads.
 pub fn cache() -> PathBuf {
-    let given = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let given = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let own = || given("XDG_CACHE_HOME").or_else(|| given("HOME").map(|home| home.join(".cache")));
     given("TIDEGATE_CACHE")
         .or_else(|| own().map(|folder| folder.join("tidegate")))
@@ -123,6 +110,5 @@ fn note_skipped(kind: Kind, reason: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
     let summary = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
     let file = OpenOptions::new().create(true).append(true).open(summary);
-    file.and_then(|mut file| file.write_all(line.as_bytes()))
-        .expect("the list of skipped tests");
+    file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the list of skipped tests");
 }

@@ -62,8 +62,7 @@ impl Server {
     /// The one server of this kind that all tests of this binary share: they keep to accounts and schemas with names
     /// of their own, and change no global variable.
     pub fn shared(kind: Kind) -> &'static Server {
-        static MARIADB_1011: LazyLock<Server> =
-            shared_server(|| Server::start(Kind::MariaDb1011, &[]));
+        static MARIADB_1011: LazyLock<Server> = shared_server(|| Server::start(Kind::MariaDb1011, &[]));
         static MARIADB_11: LazyLock<Server> = shared_server(|| Server::start(Kind::MariaDb11, &[]));
         static MYSQL_9: LazyLock<Server> = shared_server(|| Server::start(Kind::Mysql9, &[]));
         static MYSQL_56: LazyLock<Server> = shared_server(|| Server::start(Kind::Mysql56, &[]));
@@ -118,8 +117,7 @@ impl Server {
 
     /// Runs statements as root and returns the rows, columns separated by tabs. Panics on an error.
     pub fn sql(&self, statements: &str) -> String {
-        self.try_sql(statements)
-            .unwrap_or_else(|error| panic!("{}: {statements}: {error}", self.kind))
+        self.try_sql(statements).unwrap_or_else(|error| panic!("{}: {statements}: {error}", self.kind))
     }
 
     /// The same; an error is the client's message.
@@ -163,12 +161,7 @@ impl Server {
         scratch::signal(process.id(), "TERM");
         let limit = Instant::now() + STOP_LIMIT;
         while process.try_wait().expect("the server's status").is_none() {
-            assert!(
-                Instant::now() < limit,
-                "{} does not stop: {}",
-                self.kind,
-                self.log()
-            );
+            assert!(Instant::now() < limit, "{} does not stop: {}", self.kind, self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -197,32 +190,18 @@ impl Server {
         scratch::signal(self.pid(), "CONT");
     }
 
-    fn start_in(
-        scratch: Scratch,
-        kind: Kind,
-        arguments: Vec<String>,
-        certificates: Option<Certificates>,
-    ) -> Server {
+    fn start_in(scratch: Scratch, kind: Kind, arguments: Vec<String>, certificates: Option<Certificates>) -> Server {
         kind.assert_installed();
         let port = free_port();
         let mut process = launch(&scratch, kind, port, &arguments);
         await_greeting(kind, &scratch, &mut process);
         let process = Mutex::new(process);
-        Server {
-            kind,
-            port,
-            arguments,
-            certificates,
-            process,
-            scratch,
-        }
+        Server { kind, port, arguments, certificates, process, scratch }
     }
 
     // A test that panicked meanwhile says nothing about the server.
     fn process(&self) -> MutexGuard<'_, Child> {
-        self.process
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.process.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -240,10 +219,7 @@ const fn shared_server(start: fn() -> Server) -> LazyLock<Server> {
 
 fn launch(scratch: &Scratch, kind: Kind, port: u16, arguments: &[String]) -> Child {
     let mut command = scratch.command("server", scratch::script("run"));
-    command
-        .arg(kind.name())
-        .arg(scratch.path())
-        .arg(port.to_string());
+    command.arg(kind.name()).arg(scratch.path()).arg(port.to_string());
     command.args(arguments).spawn().expect("tests/servers/run")
 }
 
@@ -254,11 +230,7 @@ fn await_greeting(kind: Kind, scratch: &Scratch, process: &mut Child) {
         let ended = process.try_wait().expect("the server's status");
         if ended.is_some() || Instant::now() > limit {
             let log = scratch::read(&scratch.path().join("error.log"));
-            panic!(
-                "{kind} does not start: {}{}",
-                scratch.output("server"),
-                tail(&log)
-            );
+            panic!("{kind} does not start: {}{}", scratch.output("server"), tail(&log));
         }
         sleep(Duration::from_millis(10));
     }

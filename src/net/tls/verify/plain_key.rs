@@ -80,9 +80,7 @@ fn length(input: &[u8]) -> Option<(usize, &[u8])> {
         0..=0x7f => Some((usize::from(first), rest)),
         0x81..=0x83 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 3))?;
-            let value = bytes
-                .iter()
-                .fold(0, |value, &byte| (value << 8) | usize::from(byte));
+            let value = bytes.iter().fold(0, |value, &byte| (value << 8) | usize::from(byte));
             Some((value, rest))
         }
         _ => None,
