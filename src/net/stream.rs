@@ -156,7 +156,12 @@ impl Stream {
         let n = space.filled().len();
         buffer.received(n);
         self.drained = read.is_pending();
-        read.map_ok(|()| n)
+        read.map(|read| match read {
+            Ok(()) => Ok(n),
+            // Many clients close TLS without its goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            Err(error) => Err(error),
+        })
     }
 
     /// Reads at least one byte into `buffer`; 0: the peer has closed. Cancel safe.

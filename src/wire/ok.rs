@@ -66,7 +66,10 @@ pub fn with_info(payload: &[u8], session_track: bool, info: &[u8]) -> Option<Vec
     let head = &payload[..payload.len() - fields.rest().len()];
     let mut out = head.to_vec();
     if !session_track {
-        out.extend_from_slice(info);
+        // Servers write the length here too, whatever the documentation says.
+        if !info.is_empty() {
+            crate::wire::frame::put_lenenc_bytes(&mut out, info);
+        }
         return Some(out);
     }
     if !fields.rest().is_empty() {
