@@ -1,1 +1,3 @@
 //! The commands beside `serve`.
+
+pub mod hist;
