@@ -284,6 +284,10 @@ mod tests {
             "{slower}"
         );
         assert!(slower.contains("+50"), "{slower}");
+        assert!(
+            !slower.contains("phase=queue"),
+            "nobody ever waited: {slower}"
+        );
         let faster = hist(&["diff", &d.b, &d.a]).unwrap();
         assert_eq!(verdicts(&faster, "p50"), "faster");
         let same = hist(&["diff", &d.a, &d.a]).unwrap();

@@ -1,7 +1,8 @@
 //! Histograms on disk: HdrHistogram's interval log (compressed V2), values in nanoseconds.
 //!
-//! The untagged line is the total; tags name the rest ([`tag`]). A file is written whole or by whole lines, one call to
-//! the system each, so that a reader never meets half a line.
+//! The untagged line is the total; tags name the rest ([`tag`]). A dump replaces its file as a whole; an interval is
+//! appended by one call to the system, and taken back if that fails. What a crash leaves of a line is ended by the next
+//! start, and a last line without its end is left out by [`read`].
 
 pub mod read;
 pub mod table;
@@ -100,23 +101,19 @@ impl IntervalLog {
         })
     }
 
-    /// Appends what came since the last call, and returns it. With nothing recorded one line (an empty total) shows that
-    /// tidegate was there.
+    /// Appends what came since the last call, and returns it: at each interval's end, and out of turn when somebody wants
+    /// the file to be complete (SIGUSR1, the exit). With nothing recorded one line (an empty total) shows that tidegate
+    /// was there.
     ///
     /// # Errors
-    /// The file cannot be written; the interval is lost for the file, not for the recorders.
+    /// The file cannot be written; the next interval then begins where this one did, so nothing is lost.
     pub fn write_interval(&mut self, recorders: &Recorders, now: Duration) -> io::Result<Snapshot> {
-        let snapshot = self.baseline.advance(recorders);
+        let (snapshot, next) = self.baseline.look(recorders);
         let span = Span::between(self.until, now);
+        self.append(&snapshot, span)
+            .inspect_err(|_| self.named.clear())?;
+        self.baseline = next;
         self.until = now.max(self.until);
-        let mut body = Encoder::without_header(span);
-        body.snapshot(&snapshot);
-        if self.file.begins_anew_with(body.out.len())? {
-            self.named.clear();
-            self.file.append(&Encoder::new(span).finish())?;
-        }
-        let names = self.new_names(&snapshot.digests, span);
-        self.file.append(&[names, body.finish()].concat())?;
         Ok(snapshot)
     }
 
@@ -127,6 +124,17 @@ impl IntervalLog {
     pub fn reopen(&mut self) -> io::Result<()> {
         self.named.clear();
         self.file.reopen()
+    }
+
+    fn append(&mut self, snapshot: &Snapshot, span: Span) -> io::Result<()> {
+        let mut body = Encoder::without_header(span);
+        body.snapshot(snapshot);
+        if self.file.begins_anew_with(body.out.len())? {
+            self.named.clear();
+            self.file.append(&Encoder::new(span).finish())?;
+        }
+        let names = self.new_names(&snapshot.digests, span);
+        self.file.append(&[names, body.finish()].concat())
     }
 
     fn new_names(&mut self, digests: &[DigestStats], span: Span) -> Vec<u8> {

@@ -25,7 +25,7 @@ pub(super) fn text(before: &Series, after: &Series, tag: Option<&str>) -> String
         if let Some(b) = after
             .by_tag
             .get(tag)
-            .filter(|b| !b.is_empty() && !a.is_empty())
+            .filter(|b| is_worth_a_look(a) || is_worth_a_look(b))
         {
             rows(&mut out, shown(tag.as_deref()), a, b);
         }
@@ -41,6 +41,11 @@ pub(super) fn text(before: &Series, after: &Series, tag: Option<&str>) -> String
         }
     }
     out
+}
+
+/// Phases in which nobody ever waited have nothing to compare.
+fn is_worth_a_look(histogram: &Histogram<u64>) -> bool {
+    histogram.max() >= 1_000
 }
 
 fn rows(out: &mut String, tag: &str, a: &Histogram<u64>, b: &Histogram<u64>) {
