@@ -4,21 +4,7 @@
 //! are skipped, the content of executable comments (`/*! .. */`, MariaDB's `/*M! .. */`) is code where the
 //! server's version says so. Source: the lexical rules of MySQL 5.6 to 9 and MariaDB 10.11 to 11.
 
-/// What changes the meaning of bytes: the session's SQL mode, and the server's kind and version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dialect {
-    /// SQL mode ANSI_QUOTES: `".."` is an identifier.
-    pub ansi_quotes: bool,
-    /// SQL mode NO_BACKSLASH_ESCAPES: `\` is a byte like others.
-    pub no_backslash_escapes: bool,
-    /// The client's character set is one where `\` or a backtick may be the second byte of a character
-    /// (big5, cp932, gb18030, gbk, sjis): where that could matter, the token is [`Kind::Broken`].
-    pub ascii_in_wide: bool,
-    /// The server is MariaDB.
-    pub mariadb: bool,
-    /// The server's version as in executable comments: 50624, 80036, 90704, 101119. 0: not known, all of them are code.
-    pub version: u32,
-}
+pub use super::dialect::Dialect;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +103,15 @@ impl<'a> Lexer<'a> {
 impl Iterator for Lexer<'_> {
     type Item = Token;
 
-    #[inline]
     fn next(&mut self) -> Option<Token> {
+        self.read()
+    }
+}
+
+impl Lexer<'_> {
+    /// As [`Iterator::next`], always inlined: for the one loop over all tokens that a pass has.
+    #[inline(always)]
+    pub fn read(&mut self) -> Option<Token> {
         let mut spaced = false;
         loop {
             let start = self.at;
@@ -211,6 +204,9 @@ impl Lexer<'_> {
         let end = self.word_end(start + 1);
         if end - start == 1 && self.byte(end) == b'\'' && matches!(self.byte(start) | 0x20, b'x' | b'b') {
             return self.quoted(end, b'\'', Kind::String);
+        }
+        if self.byte(start) == b'$' && self.dialect.has_dollar_quotes() && self.sql[start + 1..end].contains(&b'$') {
+            return (Kind::Broken, self.sql.len());
         }
         if self.dialect.ascii_in_wide && !self.sql[start..end].is_ascii() {
             return (Kind::Broken, self.sql.len());
@@ -446,18 +442,6 @@ impl Lexer<'_> {
     }
 }
 
-impl Dialect {
-    fn knows_six_digits(self) -> bool {
-        self.mariadb || self.version == 0 || self.version >= 80_000
-    }
-
-    // MariaDB leaves out what is meant for MySQL 5.7 and later.
-    fn runs(self, version: u32, for_mariadb: bool) -> bool {
-        let for_mysql = self.mariadb && !for_mariadb && (50_700..=99_999).contains(&version);
-        self.version == 0 || (version <= self.version && !for_mysql)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -626,6 +610,16 @@ mod tests {
             [Kind::String, Kind::Word]
         );
         assert_eq!(Lexer::new(b"a\x95|b".as_slice(), wide).map(|token| token.kind).collect::<Vec<_>>(), [Kind::Broken]);
+    }
+
+    // The body of a JavaScript function is not SQL: what stands in it is not read.
+    #[test]
+    fn dollar_quotes_are_broken_where_the_server_has_them() {
+        let new = Dialect { version: 90_704, ..MYSQL };
+        assert_eq!(kinds("AS $$ ' $$", new), [Kind::Word, Kind::Broken]);
+        assert_eq!(kinds("AS $a$ x $a$", new), [Kind::Word, Kind::Broken]);
+        assert_eq!(kinds("a$$b $c", new), [Kind::Word, Kind::Word]);
+        assert_eq!(kinds("$$ a $$", MARIADB), [Kind::Word, Kind::Word, Kind::Word]);
     }
 
     #[test]
