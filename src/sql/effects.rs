@@ -247,7 +247,6 @@ impl<'a, 'b> Scan<'a, 'b> {
         match (self.verb, self.word) {
             (Verb::Show, GRANTS) => return,
             (Verb::Show, _) => self.flags |= Flags::SHOWS_CONNECTIONS,
-            (Verb::Explain, EXPLAIN | DESCRIBE | DESC | COMMA) => self.flags |= Flags::SHOWS_CONNECTIONS,
             (Verb::Explain, _) if self.next_is(b"connection") => self.flags |= Flags::SHOWS_CONNECTIONS,
             (_, VALUE) => self.flags |= Flags::SEQUENCE,
             _ => {}
@@ -443,10 +442,7 @@ const RECURSE: u64 = 0x2c2c;
 
 const CURRVAL: u64 = pack("currval");
 const DELETE: u64 = pack("delete");
-const DESC: u64 = pack("desc");
-const DESCRIBE: u64 = pack("describe");
 const ERRORS: u64 = pack("errors");
-const EXPLAIN: u64 = pack("explain");
 const FOR: u64 = pack("for");
 const GRANTS: u64 = pack("grants");
 const INSERT: u64 = pack("insert");

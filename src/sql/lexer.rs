@@ -226,12 +226,12 @@ impl Lexer<'_> {
     fn number(&self, start: usize) -> (Kind, usize) {
         let end = self.digits_end(start);
         match (self.class(end), self.byte(end)) {
-            (Class::Word, b'e' | b'E') => self.exponent(start, end),
+            (Class::Word, b'e' | b'E') => self.exponent(end),
             (Class::Word, radix) => self.radix(start, end, radix),
             (Class::Dot, _) if self.class(end + 1) == Class::Word && !matches!(self.byte(end + 1), b'e' | b'E') => {
                 (Kind::Number, end + 1)
             }
-            (Class::Dot, _) => self.fraction(start, end + 1),
+            (Class::Dot, _) => self.fraction(end + 1),
             _ => (Kind::Number, end),
         }
     }
@@ -244,10 +244,10 @@ impl Lexer<'_> {
         end
     }
 
-    fn fraction(&self, start: usize, from: usize) -> (Kind, usize) {
+    fn fraction(&self, from: usize) -> (Kind, usize) {
         let end = self.digits_end(from);
         if matches!(self.byte(end), b'e' | b'E')
-            && let (Kind::Number, end) = self.exponent(start, end)
+            && let (Kind::Number, end) = self.exponent(end)
         {
             return (Kind::Number, end);
         }
@@ -255,13 +255,12 @@ impl Lexer<'_> {
     }
 
     // `1e5`, `1e+5`; `1e` and `1ex` are identifiers.
-    fn exponent(&self, start: usize, mark: usize) -> (Kind, usize) {
+    fn exponent(&self, mark: usize) -> (Kind, usize) {
         let sign = usize::from(matches!(self.byte(mark + 1), b'+' | b'-'));
         let end = self.digits_end(mark + 1 + sign);
         if end > mark + 1 + sign && (sign == 1 || self.class(end) != Class::Word) {
             return (Kind::Number, end);
         }
-        debug_assert!(start < mark);
         (Kind::Word, self.word_end(mark))
     }
 
@@ -285,9 +284,7 @@ impl Lexer<'_> {
             Class::Double => self.quoted(start, b'"', Kind::String),
             Class::Backtick => self.quoted(start, b'`', Kind::QuotedIdentifier),
             Class::At => self.at_sign(start),
-            Class::Dot if self.class(start + 1) == Class::Digit && self.name_end != start => {
-                self.fraction(start, start + 1)
-            }
+            Class::Dot if self.class(start + 1) == Class::Digit && self.name_end != start => self.fraction(start + 1),
             Class::Colon if self.byte(start + 1) == b'=' => (Kind::Assign, start + 2),
             Class::Semicolon => (Kind::Semicolon, start + 1),
             Class::Question => (Kind::Placeholder, start + 1),
@@ -393,18 +390,17 @@ impl Lexer<'_> {
         let mark = match (self.byte(start + 2), self.byte(start + 3)) {
             (b'!', _) => start + 3,
             (b'M', b'!') if self.dialect.mariadb => start + 4,
-            _ => return self.skipped(start, self.comment_end(start + 2)),
+            _ => return self.skipped(self.comment_end(start + 2)),
         };
         let (version, code) = self.comment_version(mark);
         if self.dialect.runs(version, mark - start == 4) {
             self.in_code = true;
             return Found::Token(Kind::CodeOpen, code);
         }
-        self.skipped(start, self.unused_code_end(code))
+        self.skipped(self.unused_code_end(code))
     }
 
-    fn skipped(&self, start: usize, end: Option<usize>) -> Found {
-        debug_assert!(end.is_none_or(|end| end > start));
+    fn skipped(&self, end: Option<usize>) -> Found {
         end.map_or(Found::Token(Kind::Broken, self.sql.len()), Found::Comment)
     }
 
