@@ -8,7 +8,7 @@ pub struct Dialect {
     /// SQL mode NO_BACKSLASH_ESCAPES: `\` is a byte like others.
     pub no_backslash_escapes: bool,
     /// The client's character set is one where `\` or a backtick may be the second byte of a character
-    /// (big5, cp932, gb18030, gbk, sjis): where that could matter, the token is [`Kind::Broken`].
+    /// (big5, cp932, gb18030, gbk, sjis): where that could matter, the token is [`super::lexer::Kind::Broken`].
     pub ascii_in_wide: bool,
     /// The server is MariaDB.
     pub mariadb: bool,
