@@ -191,7 +191,7 @@ async fn one_client(
     done: Arc<AtomicUsize>,
 ) {
     for round in 0..120 {
-        let patience = if (round + client) % 7 == 0 {
+        let patience = if (round + client).is_multiple_of(7) {
             Duration::from_micros(200)
         } else {
             Duration::from_secs(30)
