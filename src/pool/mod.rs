@@ -25,3 +25,5 @@ pub mod policy;
 mod queue;
 pub mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
