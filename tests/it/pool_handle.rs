@@ -455,3 +455,18 @@ async fn an_account_that_changed_is_dialed_anew() {
     );
     drain(pool, &dialer).await;
 }
+
+#[tokio::test]
+async fn the_keeper_of_an_empty_pool_ends_when_it_is_closed() {
+    let (pool, dialer) = (Pool::<Key, Conn>::new(settings(1, 0)), Dialer::default());
+    let keeper = tokio::spawn(keep(pool.clone(), dialer.clone()));
+    tokio::task::yield_now().await;
+    pool.close();
+    tokio::time::timeout(Duration::from_secs(5), keeper)
+        .await
+        .expect("it ends")
+        .expect("without a panic");
+    let mut late = pool.member(Key("app"), 1, None, 0);
+    let refused = late.checkout(0, &dialer).await.map(drop);
+    assert!(matches!(refused, Err(CheckoutError::Closed)), "{refused:?}");
+}
