@@ -22,6 +22,7 @@ mod tidegate;
 mod drivers;
 mod effects;
 mod fingerprint;
+mod pool_handle;
 mod pool_simulation;
 mod servers_smoke;
 mod stats_memory;
