@@ -15,5 +15,7 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod driver_suites;
 mod drivers;
+mod drivers_rust;
 mod servers_smoke;
