@@ -209,17 +209,20 @@ async fn transactions(conn: &mut Conn, place: &Place, lines: &mut Lines) -> Resu
         let after: Option<i32> = transaction.query_first(amount).await?;
         lines.add("isolation", (before, after));
         transaction
-            .query_drop("UPDATE account SET amount = 50 WHERE id = 1")
+            .query_drop("UPDATE account SET amount = 50 WHERE id = 2")
             .await?;
         let blocked = other
-            .query_drop("UPDATE account SET amount = 6 WHERE id = 1")
+            .query_drop("UPDATE account SET amount = 6 WHERE id = 2")
             .await;
         lines.add("lock wait", blocked.map_err(server_error));
         match level {
             IsolationLevel::ReadCommitted => transaction.rollback().await?,
             _ => transaction.commit().await?,
         }
-        lines.add("ended", other.query_first::<i32, _>(amount).await?);
+        let ended = other
+            .query::<i32, _>("SELECT amount FROM account ORDER BY id")
+            .await?;
+        lines.add("ended", ended);
     }
     let mut leaving = connect(place).await?;
     leaving.query_drop("BEGIN").await?;
