@@ -27,6 +27,7 @@ impl Session {
             stream: std::mem::replace(&mut self.client, Stream::closed()),
             buffer: buffer.split_beyond(0),
             seq: 1,
+            patience: Some(self.proxy.settings.listen.login_timeout),
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);

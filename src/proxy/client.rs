@@ -68,15 +68,8 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
 async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Entered, Fault> {
-    let mut client = Channel::new(stream);
-    let limit = proxy.settings.listen.login_timeout;
-    let found = match tokio::time::timeout(limit, entry::enter(proxy, &mut client, peer, id)).await {
-        Ok(found) => found,
-        Err(_) => {
-            Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out())))
-        }
-    };
-    match found {
+    let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
+    match entry::enter(proxy, &mut client, peer, id).await {
         Ok(found) => found.welcome(proxy, client).await,
         Err(fault) => {
             tell(&mut client, &fault).await;
@@ -88,6 +81,8 @@ async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Ent
 async fn tell(client: &mut Channel, fault: &Fault) {
     if let Some(answer) = &fault.answer {
         let answer = if client.seq == 0 { answer.before_greeting() } else { answer.clone() };
+        // One packet into an empty queue: it waits for nobody.
+        client.patience = None;
         let _ = client.write(&answer.payload()).await;
     }
     linger(&mut client.stream).await;
@@ -113,10 +108,6 @@ pub(super) async fn linger(stream: &mut Stream) {
         }
     };
     let _ = tokio::time::timeout(PATIENCE, drain).await;
-}
-
-fn login_timed_out() -> ErrPacket {
-    ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", "Got timeout reading communication packets")
 }
 
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {

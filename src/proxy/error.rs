@@ -76,9 +76,19 @@ impl Fault {
         let answer = match &error {
             ChannelError::OutOfOrder { .. } => Some(out_of_order()),
             ChannelError::TooLong(_) => Some(too_long()),
+            ChannelError::TimedOut => return Fault::too_slow(),
             ChannelError::Closed | ChannelError::Io(_) => None,
         };
         Fault::client(error.to_string(), answer)
+    }
+
+    /// The client's time for its login is over.
+    pub fn too_slow() -> Fault {
+        let text = "Got timeout reading communication packets";
+        Fault::client(
+            "no login within listen.login_timeout",
+            Some(ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", text)),
+        )
     }
 
     /// A failure on the backend's link.

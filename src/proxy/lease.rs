@@ -218,10 +218,20 @@ pub struct Dialed {
     member: Member,
 }
 
-/// Waits for a permit and dials. `params`: who for, where that is known.
-pub async fn dial(proxy: &Proxy, params: Option<&Params>, peer: Peer, client: u32) -> Result<Dialed, Fault> {
-    let mut member = member(proxy, params, client);
-    let permit = member.permit(Use::Relayed, &Connector).await.map_err(exhausted)?;
+/// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
+pub async fn dial(
+    proxy: &Proxy,
+    params: Option<&Params>,
+    client: &mut Channel,
+    peer: Peer,
+    id: u32,
+) -> Result<Dialed, Fault> {
+    let mut member = member(proxy, params, id);
+    let permit = tokio::select! {
+        biased;
+        permit = member.permit(Use::Relayed, &Connector) => permit.map_err(exhausted)?,
+        gone = client.gone() => return Err(Fault::of_client(gone)),
+    };
     let greeted = dial_uncounted(proxy, peer).await?;
     permit.reached();
     Ok(Dialed { greeted, permit, member })
@@ -276,10 +286,11 @@ pub async fn checkout(
     proxy: &Proxy,
     params: &Params,
     secret: &Secret,
+    client: &mut Channel,
     peer: Peer,
-    client: u32,
+    id: u32,
 ) -> Result<Lease, Fault> {
-    let mut member = member(proxy, Some(params), client);
+    let mut member = member(proxy, Some(params), id);
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
         let changed = backend::change_user(proxy, &mut channel, facts, params, secret).await;
@@ -300,7 +311,7 @@ pub async fn checkout(
         }
     }
     drop(member);
-    dial(proxy, Some(params), peer, client).await?.login(proxy, params, secret).await
+    dial(proxy, Some(params), client, peer, id).await?.login(proxy, params, secret).await
 }
 
 fn facts() -> Facts {
