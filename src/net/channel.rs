@@ -20,6 +20,9 @@ pub enum ChannelError {
     /// The peer closed, before or in the middle of a packet.
     #[error("the connection was closed")]
     Closed,
+    /// The peer closed before it had said anything in this exchange.
+    #[error("the connection was closed without a word")]
+    Silent,
     /// The peer's sequence id does not follow.
     #[error("packet out of order: sequence id {found} instead of {expected}")]
     OutOfOrder {
@@ -130,7 +133,8 @@ impl Channel {
 
     async fn read_packet_alone(&mut self) -> Result<Vec<u8>, ChannelError> {
         let mut head = [0; HEADER];
-        self.read_exact(&mut head).await?;
+        self.read_exact(&mut head[..1]).await.map_err(silent)?;
+        self.read_exact(&mut head[1..]).await?;
         let header = Header { len: Header::read(&head).map_or(0, |header| header.len), seq: head[3] };
         self.check(header)?;
         let mut payload = vec![0; header.len];
@@ -168,5 +172,13 @@ impl Channel {
             into.advance(n);
         }
         Ok(())
+    }
+}
+
+fn silent(error: ChannelError) -> ChannelError {
+    match error {
+        ChannelError::Closed => ChannelError::Silent,
+        ChannelError::Io(error) if error.kind() == io::ErrorKind::ConnectionReset => ChannelError::Silent,
+        other => other,
     }
 }

@@ -59,7 +59,7 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
     let began = Instant::now();
     match Box::pin(admit(&proxy, stream, peer, id)).await {
         Ok(entered) => {
-            debug!(client = id, peer = %error::host(&peer), user = %String::from_utf8_lossy(&entered.params.user), "client is in");
+            debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
             Box::pin(live(proxy, worker, peer, admission, entered)).await;
         }
         Err(fault) => log_fault(id, &peer, &fault, "login", began),
@@ -203,7 +203,7 @@ impl Session {
 
     /// A backend that speaks unasked says goodbye (a timeout, a KILL, a shutdown): its words are passed on.
     /// `false`: it was a false alarm.
-    async fn backend_spoke(&mut self) -> Result<bool, Fault> {
+    pub(super) async fn backend_spoke(&mut self) -> Result<bool, Fault> {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         match said {
@@ -268,8 +268,10 @@ fn shutting_down() -> ErrPacket {
 }
 
 fn log_fault(id: u32, peer: &Peer, fault: &Fault, during: &str, began: Instant) {
-    let (peer, why, after) = (error::host(peer), &fault.why, began.elapsed());
+    let (peer, why, after) = (error::host(peer), error::printable(&fault.why), began.elapsed());
     match fault.whose {
+        // A health checker connects and closes, again and again.
+        Whose::Client if fault.quiet => debug!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Client => info!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Backend => warn!(client = id, peer, during, ?after, fault = "backend", "{why}"),
         Whose::Tidegate => warn!(client = id, peer, during, ?after, fault = "tidegate", "{why}"),

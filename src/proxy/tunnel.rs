@@ -3,39 +3,73 @@
 use std::task::Poll;
 use std::time::Instant;
 
-use crate::net::buffer::Buffer;
+use crate::net::buffer::{Buffer, SMALL};
 use crate::net::stream::Stream;
 use crate::proxy::client::{End, Session};
 use crate::proxy::error::Fault;
 use crate::wire::frame::{HEADER, Header};
 
 impl Session {
-    /// Passes `buffer` on and then everything in both directions until one side closes. A first answer that is an ERR
+    /// Passes the command on and then everything in both directions until one side closes. A first answer that is an ERR
     /// ends it: the server refused, and what comes next is an ordinary command.
-    pub(super) async fn stream(&mut self, buffer: &mut Buffer, _started: Instant) -> Result<Option<End>, Fault> {
+    pub(super) async fn stream(
+        &mut self,
+        code: u8,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+        started: Instant,
+    ) -> Result<Option<End>, Fault> {
         self.in_step = false;
-        self.lease.backend_mut().stream.send(buffer.filled()).await.map_err(Fault::backend_io)?;
-        buffer.consume(usize::MAX);
-        let mut answer = Buffer::take();
-        loop {
-            let n = self.lease.backend_mut().stream.fill(&mut answer).await.map_err(Fault::backend_io)?;
-            if n == 0 {
-                return Ok(Some(End::BackendClosed));
-            }
-            match refusal(answer.filled()) {
-                Some(true) => {
-                    self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
-                    self.in_step = true;
-                    return Ok(None);
-                }
-                Some(false) => break,
-                None => {}
-            }
+        if whole {
+            self.send_backend(&buffer.filled()[..header.packet_len()]).await?;
+            buffer.consume(header.packet_len());
+        } else {
+            let mut exchange = self.begin(code, header, buffer, started);
+            self.send_streaming(&mut exchange, header, buffer).await?;
+            buffer.consume(usize::MAX);
         }
+        let mut answer = Buffer::take();
+        let refused = loop {
+            if let Some(refused) = refusal(answer.filled()) {
+                break refused;
+            }
+            if !self.first_words(buffer, &mut answer).await? {
+                return Ok(Some(End::Quit));
+            }
+        };
         self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
+        if refused {
+            self.in_step = true;
+            return Ok(None);
+        }
         drop(answer);
-        both_ways(&mut self.client, &mut self.lease.backend_mut().stream).await;
+        let up = Lane { buffer: Some(std::mem::replace(buffer, Buffer::take())), written: 0 };
+        both_ways(&mut self.client, &mut self.lease.backend_mut().stream, up).await;
         Ok(Some(End::BackendClosed))
+    }
+
+    /// More of the backend's answer; what the client says meanwhile is kept. `false`: the client went.
+    async fn first_words(&mut self, commands: &mut Buffer, answer: &mut Buffer) -> Result<bool, Fault> {
+        let (client, backend) = (&mut self.client, &mut self.lease.backend_mut().stream);
+        let read = std::future::poll_fn(|cx| {
+            if let Poll::Ready(read) = backend.poll_fill(cx, answer) {
+                return Poll::Ready(Some(read));
+            }
+            while !commands.is_full() {
+                match client.poll_fill(cx, commands) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                }
+            }
+            Poll::Pending
+        });
+        match read.await {
+            None => Ok(false),
+            Some(Ok(0)) => Err(Fault::backend("the server closed in the middle of a reply")),
+            Some(read) => read.map(|_| true).map_err(Fault::backend_io),
+        }
     }
 }
 
@@ -44,14 +78,16 @@ fn refusal(bytes: &[u8]) -> Option<bool> {
     let header = Header::read(bytes)?;
     match bytes.get(HEADER) {
         None if header.len > 0 => None,
+        // No server's error is as long as that.
+        Some(0xFF) if header.packet_len() > SMALL => Some(false),
         Some(0xFF) if bytes.len() < header.packet_len() => None,
         Some(0xFF) => Some(bytes.len() == header.packet_len()),
         _ => Some(false),
     }
 }
 
-async fn both_ways(client: &mut Stream, backend: &mut Stream) {
-    let (mut up, mut down) = (Lane::default(), Lane::default());
+async fn both_ways(client: &mut Stream, backend: &mut Stream, mut up: Lane) {
+    let mut down = Lane::default();
     std::future::poll_fn(|cx| {
         let up = up.poll(cx, client, backend);
         let down = down.poll(cx, backend, client);
