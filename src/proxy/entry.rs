@@ -15,7 +15,7 @@ use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
 use crate::proxy::backend::{Backend, Params};
-use crate::proxy::error::{Fault, access_denied, bad_handshake};
+use crate::proxy::error::{Fault, Whose, access_denied, bad_handshake};
 use crate::proxy::lease::{self, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, by_place, refused_by_place};
 use crate::proxy::server::{ProofOf, Proxy};
@@ -51,7 +51,15 @@ pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> 
     let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
     let salt = proxy.new_salt()?;
     let greeting = face.greeting(id, salt, proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            if let Some(greeted) = greeted {
+                Box::pin(greeted.leave(proxy)).await;
+            }
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
     let mut entry = Entry { proxy, client, peer, id, params, salt, greeted, checked_by: None };
@@ -157,7 +165,13 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     let greeted = Box::pin(lease::dial_uncounted(proxy, peer)).await?;
     let face = Face { greeting: greeted.greeting.clone() };
     let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            Box::pin(lease::leave(proxy, greeted)).await;
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
     let method = login.method.clone().unwrap_or_else(|| Method::Native.name().as_bytes().to_vec());
@@ -167,7 +181,15 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
         Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
         None => greeted.ask(proxy, &params).await?,
     };
-    let accepted = Relayed { proxy, client, backend: &mut backend, facts, answered: first }.run().await?;
+    let accepted = match (Relayed { proxy, client, backend: &mut backend, facts, answered: first }).run().await {
+        Ok(accepted) => accepted,
+        Err(fault) => {
+            if fault.whose != Whose::Backend {
+                Box::pin(lease::abandon(&mut backend)).await;
+            }
+            return Err(fault);
+        }
+    };
     let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok);
     Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
 }
@@ -310,7 +332,15 @@ impl Entry<'_> {
         let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
         let facts = asked.facts;
         let (proxy, client, backend) = (self.proxy, &mut *self.client, &mut asked.channel);
-        let accepted = Relayed { proxy, client, backend, facts, answered: None }.run().await?;
+        let accepted = match (Relayed { proxy, client, backend, facts, answered: None }).run().await {
+            Ok(accepted) => accepted,
+            Err(fault) => {
+                if fault.whose != Whose::Backend {
+                    Box::pin(lease::abandon(&mut asked.channel)).await;
+                }
+                return Err(fault);
+            }
+        };
         if let Some(secret) = &accepted.learned {
             self.proxy.credentials.learn(&self.params.user, secret.clone(), now());
         }

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
 use crate::login::methods::secret::Secret;
-use crate::net::channel::Channel;
+use crate::net::channel::{Channel, ChannelError};
 use crate::net::settings::Peer;
 use crate::pool;
 use crate::pool::core::{Facts, PoolKey, Use};
@@ -23,7 +23,7 @@ use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
 use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
 use crate::proxy::statement;
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
 
@@ -253,6 +253,11 @@ impl Dialed {
         Ok(Lease::pooled(member, lease, ok, secret.clone()))
     }
 
+    /// The client goes before its login.
+    pub async fn leave(self, proxy: &Proxy) {
+        leave(proxy, self.greeted).await;
+    }
+
     /// Names the account without an answer.
     pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
         let (channel, facts) = self.greeted.ask(proxy, params).await?;
@@ -267,6 +272,35 @@ pub struct Asked {
     /// What is known of it.
     pub facts: BackendFacts,
     permit: Permit,
+}
+
+/// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
+/// tidegate's for all clients, and block it after `max_connect_errors` of them; a refused one is not counted.
+pub async fn abandon(channel: &mut Channel) {
+    let goodbye = async {
+        channel.write(&[]).await?;
+        until_refused(channel).await
+    };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+/// Ends a connection that has greeted, as [`abandon`] does.
+pub async fn leave(proxy: &Proxy, greeted: Greeted) {
+    let nobody = Params::bare(b"", PROTOCOL_41);
+    if let Ok((mut channel, _)) = greeted.ask(proxy, &nobody).await {
+        let _ = tokio::time::timeout(GOODBYE, until_refused(&mut channel)).await;
+    }
+}
+
+/// Answers nothing to whatever the server asks, until it refuses; where it lets that in, quits.
+async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
+    loop {
+        match channel.read().await?.first() {
+            Some(0x00) => channel.command(&[command::QUIT]).await?,
+            Some(0xFF) => return Ok(()),
+            _ => channel.write(&[]).await?,
+        }
+    }
 }
 
 impl Asked {
