@@ -175,10 +175,14 @@ impl Channel {
     }
 }
 
-fn silent(error: ChannelError) -> ChannelError {
+/// What a peer's going means where it has not said anything yet.
+pub fn silent(error: ChannelError) -> ChannelError {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     match error {
         ChannelError::Closed => ChannelError::Silent,
-        ChannelError::Io(error) if error.kind() == io::ErrorKind::ConnectionReset => ChannelError::Silent,
+        ChannelError::Io(error) if matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected) => {
+            ChannelError::Silent
+        }
         other => other,
     }
 }

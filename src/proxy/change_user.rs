@@ -5,7 +5,7 @@ use crate::net::channel::Channel;
 use crate::net::stream::Stream;
 use crate::proxy::backend::change_user_packet;
 use crate::proxy::client::Session;
-use crate::proxy::error::{Fault, Whose, bad_handshake};
+use crate::proxy::error::{Fault, Whose, unknown_command};
 use crate::proxy::relayed::Relayed;
 use crate::wire::capabilities::SESSION_TRACK;
 use crate::wire::frame::{HEADER, Header};
@@ -18,7 +18,7 @@ impl Session {
         let payload = &buffer.filled()[HEADER..header.packet_len()];
         // The login's form was agreed between the client and tidegate, not with the backend.
         let change = ChangeUser::parse(payload, self.login_form)
-            .ok_or_else(|| Fault::client("malformed COM_CHANGE_USER", Some(bad_handshake())))?;
+            .ok_or_else(|| Fault::client("malformed COM_CHANGE_USER", Some(unknown_command())))?;
         buffer.consume(header.packet_len());
         let params = self.params.changed(&change);
         self.in_step = false;

@@ -234,7 +234,12 @@ impl Session {
                     "the backend closed this client's connection"
                 );
             }
-            Err(fault) => log_fault(self.admission.id, &self.peer, fault, "session", began),
+            Err(fault) => {
+                log_fault(self.admission.id, &self.peer, fault, "session", began);
+                if let Some(answer) = &fault.answer {
+                    self.say(1, answer).await;
+                }
+            }
         }
         if !matches!(ended, Ok(End::Quit)) {
             linger(&mut self.client).await;

@@ -10,7 +10,7 @@ use crate::login::greet::{Face, agreed, offered};
 use crate::login::methods::secret::{Secret, Verdict};
 use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
-use crate::net::channel::{Channel, ChannelError};
+use crate::net::channel::{Channel, ChannelError, silent};
 use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
@@ -122,7 +122,7 @@ fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel 
 
 /// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.
 async fn hello(proxy: &Proxy, client: &mut Channel, greeting: &Greeting) -> Result<Login, Fault> {
-    client.write(&greeting.payload()).await.map_err(Fault::of_client)?;
+    client.write(&greeting.payload()).await.map_err(|error| Fault::of_client(silent(error)))?;
     let mut payload = client.read_exactly_one().await.map_err(Fault::of_client)?;
     if Login::is_ssl_request(&payload) {
         over_tls(proxy, client).await?;

@@ -134,6 +134,11 @@ pub fn too_long() -> ErrPacket {
     ErrPacket::new(fault::PACKET_TOO_LARGE, b"08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
 }
 
+/// ERR 1047, as servers say it.
+pub fn unknown_command() -> ErrPacket {
+    ErrPacket::new(fault::UNKNOWN_COMMAND, b"08S01", "Unknown command")
+}
+
 /// ERR 1043, as servers say it.
 pub fn bad_handshake() -> ErrPacket {
     ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake")

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
-use crate::proxy::error::{Fault, out_of_order};
+use crate::proxy::error::{Fault, out_of_order, too_long};
 use crate::proxy::kill;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
@@ -54,6 +54,7 @@ impl Session {
         let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
         match command::shape(code) {
             Shape::End => Ok(Some(End::Quit)),
+            Shape::Login if !whole => Err(Fault::client("COM_CHANGE_USER too long", Some(too_long()))),
             Shape::Login => Box::pin(self.change_user(buffer, header)).await.map(|()| None),
             Shape::Stream => Box::pin(self.stream(code, header, whole, buffer, started)).await,
             _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),

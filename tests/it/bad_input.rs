@@ -11,6 +11,9 @@ mod raw;
 mod rest;
 mod vanish;
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -55,6 +58,15 @@ fn server() -> Server {
 fn status(server: &Server, name: &str) -> u64 {
     let line = server.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}'"));
     line.split('\t').nth(1).and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name}: {line}"))
+}
+
+/// Waits until the log has so many lines that blame this one, and not more.
+fn assert_blamed(tidegate: &Tidegate, whose: &str, count: usize, when: &str) {
+    let limit = Instant::now() + Duration::from_secs(5);
+    while blamed(tidegate, whose) < count && Instant::now() < limit {
+        sleep(Duration::from_millis(5));
+    }
+    assert_eq!(blamed(tidegate, whose), count, "{when}: fault={whose}:\n{}", tidegate.log());
 }
 
 /// The lines of the log that blame this one.

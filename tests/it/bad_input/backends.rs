@@ -10,7 +10,7 @@ use ::tidegate::wire::fault::ErrPacket;
 use ::tidegate::wire::handshake::{AuthSwitch, Greeting};
 
 use super::raw::Raw;
-use super::{POOL_OF_TEN, POOL_OF_TWO, blamed, server};
+use super::{POOL_OF_TEN, POOL_OF_TWO, assert_blamed, server};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -86,7 +86,7 @@ fn what_is_no_server_is_called_so() {
             let refused = Raw::try_enter(tidegate.address(), "x", "y").err().expect("no server");
             let error = ErrPacket::parse(&refused).unwrap_or_else(|| panic!("{what}: {refused:?}"));
             assert_eq!(error.code, UNREACHABLE, "{what}: {}", error.text());
-            assert_eq!(blamed(&tidegate, "backend"), round, "{what}: {}", tidegate.log());
+            assert_blamed(&tidegate, "backend", round, what);
         }
     }
 }
@@ -100,7 +100,7 @@ fn a_servers_own_refusal_before_its_greeting_is_passed_on() {
         let refused = Raw::try_enter(tidegate.address(), "x", "y").err().expect("refused");
         let error = ErrPacket::parse(&refused).expect("an error");
         assert_eq!((error.code, &*error.text()), (code, text));
-        assert_eq!(blamed(&tidegate, "backend"), 1, "{}", tidegate.log());
+        assert_blamed(&tidegate, "backend", 1, text);
     }
 }
 
@@ -129,7 +129,7 @@ fn a_login_that_the_server_breaks_off_is_a_lost_connection() {
         for round in 1..=4 {
             let refused = Raw::try_enter(tidegate.address(), "x", "y").err().expect("no way in");
             assert_eq!(refused, b"");
-            assert_eq!(blamed(&tidegate, "backend"), round, "{}", tidegate.log());
+            assert_blamed(&tidegate, "backend", round, "a broken login");
         }
     }
 }
@@ -177,9 +177,8 @@ fn a_reply_that_breaks_off_is_a_lost_connection() {
         );
         for round in 1..=3 {
             assert_eq!(received(&tidegate), expected, "{whole} packets, then {rest:?}");
-            let log = tidegate.log();
-            assert_eq!(blamed(&tidegate, "backend"), round, "{whole} packets, then {rest:?}: {log}");
-            assert_eq!(blamed(&tidegate, "client"), 0, "{log}");
+            assert_blamed(&tidegate, "backend", round, &format!("{whole} packets, then {rest:?}"));
+            assert_blamed(&tidegate, "client", 0, "the client did nothing");
         }
     }
 }
@@ -196,7 +195,8 @@ fn a_server_that_freezes_in_mid_packet_is_left_after_read_timeout_only() {
     let began = Instant::now();
     received(&limited);
     assert!((1..5).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    assert!(limited.log().contains("backend.read_timeout") && blamed(&limited, "backend") == 1, "{}", limited.log());
+    assert_blamed(&limited, "backend", 1, "a freeze");
+    assert!(limited.log().contains("backend.read_timeout"), "{}", limited.log());
 
     let patient = tidegate(freeze, "");
     let began = Instant::now();
@@ -214,7 +214,7 @@ fn a_server_may_be_down_at_the_start_and_come_later() {
         let error = ErrPacket::parse(&refused).expect("an error");
         assert!(error.code == UNREACHABLE && error.text().contains("refused"), "{}", error.text());
     }
-    assert_eq!(blamed(&tidegate, "backend"), 5, "{}", tidegate.log());
+    assert_blamed(&tidegate, "backend", 5, "a server that is down");
     server.start_again();
     let mut both = [Raw::enter(tidegate.address(), "app"), Raw::enter(tidegate.address(), "app")];
     // Killed under its clients, and back: they are closed, the next are served.

@@ -120,3 +120,25 @@ fn who_only_closed_its_own_direction_still_gets_its_reply() {
     assert_eq!(raw.reply().expect("the whole reply").len(), 5);
     raw.assert_closed();
 }
+
+#[test]
+fn a_change_of_user_that_is_none_is_told_and_closed() {
+    let server = server();
+    let tidegate = Tidegate::in_front_of(&server, POOL_OF_TEN);
+    let mut raw = Raw::enter(tidegate.address(), "app");
+    raw.send(0, b"\x11no end");
+    raw.assert_refused(1, 1047);
+    let mut raw = Raw::enter(tidegate.address(), "app");
+    raw.send(0, &[&b"\x11"[..], &[b'x'; 300_000]].concat());
+    raw.assert_refused(1, 1153);
+    // Its answer to the question comes out of order, or not at all.
+    for answer in [Some(9), None] {
+        let mut raw = Raw::enter(tidegate.address(), "app");
+        raw.send(0, b"\x11plain\0\x00bad\0\x2D\0mysql_native_password\0");
+        assert_eq!(raw.packet().expect("a question").1[0], 0xFE);
+        if let Some(seq) = answer {
+            raw.send(seq, &[1; 20]);
+        }
+        while raw.packet().is_some() {}
+    }
+}

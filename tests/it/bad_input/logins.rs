@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::neighbour::Neighbour;
 use super::raw::{Raw, login};
-use super::{POOL_OF_TEN, blamed, server};
+use super::{POOL_OF_TEN, assert_blamed, blamed, server};
 use crate::tidegate::Tidegate;
 
 const OUT_OF_ORDER: u16 = 1156;
@@ -28,7 +28,7 @@ fn each_is_told_in_a_servers_words() {
     let mut refused = |what: &str, mut raw: Raw, seq: u8, code: u16| {
         raw.assert_refused(seq, code);
         faults += 1;
-        assert_eq!(blamed(&tidegate, "client"), faults, "after {what}:\n{}", tidegate.log());
+        assert_blamed(&tidegate, "client", faults, what);
     };
 
     // Other protocols.
