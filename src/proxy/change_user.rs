@@ -5,7 +5,7 @@ use crate::net::channel::Channel;
 use crate::net::stream::Stream;
 use crate::proxy::backend::change_user_packet;
 use crate::proxy::client::Session;
-use crate::proxy::error::{Fault, Whose, unknown_command};
+use crate::proxy::error::{Fault, unknown_command};
 use crate::proxy::relayed::Relayed;
 use crate::wire::capabilities::SESSION_TRACK;
 use crate::wire::frame::{HEADER, Header};
@@ -57,7 +57,7 @@ impl Session {
                 self.params = params;
             }
             // The server's own refusal: it closes, or goes on as the old user.
-            Err(fault) if fault.whose == Whose::Client && fault.answer.is_some() => {}
+            Err(fault) if fault.is_refusal() => {}
             Err(fault) => return Err(Fault { answer: None, ..fault }),
         }
         self.statements.clear();

@@ -29,12 +29,14 @@ pub struct Fault {
     pub answer: Option<ErrPacket>,
     /// It happens all the time and harms nobody: not worth a line at the usual level.
     pub quiet: bool,
+    /// The server itself refused, and its side of the exchange is over.
+    pub refusal: bool,
 }
 
 impl Fault {
     /// The client broke the protocol or its connection; `answer` is what a server would say.
     pub fn client(why: impl Into<String>, answer: Option<ErrPacket>) -> Fault {
-        Fault { whose: Whose::Client, why: why.into(), answer, quiet: false }
+        Fault { whose: Whose::Client, why: why.into(), answer, quiet: false, refusal: false }
     }
 
     /// The backend cannot be reached. Not a client library's code (2003): MariaDB's takes such a code from a server for a
@@ -46,13 +48,14 @@ impl Fault {
             answer: Some(ErrPacket::new(fault::UNREACHABLE, b"HY000", text.clone())),
             why: text,
             quiet: false,
+            refusal: false,
         }
     }
 
     /// The backend went, or sent what no server sends. The client is told as a server's death tells it: its connection
     /// is closed, and its library says "Lost connection" (2013) in the words that applications know.
     pub fn backend(why: impl Into<String>) -> Fault {
-        Fault { whose: Whose::Backend, why: why.into(), answer: None, quiet: false }
+        Fault { whose: Whose::Backend, why: why.into(), answer: None, quiet: false, refusal: false }
     }
 
     /// A refusal in the server's own words: nobody broke anything.
@@ -62,17 +65,18 @@ impl Fault {
             why: format!("refused: ERR {} {}", answer.code, answer.text()),
             answer: Some(answer),
             quiet: false,
+            refusal: true,
         }
     }
 
     /// Whether the peer was refused in a server's words, rather than having failed.
     pub fn is_refusal(&self) -> bool {
-        self.whose == Whose::Client && self.answer.is_some()
+        self.whose == Whose::Client && self.refusal
     }
 
     /// Something of tidegate's own.
     pub fn own(why: impl Into<String>, answer: ErrPacket) -> Fault {
-        Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer), quiet: false }
+        Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer), quiet: false, refusal: false }
     }
 
     /// A failure on the client's link.
