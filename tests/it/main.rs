@@ -15,8 +15,8 @@ mod servers;
 mod tidegate;
 
 // The tests.
-mod bad_input;
 mod arrows;
+mod bad_input;
 mod config;
 mod driver_suites;
 mod drivers;
