@@ -30,6 +30,8 @@ struct Exchange {
     digest: u64,
     /// The prepared statement that the command names.
     statement: Option<u32>,
+    /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
+    kept: usize,
     bytes_in: u64,
     bytes_out: u64,
     reply: Reply,
@@ -102,7 +104,7 @@ impl Session {
             self.note_effects(&exchange, buffer.filled());
         }
         self.record(&exchange, buffer.filled(), outcome);
-        buffer.consume(if whole { header.packet_len() } else { usize::MAX });
+        buffer.consume(exchange.kept);
         done
     }
 
@@ -133,6 +135,7 @@ impl Session {
             text_len: (header.len.saturating_sub(text.start)) as u64 * u64::from(!text.is_empty()),
             text: text.start + HEADER..text.end + HEADER,
             statement,
+            kept: packet.len(),
             bytes_in: header.packet_len() as u64,
             bytes_out: 0,
             reply: Reply::new(command::shape(code), self.capabilities, 1),
@@ -155,7 +158,7 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
-            self.pass_reply(exchange, buffer, header.packet_len()).await?;
+            self.pass_reply(exchange, buffer).await?;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -194,6 +197,7 @@ impl Session {
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());
+        exchange.kept = buffer.filled().len();
         loop {
             let now = packets.pass(more.filled());
             exchange.bytes_in += now as u64;
@@ -208,21 +212,14 @@ impl Session {
             }
         }
         exchange.reply = Reply::new(command::shape(exchange.code), self.capabilities, packets.count);
-        match more.is_empty() {
-            true => Ok(()),
-            // Nothing may be lost, and nobody pipelines behind 16 MiB without meaning to.
-            false => Err(Fault::client("bytes behind a command of more than one buffer", Some(out_of_order()))),
-        }
+        // What the client sent ahead waits for its turn.
+        buffer.append(more.filled());
+        Ok(())
     }
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
-    async fn pass_reply(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
+    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
         loop {
             self.await_backend(exchange, commands).await?;
@@ -241,7 +238,7 @@ impl Session {
                 Verdict::More => {}
                 Verdict::Done if buffer.is_empty() => return Ok(()),
                 Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
-                Verdict::LocalInfile => self.pass_file(exchange, commands, command_len).await?,
+                Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
@@ -290,13 +287,8 @@ impl Session {
     }
 
     /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
-    async fn pass_file(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
-        let mut file = commands.split_beyond(command_len);
+    async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+        let mut file = commands.split_beyond(exchange.kept);
         let mut packets = Packets::default();
         let mut seq = exchange.reply.next_seq();
         loop {
@@ -316,6 +308,8 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         exchange.reply.resume(seq);
+        // What the client sent ahead waits for its turn.
+        commands.append(file.filled());
         Ok(())
     }
 
@@ -434,10 +428,11 @@ impl Packets {
             }
             let Some(header) = Header::read(&bytes[at..]) else { return (at, false) };
             *seq = header.seq.wrapping_add(1);
-            if header.len == 0 {
+            if header.len == 0 && !self.continued {
                 return (at + HEADER, true);
             }
             self.left = header.packet_len();
+            self.continued = header.is_continued();
         }
     }
 }
@@ -462,6 +457,17 @@ mod tests {
             }
             assert_eq!((passed, ended, seq), (bytes.len(), true, 5), "split at {split}");
         }
+    }
+
+    #[test]
+    fn an_empty_packet_that_continues_a_full_one_ends_no_file() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 2, &vec![b'x'; MAX_PAYLOAD]);
+        let continued = bytes.len();
+        put_packet(&mut bytes, 4, b"");
+        let (mut packets, mut seq) = (Packets::default(), 0);
+        assert_eq!(packets.pass_file(&bytes[..continued], &mut seq), (continued, false));
+        assert_eq!(packets.pass_file(&bytes[continued..], &mut seq), (4, true));
     }
 
     #[test]
