@@ -10,6 +10,8 @@ mod certificates;
 #[allow(dead_code)]
 mod ports;
 #[allow(dead_code)]
+mod raw;
+#[allow(dead_code)]
 mod relay;
 #[allow(dead_code)]
 mod scratch;
@@ -23,5 +25,6 @@ mod drivers;
 mod effects;
 mod fingerprint;
 mod pool_simulation;
+mod protocol;
 mod servers_smoke;
 mod stats_memory;
