@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
-use crate::proxy::error::{Fault, out_of_order};
+use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
@@ -20,9 +20,9 @@ use crate::wire::reply::{Reply, Verdict};
 const MAX_WHOLE: usize = LARGE;
 
 /// What one command's record is made of, while it is under way.
-struct Exchange {
+pub(super) struct Exchange {
     code: u8,
-    timer: QueryTimer,
+    pub(super) timer: QueryTimer,
     /// Where the statement stands in the command's buffer.
     text: Range<usize>,
     /// The statement's true length.
@@ -32,9 +32,9 @@ struct Exchange {
     statement: Option<u32>,
     /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
     kept: usize,
-    bytes_in: u64,
-    bytes_out: u64,
-    reply: Reply,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) reply: Reply,
     client_gone: bool,
 }
 
@@ -53,8 +53,7 @@ impl Session {
         let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
         match command::shape(code) {
             Shape::End => Ok(Some(End::Quit)),
-            Shape::Login => Box::pin(self.change_user(buffer, header)).await.map(|()| None),
-            Shape::Stream => Box::pin(self.stream(buffer, started)).await,
+            Shape::Login | Shape::Stream => Box::pin(self.special(code, header, whole, buffer, started)).await,
             _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),
         }
     }
@@ -84,6 +83,24 @@ impl Session {
         self.client.fill(buffer).await.map(|n| n > 0).map_err(Fault::client_io)
     }
 
+    /// A login in mid-session, or a stream: no reply of a known shape, but a record all the same.
+    async fn special(
+        &mut self,
+        code: u8,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+        started: Instant,
+    ) -> Result<Option<End>, Fault> {
+        let mut exchange = self.begin(code, header, buffer, started);
+        let done = match command::shape(code) {
+            Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
+            _ => self.stream(&mut exchange, header, whole, buffer).await,
+        };
+        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
+        done
+    }
+
     /// Command and reply. Whatever happens, the record is made.
     async fn exchange(
         &mut self,
@@ -95,11 +112,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
         let done = self.run_exchange(&mut exchange, header, whole, buffer).await;
-        let outcome = match &done {
-            Err(fault) if fault.whose == crate::proxy::error::Whose::Client => Outcome::ClientGone,
-            Err(_) => Outcome::BackendGone,
-            Ok(()) => exchange.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
-        };
+        let outcome = exchange.outcome(done.as_ref().err());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
@@ -237,11 +250,19 @@ impl Session {
                 Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
                 Verdict::More => {}
                 Verdict::Done if buffer.is_empty() => return Ok(()),
-                Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
+                Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
                 Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
+    }
+
+    /// What stands right behind a reply can only be the ERR by which the server ends the connection.
+    async fn pass_goodbye(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if bytes.get(HEADER).is_some_and(|&first| first != 0xFF) {
+            return Err(Fault::backend("the server sent more than a reply"));
+        }
+        self.client.send(bytes).await.map_err(Fault::client_io)
     }
 
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
@@ -369,6 +390,16 @@ impl Session {
         self.worker.recorder.record(&record);
         if let Some(slow_log) = &self.proxy.slow_log {
             slow_log.offer(&record);
+        }
+    }
+}
+
+impl Exchange {
+    fn outcome(&self, fault: Option<&Fault>) -> Outcome {
+        match fault {
+            Some(fault) if fault.whose == Whose::Client => Outcome::ClientGone,
+            Some(_) => Outcome::BackendGone,
+            None => self.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
         }
     }
 }

@@ -140,7 +140,11 @@ impl Reply {
             let rest = &buf[at..];
             let Some(header) = Header::read(rest) else { return (at, Verdict::More) };
             if header.seq != self.seq {
-                return (at, Verdict::Broken("sequence id out of order"));
+                return match self.goodbye(header, &rest[HEADER..]) {
+                    Some(true) => (at + header.packet_len(), Verdict::Done),
+                    Some(false) => (at, Verdict::Broken("sequence id out of order")),
+                    None => (at, Verdict::More),
+                };
             }
             if !self.continued {
                 let payload = &rest[HEADER..];
@@ -317,6 +321,18 @@ impl Reply {
         self.facts.status_seen |= ok.status;
     }
 
+    /// Whether this is the ERR, numbered 0, by which a server ends a connection (a timeout, a KILL, a shutdown) and which
+    /// crossed the command on its way. `None`: not to be told yet.
+    fn goodbye(&mut self, header: Header, payload: &[u8]) -> Option<bool> {
+        const MAX_GOODBYE: usize = 1024;
+        let is_possible = header.seq == 0 && !self.continued && header.len <= MAX_GOODBYE;
+        if !is_possible || payload.first().is_some_and(|&first| first != 0xFF) {
+            return Some(false);
+        }
+        let payload = payload.get(..header.len)?;
+        Some(self.error(payload) == Some(State::Last))
+    }
+
     fn error(&mut self, payload: &[u8]) -> Option<State> {
         let mut fields = Fields::new(payload);
         fields.u8()?;
@@ -439,6 +455,17 @@ mod tests {
         assert_eq!(reply.scan(&bytes), (bytes.len(), Verdict::LocalInfile));
         reply.resume(4);
         assert_eq!(reply.scan(&packets(4, &[OK])), (OK.len() + 4, Verdict::Done));
+    }
+
+    #[test]
+    fn a_goodbye_that_crossed_the_command_ends_the_reply() {
+        let bytes = packets(0, &[ERR]);
+        let (n, verdict, facts) = whole(Shape::Results, Capabilities::NONE, &bytes);
+        assert_eq!((n, verdict, facts.error), (bytes.len(), Verdict::Done, Some(1064)));
+        for cut in 1..bytes.len() {
+            let (_, verdict, _) = whole(Shape::Prepare, Capabilities::NONE, &bytes[..cut]);
+            assert_eq!(verdict, Verdict::More, "{cut}");
+        }
     }
 
     #[test]

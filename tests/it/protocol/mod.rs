@@ -1,6 +1,7 @@
 //! The protocol on real servers: what a client sees through tidegate is what it sees direct, byte for byte.
 
 mod commands;
+mod packets;
 
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
