@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
-use crate::proxy::error::{Fault, out_of_order, too_long};
+use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
@@ -22,7 +22,7 @@ const MAX_WHOLE: usize = LARGE;
 /// What one command's record is made of, while it is under way.
 pub(super) struct Exchange {
     code: u8,
-    timer: QueryTimer,
+    pub(super) timer: QueryTimer,
     /// Where the statement stands in the command's buffer.
     text: Range<usize>,
     /// The statement's true length.
@@ -30,9 +30,11 @@ pub(super) struct Exchange {
     digest: u64,
     /// The prepared statement that the command names.
     statement: Option<u32>,
-    bytes_in: u64,
-    bytes_out: u64,
-    reply: Reply,
+    /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
+    kept: usize,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) reply: Reply,
     /// The client has said its last word; it may still listen.
     client_ended: bool,
     /// Nothing reaches the client any more.
@@ -54,9 +56,7 @@ impl Session {
         let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
         match command::shape(code) {
             Shape::End => Ok(Some(End::Quit)),
-            Shape::Login if !whole => Err(Fault::client("COM_CHANGE_USER too long", Some(too_long()))),
-            Shape::Login => Box::pin(self.change_user(buffer, header)).await.map(|()| None),
-            Shape::Stream => Box::pin(self.stream(code, header, whole, buffer, started)).await,
+            Shape::Login | Shape::Stream => Box::pin(self.special(code, header, whole, buffer, started)).await,
             _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),
         }
     }
@@ -103,6 +103,24 @@ impl Session {
         }
     }
 
+    /// A login in mid-session, or a stream: no reply of a known shape, but a record all the same.
+    async fn special(
+        &mut self,
+        code: u8,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+        started: Instant,
+    ) -> Result<Option<End>, Fault> {
+        let mut exchange = self.begin(code, header, buffer, started);
+        let done = match command::shape(code) {
+            Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
+            _ => self.stream(&mut exchange, header, whole, buffer).await,
+        };
+        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
+        done
+    }
+
     /// Command and reply. Whatever happens, the record is made.
     async fn exchange(
         &mut self,
@@ -114,20 +132,16 @@ impl Session {
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
         let done = self.run_exchange(&mut exchange, header, whole, buffer).await;
-        let outcome = match &done {
-            Err(fault) if fault.whose == crate::proxy::error::Whose::Client => Outcome::ClientGone,
-            Err(_) => Outcome::BackendGone,
-            Ok(()) => exchange.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
-        };
+        let outcome = exchange.outcome(done.as_ref().err());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
         self.record(&exchange, buffer.filled(), outcome);
-        buffer.consume(if whole { header.packet_len() } else { usize::MAX });
+        buffer.consume(exchange.kept);
         done
     }
 
-    pub(super) fn begin(&self, code: u8, header: Header, buffer: &Buffer, started: Instant) -> Exchange {
+    fn begin(&self, code: u8, header: Header, buffer: &Buffer, started: Instant) -> Exchange {
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         let payload = packet.get(HEADER..).unwrap_or_default();
         let text = match code {
@@ -154,6 +168,7 @@ impl Session {
             text_len: (header.len.saturating_sub(text.start)) as u64 * u64::from(!text.is_empty()),
             text: text.start + HEADER..text.end + HEADER,
             statement,
+            kept: packet.len(),
             bytes_in: header.packet_len() as u64,
             bytes_out: 0,
             reply: Reply::new(command::shape(code), self.capabilities, 1),
@@ -177,7 +192,7 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
-            self.pass_reply(exchange, buffer, header.packet_len()).await?;
+            self.pass_reply(exchange, buffer).await?;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -197,7 +212,7 @@ impl Session {
         self.send_backend(mapped.as_deref().unwrap_or(packet)).await
     }
 
-    pub(super) async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.write_timeout;
         within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout")
             .await?
@@ -206,7 +221,7 @@ impl Session {
 
     /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays
     /// in `buffer` for the record.
-    pub(super) async fn send_streaming(
+    async fn send_streaming(
         &mut self,
         exchange: &mut Exchange,
         header: Header,
@@ -217,6 +232,7 @@ impl Session {
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());
+        exchange.kept = buffer.filled().len();
         loop {
             let now = packets.pass(more.filled());
             self.in_order(&packets).await?;
@@ -232,11 +248,9 @@ impl Session {
             }
         }
         exchange.reply = Reply::new(command::shape(exchange.code), self.capabilities, packets.count);
-        match more.is_empty() {
-            true => Ok(()),
-            // Nothing may be lost, and nobody pipelines behind 16 MiB without meaning to.
-            false => Err(Fault::client("bytes behind a command of more than one buffer", Some(out_of_order()))),
-        }
+        // What the client sent ahead waits for its turn.
+        buffer.append(more.filled());
+        Ok(())
     }
 
     /// Says so where a packet of several does not follow the one before.
@@ -248,12 +262,7 @@ impl Session {
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
-    async fn pass_reply(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
+    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
         loop {
             self.await_backend(exchange, commands).await?;
@@ -271,11 +280,19 @@ impl Session {
                 Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
                 Verdict::More => {}
                 Verdict::Done if buffer.is_empty() => return Ok(()),
-                Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
-                Verdict::LocalInfile => self.pass_file(exchange, commands, command_len).await?,
+                Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
+                Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
+    }
+
+    /// What stands right behind a reply can only be the ERR by which the server ends the connection.
+    async fn pass_goodbye(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if bytes.get(HEADER).is_some_and(|&first| first != 0xFF) {
+            return Err(Fault::backend("the server sent more than a reply"));
+        }
+        self.client.send(bytes).await.map_err(Fault::client_io)
     }
 
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
@@ -322,13 +339,8 @@ impl Session {
     }
 
     /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
-    async fn pass_file(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
-        let mut file = commands.split_beyond(command_len);
+    async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+        let mut file = commands.split_beyond(exchange.kept);
         let mut packets = Packets::default();
         let mut seq = exchange.reply.next_seq();
         loop {
@@ -349,6 +361,8 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         exchange.reply.resume(seq);
+        // What the client sent ahead waits for its turn.
+        commands.append(file.filled());
         Ok(())
     }
 
@@ -408,6 +422,16 @@ impl Session {
         self.worker.recorder.record(&record);
         if let Some(slow_log) = &self.proxy.slow_log {
             slow_log.offer(&record);
+        }
+    }
+}
+
+impl Exchange {
+    fn outcome(&self, fault: Option<&Fault>) -> Outcome {
+        match fault {
+            Some(fault) if fault.whose == Whose::Client => Outcome::ClientGone,
+            Some(_) => Outcome::BackendGone,
+            None => self.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
         }
     }
 }
@@ -482,10 +506,11 @@ impl Packets {
                 return (at, false);
             }
             *seq = header.seq.wrapping_add(1);
-            if header.len == 0 {
+            if header.len == 0 && !self.continued {
                 return (at + HEADER, true);
             }
             self.left = header.packet_len();
+            self.continued = header.is_continued();
         }
     }
 }
@@ -520,6 +545,17 @@ mod tests {
         let (mut packets, mut seq) = (Packets::default(), 2);
         assert_eq!(packets.pass_file(&bytes, &mut seq), (8, false));
         assert_eq!(packets.out_of_order, Some((7, 3)));
+    }
+
+    #[test]
+    fn an_empty_packet_that_continues_a_full_one_ends_no_file() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 2, &vec![b'x'; MAX_PAYLOAD]);
+        let continued = bytes.len();
+        put_packet(&mut bytes, 4, b"");
+        let (mut packets, mut seq) = (Packets::default(), 2);
+        assert_eq!(packets.pass_file(&bytes[..continued], &mut seq), (continued, false));
+        assert_eq!(packets.pass_file(&bytes[continued..], &mut seq), (4, true));
     }
 
     #[test]

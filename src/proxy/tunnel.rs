@@ -3,10 +3,12 @@
 use std::task::Poll;
 use std::time::Instant;
 
-use crate::net::buffer::{Buffer, SMALL};
+use crate::net::buffer::Buffer;
 use crate::net::stream::Stream;
 use crate::proxy::client::{End, Session};
 use crate::proxy::error::Fault;
+use crate::proxy::query::Exchange;
+use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{HEADER, Header};
 
 impl Session {
@@ -14,62 +16,64 @@ impl Session {
     /// ends it: the server refused, and what comes next is an ordinary command.
     pub(super) async fn stream(
         &mut self,
-        code: u8,
+        exchange: &mut Exchange,
         header: Header,
         whole: bool,
         buffer: &mut Buffer,
-        started: Instant,
     ) -> Result<Option<End>, Fault> {
         self.in_step = false;
-        if whole {
-            self.send_backend(&buffer.filled()[..header.packet_len()]).await?;
-            buffer.consume(header.packet_len());
-        } else {
-            let mut exchange = self.begin(code, header, buffer, started);
-            self.send_streaming(&mut exchange, header, buffer).await?;
-            buffer.consume(usize::MAX);
-        }
-        let mut answer = Buffer::take();
-        let refused = loop {
-            if let Some(refused) = refusal(answer.filled()) {
-                break refused;
-            }
-            if !self.first_words(buffer, &mut answer).await? {
-                return Ok(Some(End::Quit));
-            }
-        };
-        self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
-        if refused {
+        let n = header.packet_len().min(buffer.filled().len());
+        self.lease.backend_mut().stream.send(&buffer.filled()[..n]).await.map_err(Fault::backend_io)?;
+        exchange.timer.sent(Instant::now());
+        buffer.consume(n);
+        if whole && self.is_refused(exchange, buffer).await? {
             self.in_step = true;
             return Ok(None);
         }
-        drop(answer);
-        let up = Lane { buffer: Some(std::mem::replace(buffer, Buffer::take())), written: 0 };
-        both_ways(&mut self.client, &mut self.lease.backend_mut().stream, up).await;
+        self.lease.backend_mut().stream.send(buffer.filled()).await.map_err(Fault::backend_io)?;
+        buffer.consume(usize::MAX);
+        exchange.bytes_out += both_ways(&mut self.client, &mut self.lease.backend_mut().stream).await;
         Ok(Some(End::BackendClosed))
     }
 
-    /// More of the backend's answer; what the client says meanwhile is kept. `false`: the client went.
-    async fn first_words(&mut self, commands: &mut Buffer, answer: &mut Buffer) -> Result<bool, Fault> {
-        let (client, backend) = (&mut self.client, &mut self.lease.backend_mut().stream);
-        let read = std::future::poll_fn(|cx| {
-            if let Poll::Ready(read) = backend.poll_fill(cx, answer) {
-                return Poll::Ready(Some(read));
+    /// Passes the server's first answer on; whether it is an ERR. A client that speaks before it comes (and did not pipeline
+    /// commands) is in the middle of something that tidegate does not know.
+    async fn is_refused(&mut self, exchange: &mut Exchange, ahead: &mut Buffer) -> Result<bool, Fault> {
+        let pipelined = !ahead.is_empty();
+        let mut answer = Buffer::take();
+        let refused = loop {
+            if !pipelined && !self.backend_is_first(ahead).await? {
+                return Ok(false);
             }
-            while !commands.is_full() {
-                match client.poll_fill(cx, commands) {
-                    Poll::Pending => break,
-                    Poll::Ready(Ok(1..)) => {}
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
-                }
+            let n = self.lease.backend_mut().stream.fill(&mut answer).await.map_err(Fault::backend_io)?;
+            exchange.timer.first_byte(Instant::now());
+            match refusal(answer.filled()) {
+                Some(refused) => break refused,
+                None if n == 0 || answer.is_full() => break false,
+                None => {}
             }
-            Poll::Pending
-        });
-        match read.await {
-            None => Ok(false),
-            Some(Ok(0)) => Err(Fault::backend("the server closed in the middle of a reply")),
-            Some(read) => read.map(|_| true).map_err(Fault::backend_io),
+        };
+        exchange.bytes_out += answer.filled().len() as u64;
+        if refused {
+            exchange.reply.facts.error = answer.filled().get(HEADER..).and_then(ErrPacket::parse).map(|err| err.code);
         }
+        self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
+        Ok(refused)
+    }
+
+    async fn backend_is_first(&mut self, ahead: &mut Buffer) -> Result<bool, Fault> {
+        let Session { client, lease, .. } = self;
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(ready) = lease.backend().stream.poll_readable(cx) {
+                return Poll::Ready(ready.map(|()| true).map_err(Fault::backend_io));
+            }
+            client.poll_fill(cx, ahead).map(|read| match read {
+                Ok(1..) => Ok(false),
+                Ok(0) => Err(Fault::client("the client went before its answer came", None)),
+                Err(error) => Err(Fault::client_io(error)),
+            })
+        })
+        .await
     }
 }
 
@@ -78,22 +82,22 @@ fn refusal(bytes: &[u8]) -> Option<bool> {
     let header = Header::read(bytes)?;
     match bytes.get(HEADER) {
         None if header.len > 0 => None,
-        // No server's error is as long as that.
-        Some(0xFF) if header.packet_len() > SMALL => Some(false),
         Some(0xFF) if bytes.len() < header.packet_len() => None,
         Some(0xFF) => Some(bytes.len() == header.packet_len()),
         _ => Some(false),
     }
 }
 
-async fn both_ways(client: &mut Stream, backend: &mut Stream, mut up: Lane) {
-    let mut down = Lane::default();
+/// Returns how many bytes went to the client.
+async fn both_ways(client: &mut Stream, backend: &mut Stream) -> u64 {
+    let (mut up, mut down) = (Lane::default(), Lane::default());
     std::future::poll_fn(|cx| {
         let up = up.poll(cx, client, backend);
         let down = down.poll(cx, backend, client);
         if up.is_ready() || down.is_ready() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+    down.passed
 }
 
 /// One direction.
@@ -101,6 +105,7 @@ async fn both_ways(client: &mut Stream, backend: &mut Stream, mut up: Lane) {
 struct Lane {
     buffer: Option<Buffer>,
     written: usize,
+    passed: u64,
 }
 
 impl Lane {
@@ -114,6 +119,7 @@ impl Lane {
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(())) => {}
                 }
+                self.passed += buffer.filled().len() as u64;
                 buffer.consume(usize::MAX);
                 self.written = 0;
             }

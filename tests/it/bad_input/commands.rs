@@ -130,7 +130,7 @@ fn a_change_of_user_that_is_none_is_told_and_closed() {
     raw.assert_refused(1, 1047);
     let mut raw = Raw::enter(tidegate.address(), "app");
     raw.send(0, &[&b"\x11"[..], &[b'x'; 300_000]].concat());
-    raw.assert_refused(1, 1153);
+    raw.assert_refused(1, 1047);
     // Its answer to the question comes out of order, or not at all.
     for answer in [Some(9), None] {
         let mut raw = Raw::enter(tidegate.address(), "app");
