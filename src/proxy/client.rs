@@ -59,7 +59,7 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
     let began = Instant::now();
     match Box::pin(admit(&proxy, stream, peer, id)).await {
         Ok(entered) => {
-            debug!(client = id, peer = %error::host(&peer), user = %String::from_utf8_lossy(&entered.params.user), "client is in");
+            debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
             Box::pin(live(proxy, worker, peer, admission, entered)).await;
         }
         Err(fault) => log_fault(id, &peer, &fault, "login", began),
@@ -68,15 +68,8 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
 async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Entered, Fault> {
-    let mut client = Channel::new(stream);
-    let limit = proxy.settings.listen.login_timeout;
-    let found = match tokio::time::timeout(limit, entry::enter(proxy, &mut client, peer, id)).await {
-        Ok(found) => found,
-        Err(_) => {
-            Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out())))
-        }
-    };
-    match found {
+    let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
+    match entry::enter(proxy, &mut client, peer, id).await {
         Ok(found) => found.welcome(proxy, client).await,
         Err(fault) => {
             tell(&mut client, &fault).await;
@@ -88,6 +81,8 @@ async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Ent
 async fn tell(client: &mut Channel, fault: &Fault) {
     if let Some(answer) = &fault.answer {
         let answer = if client.seq == 0 { answer.before_greeting() } else { answer.clone() };
+        // One packet into an empty queue: it waits for nobody.
+        client.patience = None;
         let _ = client.write(&answer.payload()).await;
     }
     linger(&mut client.stream).await;
@@ -113,10 +108,6 @@ pub(super) async fn linger(stream: &mut Stream) {
         }
     };
     let _ = tokio::time::timeout(PATIENCE, drain).await;
-}
-
-fn login_timed_out() -> ErrPacket {
-    ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", "Got timeout reading communication packets")
 }
 
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
@@ -214,7 +205,7 @@ impl Session {
 
     /// A backend that speaks unasked says goodbye (a timeout, a KILL, a shutdown): its words are passed on.
     /// `false`: it was a false alarm.
-    async fn backend_spoke(&mut self) -> Result<bool, Fault> {
+    pub(super) async fn backend_spoke(&mut self) -> Result<bool, Fault> {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         match said {
@@ -245,7 +236,12 @@ impl Session {
                     "the backend closed this client's connection"
                 );
             }
-            Err(fault) => log_fault(self.admission.id, &self.peer, fault, "session", began),
+            Err(fault) => {
+                log_fault(self.admission.id, &self.peer, fault, "session", began);
+                if let Some(answer) = &fault.answer {
+                    self.say(1, answer).await;
+                }
+            }
         }
         if !matches!(ended, Ok(End::Quit)) {
             linger(&mut self.client).await;
@@ -279,8 +275,10 @@ fn shutting_down() -> ErrPacket {
 }
 
 fn log_fault(id: u32, peer: &Peer, fault: &Fault, during: &str, began: Instant) {
-    let (peer, why, after) = (error::host(peer), &fault.why, began.elapsed());
+    let (peer, why, after) = (error::host(peer), error::printable(&fault.why), began.elapsed());
     match fault.whose {
+        // A health checker connects and closes, again and again.
+        Whose::Client if fault.quiet => debug!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Client => info!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Backend => warn!(client = id, peer, during, ?after, fault = "backend", "{why}"),
         Whose::Tidegate => warn!(client = id, peer, during, ?after, fault = "tidegate", "{why}"),

@@ -6,6 +6,8 @@ mod certificates;
 #[allow(dead_code)]
 mod ports;
 #[allow(dead_code)]
+mod raw;
+#[allow(dead_code)]
 mod relay;
 #[allow(dead_code)]
 mod scratch;
@@ -16,6 +18,7 @@ mod tidegate;
 
 // The tests.
 mod arrows;
+mod bad_input;
 mod config;
 mod driver_suites;
 mod drivers;
@@ -25,6 +28,7 @@ mod fingerprint;
 mod hlog;
 mod pool_handle;
 mod pool_simulation;
+mod protocol;
 mod servers_smoke;
 mod slow_log;
 mod stats_memory;
