@@ -1,7 +1,7 @@
 //! The proxy itself: one server, one task per client, one command at a time.
 //!
 //! ```text
-//! server -> listen -> client -> entry (login) -> lease, relayed -> backend
+//! server -> listen -> client -> entry (login) -> lease, relayed -> place, backend
 //!                       \-> query (one command) -> kill
 //! ```
 
@@ -15,6 +15,7 @@ pub mod error;
 mod kill;
 pub mod lease;
 mod listen;
+mod place;
 mod query;
 mod relayed;
 mod report;

@@ -7,11 +7,10 @@ use crate::login::dial::{Dial, Step};
 use crate::login::methods::secret::Secret;
 use crate::login::methods::{Method, Scramble, caching_sha2, scramble_from};
 use crate::net::channel::Channel;
-use crate::net::settings::Address;
 use crate::proxy::backend::{BackendFacts, Password, finish_with};
 use crate::proxy::error::{Fault, bad_handshake};
+use crate::proxy::place::{self, refuse_if_by_place};
 use crate::proxy::server::Proxy;
-use crate::proxy::statement;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::AuthSwitch;
 
@@ -38,6 +37,24 @@ pub struct Relayed<'a> {
     pub facts: BackendFacts,
     /// The method by which the client has already answered the backend's own challenge; `None`: it was asked nothing.
     pub answered: Option<(Method, Scramble)>,
+    /// The client understands an AuthSwitch (`PLUGIN_AUTH`).
+    pub can_switch: bool,
+    /// The password, where the client has already given it away (caching_sha2_password over a safe link).
+    pub in_hand: Option<Password>,
+    /// The client's last answer was that it has no password.
+    pub by_nothing: bool,
+}
+
+impl<'a> Relayed<'a> {
+    /// A login of which the client has said nothing but its name.
+    pub fn new(
+        proxy: &'a Proxy,
+        client: &'a mut Channel,
+        backend: &'a mut Channel,
+        facts: BackendFacts,
+    ) -> Relayed<'a> {
+        Relayed { proxy, client, backend, facts, answered: None, can_switch: true, in_hand: None, by_nothing: false }
+    }
 }
 
 impl Relayed<'_> {
@@ -46,7 +63,10 @@ impl Relayed<'_> {
         loop {
             let packet = self.from_backend().await?;
             let ended = match packet.first() {
-                Some(0x00) => return self.accepted(packet, None).await,
+                Some(0x00) => {
+                    let learned = self.by_nothing.then(|| Secret::password(b""));
+                    return self.accepted(packet, learned).await;
+                }
                 Some(0xFF) => return Err(Fault::refused(ErrPacket::parse(&packet).ok_or_else(malformed)?)),
                 Some(0xFE) => self.switch(&packet).await?,
                 Some(0x01) => self.more(&packet).await?,
@@ -60,8 +80,11 @@ impl Relayed<'_> {
 
     /// The server's OK counts only if it rests on what the client knows, not on where tidegate stands.
     async fn accepted(self, ok: Vec<u8>, learned: Option<Secret>) -> Result<Accepted, Fault> {
-        if self.answered.is_none() || by_place(self.proxy, self.backend, self.facts).await? {
-            return Err(refused_by_place());
+        let asked = self.answered.is_some();
+        refuse_if_by_place(self.proxy, self.backend, self.facts, asked).await?;
+        // An OK without a question can be but for a place; over TCP the server has no other reason either.
+        if !asked {
+            return Err(place::refused());
         }
         Ok(Accepted { ok, learned })
     }
@@ -70,14 +93,22 @@ impl Relayed<'_> {
     async fn switch(&mut self, packet: &[u8]) -> Result<Option<(Vec<u8>, Secret)>, Fault> {
         let switch = AuthSwitch::parse(packet).ok_or_else(malformed)?;
         let method = Method::from_name(&switch.method);
-        if method == Method::ClearPassword && self.client.stream.is_secure() && !self.backend.stream.is_secure() {
+        if let Some(password) = self.in_hand.take_if(|_| is_answered_by_password(&method)) {
+            self.answered = Some((method, scramble_from(&switch.data).unwrap_or_default()));
+            return self.log_in(Secret::password(&password), &switch).await.map(Some);
+        }
+        if method.reveals_password() && self.client.stream.is_secure() && !self.backend.stream.is_secure() {
             let text = "tidegate does not send a password in clear that came over TLS: use backend.tls";
             return Err(Fault::own(text, ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text)));
+        }
+        if !self.can_switch {
+            return Err(cannot_switch());
         }
         self.client.write(packet).await.map_err(Fault::of_client)?;
         let answer = self.from_client().await?;
         let scramble = scramble_from(&switch.data).unwrap_or_default();
         self.answered = Some((method.clone(), scramble));
+        self.by_nothing = is_no_password(&answer);
         match method {
             Method::Sha256 if !is_no_password(&answer) => self.full_sha256(&switch, answer).await.map(Some),
             Method::CachingSha2 if self.client.stream.is_secure() && !is_no_password(&answer) => {
@@ -192,33 +223,19 @@ fn in_clear(mut answer: Vec<u8>) -> Password {
     Password::new(answer)
 }
 
+fn is_answered_by_password(method: &Method) -> bool {
+    matches!(method, Method::Native | Method::CachingSha2 | Method::Sha256 | Method::Ed25519)
+}
+
+/// What servers say to a client that is too old for the account's method.
+pub fn cannot_switch() -> Fault {
+    let text = "Client does not support authentication protocol requested by server; consider upgrading MySQL client";
+    Fault::refused(ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text))
+}
+
 /// An account without a password is answered by nothing, or by a lone NUL.
 fn is_no_password(answer: &[u8]) -> bool {
     matches!(answer, [] | [0])
-}
-
-/// Whether the account that was just logged in can be entered by tidegate's own place on a Unix socket, whatever the
-/// client answered (`IDENTIFIED VIA mysql_native_password OR unix_socket`). Over TCP there is no such place.
-pub async fn by_place(proxy: &Proxy, backend: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
-    if !matches!(proxy.settings.backend.address, Address::Unix(_)) || !facts.mariadb {
-        return Ok(false);
-    }
-    let shown = statement::query(backend, facts.capabilities, "SHOW CREATE USER CURRENT_USER()").await?;
-    let text = match shown {
-        Ok(rows) => rows.into_iter().flatten().flatten().flatten().collect::<Vec<u8>>(),
-        // What cannot be ruled out is refused.
-        Err(_) => return Ok(true),
-    };
-    Ok(["unix_socket", "auth_socket", "gssapi"]
-        .iter()
-        .any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some()))
-}
-
-/// What a client hears that would have got in by tidegate's own place.
-pub fn refused_by_place() -> Fault {
-    let text = "Access denied: this account logs in by the place of its process (unix_socket), \
-                which a client of tidegate does not have; give it a password";
-    Fault { why: text.into(), ..Fault::refused(ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)) }
 }
 
 fn malformed() -> Fault {
