@@ -51,6 +51,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// One row's words.
+    pub fn new(host: &str, method: &str, stored: &[u8]) -> Account {
+        Account { host: host.to_owned(), method: method.to_owned(), stored: stored.to_vec() }
+    }
+
     /// What a login can be checked against, if tidegate can use this method's hash.
     pub fn secret(&self) -> Option<Secret> {
         match Method::from_name(self.method.as_bytes()) {
@@ -177,7 +182,7 @@ fn account(row: &[Option<Vec<u8>>]) -> Option<(String, Account)> {
     let stored = filled(stored).or_else(|| old.first().and_then(filled)).unwrap_or_default();
     // MySQL 5.6: no method named is the native one.
     let method = Some(text(method)).filter(|name| !name.is_empty()).unwrap_or_else(|| Method::Native.name().to_owned());
-    Some((text(user), Account { host: text(host), method, stored }))
+    Some((text(user), Account::new(&text(host), &method, &stored)))
 }
 
 impl std::fmt::Debug for Accounts {

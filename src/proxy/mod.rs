@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod backend;
 mod change_user;
+pub mod check;
 pub mod client;
 pub mod clients;
 pub mod entry;
