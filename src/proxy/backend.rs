@@ -218,6 +218,7 @@ impl Greeted {
             let text = "The backend no longer offers what this client was promised: connect again";
             return Err(Fault::own(text, ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", text)));
         }
+        let capabilities = capabilities.without(mistaken(&greeting));
         let facts = BackendFacts { id: greeting.connection_id, mariadb: greeting.is_mariadb(), capabilities };
         if let Some(tls) = &proxy.backend_tls {
             if greeting.capabilities.has(SSL) {
@@ -230,6 +231,11 @@ impl Greeted {
         }
         Ok((channel, facts))
     }
+}
+
+/// MySQL 5.6 looks for the connect attributes of a COM_CHANGE_USER in the wrong place, and refuses the login for it.
+fn mistaken(greeting: &Greeting) -> Capabilities {
+    if greeting.version.starts_with(b"5.6.") { CONNECT_ATTRS } else { Capabilities::NONE }
 }
 
 async fn over_tls(proxy: &Proxy, tls: &crate::net::tls::BackendTlsConfig, channel: Channel) -> Result<Channel, Fault> {

@@ -19,6 +19,7 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod credentials;
 mod drivers;
 mod effects;
 mod fingerprint;
