@@ -1,6 +1,5 @@
 //! Accounts that tidegate knows nothing of: challenge and answer pass, and each client has a backend of its own.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +16,7 @@ fn methods_of_mariadb_pass_as_they_are() {
         server.sql("INSTALL SONAME 'auth_ed25519'");
         create(&server, "signed", "IDENTIFIED VIA ed25519 USING PASSWORD('right')");
         let both = "VIA ed25519 USING PASSWORD('signed') OR mysql_native_password USING PASSWORD('hashed')";
-        create(&server, "both", &format!("IDENTIFIED {both}"));
+        create(&server, "twice", &format!("IDENTIFIED {both}"));
         create(&server, "native", "IDENTIFIED BY 'right'");
         let observe = Tidegate::in_front_of(&server, "pool.mode = \"observe\"\n");
         for tidegate in [session(&server, ""), observe] {
@@ -25,9 +24,9 @@ fn methods_of_mariadb_pass_as_they_are() {
                 ("signed", "right"),
                 ("signed", "wrong"),
                 ("signed", ""),
-                ("both", "signed"),
-                ("both", "hashed"),
-                ("both", "wrong"),
+                ("twice", "signed"),
+                ("twice", "hashed"),
+                ("twice", "wrong"),
                 ("native", "right"),
                 ("native", "wrong"),
             ] {
@@ -37,7 +36,7 @@ fn methods_of_mariadb_pass_as_they_are() {
                 assert_eq!(ended.words(), direct.words(), "{kind}: {user} {password}\n{}", tidegate.log());
             }
             // A wrong first answer is followed by a second question.
-            let ended = attempt(&tidegate, &As::new("both", "hashed"));
+            let ended = attempt(&tidegate, &As::new("twice", "hashed"));
             assert_eq!(ended.switches.last().map(String::as_str), Some("mysql_native_password"), "{kind}: {ended:?}");
         }
         let tidegate = session(&server, "");
@@ -68,19 +67,14 @@ fn parsec_passes() {
     }
     create(&server, "pa", "IDENTIFIED VIA parsec USING PASSWORD('right')");
     let tidegate = session(&server, "");
-    let client = |password: &str| {
-        let output = Command::new(Kind::MariaDb11.program("mariadb"))
-            .args(["--no-defaults", "-h127.0.0.1", "--ssl-verify-server-cert=0", "-upa", "-Ne", "SELECT USER()"])
-            .arg(format!("-p{password}"))
-            .arg(format!("-P{}", tidegate.address().port()))
-            .output()
-            .expect("the mariadb client");
-        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
-    let (right, said) = client("right");
-    assert!(right && said.contains("pa@"), "{said}\n{}", tidegate.log());
-    let (wrong, said) = client("wrong");
-    assert!(!wrong && said.contains("1045"), "{said}");
+    for password in ["right", "wrong", ""] {
+        let to = As::new("pa", password);
+        let direct = Raw::tcp(server.address()).login(&to);
+        assert_eq!(direct.is_in(), password == "right", "{}", direct.words());
+        assert_eq!(direct.switches, ["parsec"]);
+        assert_eq!(attempt(&tidegate, &to), direct, "{}", tidegate.log());
+    }
+    assert_ne!(served_by(&tidegate, "pa", "right"), served_by(&tidegate, "pa", "right"));
 }
 
 /// No list names the account, and the pool is smaller than the crowd.

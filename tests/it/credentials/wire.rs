@@ -217,6 +217,7 @@ impl Raw {
                             None => self.write(&[2]),
                         }
                     }
+                    salted if method == Method::Other("parsec".into()) => self.write(&parsec(to.password, salted, &salt)),
                     key => {
                         ended.more.push('k');
                         self.encrypted(to, &salt, key);
@@ -267,6 +268,18 @@ impl Raw {
         self.begin(&[1]);
         let _ = self.link.read(&mut [0]);
     }
+}
+
+/// `P`, the factor of the rounds, the salt; the answer is an own nonce, and both nonces signed by the derived key.
+fn parsec(password: &str, salted: &[u8], nonce: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::{pbkdf2, signature::Ed25519KeyPair};
+    let rounds = std::num::NonZeroU32::new(1024 << salted[1]).expect("rounds");
+    let mut seed = [0; 32];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, rounds, &salted[2..], password.as_bytes(), &mut seed);
+    let key = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
+    let own = [7; 32];
+    let signature = key.sign(&[nonce, &own].concat());
+    [&own[..], signature.as_ref()].concat()
 }
 
 fn row(packet: &[u8]) -> String {
