@@ -108,7 +108,7 @@ impl Relayed<'_> {
         let answer = self.from_client().await?;
         let scramble = scramble_from(&switch.data).unwrap_or_default();
         self.answered = Some((method.clone(), scramble));
-        self.by_nothing = is_no_password(&answer);
+        self.by_nothing = is_no_password(&answer) && is_answered_by_password(&method);
         match method {
             Method::Sha256 if !is_no_password(&answer) => self.full_sha256(&switch, answer).await.map(Some),
             Method::CachingSha2 if self.client.stream.is_secure() && !is_no_password(&answer) => {
@@ -132,6 +132,8 @@ impl Relayed<'_> {
                 self.full_caching_sha2(packet, scramble).await.map(Some)
             }
             _ => {
+                // The method goes on: its first answer, though empty, was not its last.
+                self.by_nothing = false;
                 self.client.write(packet).await.map_err(Fault::of_client)?;
                 let answer = self.from_client().await?;
                 self.to_backend(&answer).await?;
