@@ -12,9 +12,9 @@ use crate::net::channel::Channel;
 use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
-use crate::proxy::backend::{Backend, Params, Password};
+use crate::proxy::backend::{Params, Password};
 use crate::proxy::error::{Fault, access_denied, bad_handshake};
-use crate::proxy::lease::{self, Lease};
+use crate::proxy::lease::{self, Asked, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, cannot_switch};
 use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
@@ -160,17 +160,18 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     // first answer may be the password itself.
     let passes = matches!(named, Method::Native | Method::CachingSha2) && !proxy.backend_is_unix();
     let first = passes.then_some((named, greeting.salt));
-    let (mut backend, facts) = match &first {
+    let (backend, facts) = match &first {
         Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
         None => greeted.ask(proxy, &params).await?,
     };
+    let mut asked = Asked::own(backend, facts);
     let relayed = Relayed {
         answered: first,
         can_switch: login.capabilities.has(PLUGIN_AUTH),
-        ..Relayed::new(proxy, client, &mut backend, facts)
+        ..Relayed::new(proxy, client, asked.channel(), facts)
     };
     let accepted = relayed.run().await?;
-    let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok);
+    let lease = asked.accepted(proxy, &params, accepted.ok, None);
     Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
 }
 
@@ -310,7 +311,8 @@ impl Entry<'_> {
     /// Challenge and answer pass between the two; a password seen on the way is learned, or was given `in_hand` before.
     async fn relay(&mut self, in_hand: Option<Password>) -> Result<Lease, Fault> {
         let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
-        let relayed = Relayed { in_hand, ..Relayed::new(self.proxy, self.client, &mut asked.channel, asked.facts) };
+        let facts = asked.facts;
+        let relayed = Relayed { in_hand, ..Relayed::new(self.proxy, self.client, asked.channel(), facts) };
         let accepted = relayed.run().await?;
         if let Some(secret) = &accepted.learned {
             self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());

@@ -109,3 +109,54 @@ fn ten_at_once_are_all_served_by_a_pool_of_three() {
         server.sql("DROP USER crowd@'%'");
     }
 }
+
+/// To the server all clients are one host, which it blocks after some logins that end half-way.
+#[test]
+fn clients_that_hang_up_do_not_block_the_proxy() {
+    for kind in Kind::here() {
+        let server = Server::start(kind, &["--max-connect-errors=3"]);
+        create(&server, "app", "IDENTIFIED BY 'right'");
+        let observe = Tidegate::in_front_of(&server, "pool.mode = \"observe\"\n");
+        for tidegate in [session(&server, "listen.login_timeout = \"400ms\"\n"), observe] {
+            assert!(attempt(&tidegate, &As::new("app", "right")).is_in(), "{kind}");
+            for _ in 0..8 {
+                Raw::tcp(tidegate.address()).begin_login("app");
+            }
+            // One stays until tidegate loses patience.
+            let mut slow = Raw::tcp(tidegate.address());
+            slow.begin_login("app");
+            thread::sleep(Duration::from_millis(600));
+            let ended = attempt(&tidegate, &As::new("app", "right"));
+            assert!(ended.is_in(), "{kind}: {}\n{}", ended.words(), tidegate.log());
+        }
+    }
+}
+
+/// MySQL locks an account after so many wrong passwords: nothing that tidegate does by itself may be one.
+#[test]
+fn right_logins_never_count_as_wrong_ones() {
+    if !Kind::Mysql9.is_here() {
+        return;
+    }
+    let server = Server::start(Kind::Mysql9, &[]);
+    for name in ["app", "eve"] {
+        create(&server, name, "IDENTIFIED BY 'right' FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME UNBOUNDED");
+    }
+    create(&server, "reader", "IDENTIFIED BY 'reads' FAILED_LOGIN_ATTEMPTS 1 PASSWORD_LOCK_TIME UNBOUNDED");
+    let config = format!("{}[[user]]\nname = \"app\"\npassword = \"right\"\n", super::SERVICE);
+    let observe = Tidegate::in_front_of(&server, "pool.mode = \"observe\"\n");
+    for tidegate in [session(&server, &config), observe] {
+        for _ in 0..3 {
+            for method in [None, Some("mysql_native_password"), Some("sha256_password")] {
+                for user in ["app", "eve"] {
+                    let ended = attempt(&tidegate, &As { method, ..As::new(user, "right") });
+                    assert!(ended.is_in(), "{user}, {method:?}: {}\n{}", ended.words(), tidegate.log());
+                }
+            }
+        }
+        // Wrong ones for an account that tidegate knows never arrive.
+        if !tidegate.log().contains("Observe") {
+            assert_eq!(attempt(&tidegate, &As::new("app", "wrong")).code(), 1045);
+        }
+    }
+}

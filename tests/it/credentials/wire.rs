@@ -168,6 +168,20 @@ impl Raw {
         self.follow(to, method, greeting.salt.to_vec())
     }
 
+    /// Names an account by a method that no server has, and leaves the question that follows unanswered.
+    pub fn begin_login(&mut self, user: &str) {
+        let login = Login {
+            capabilities: LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH,
+            max_packet: 1 << 24,
+            charset: 33,
+            user: user.into(),
+            method: Some(b"none_such".to_vec()),
+            ..Login::default()
+        };
+        self.write(&login.payload());
+        self.read();
+    }
+
     /// COM_CHANGE_USER.
     pub fn change_user(&mut self, to: &As<'_>) -> Ended {
         let change = ChangeUser {
