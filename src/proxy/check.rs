@@ -196,7 +196,9 @@ fn tell_unseen(proxy: &Proxy, greeting: &Greeting, report: &mut Report) {
         return;
     }
     report.say("accounts that the file does not name:");
-    report.say("  caching_sha2_password, sha256_password: pooled after the first login that tells the password (TLS, RSA)");
+    report.say(
+        "  caching_sha2_password, sha256_password: pooled after the first login that tells the password (TLS, RSA)",
+    );
     report.say("  every other method: relayed (own connection each)");
     if !has_native(greeting) {
         return report.say("this server has no mysql_native_password: auth.service_user would gain nothing");

@@ -310,9 +310,7 @@ impl Drop for Asked {
 /// Answers nothing, however often the server asks, until it closes.
 async fn give_up(begun: Begun) {
     let Begun { mut channel, permit } = begun;
-    let refused = async {
-        while channel.write(&[]).await.is_ok() && channel.read().await.is_ok() {}
-    };
+    let refused = async { while channel.write(&[]).await.is_ok() && channel.read().await.is_ok() {} };
     let _ = tokio::time::timeout(GOODBYE, refused).await;
     drop(permit);
 }

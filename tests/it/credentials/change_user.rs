@@ -61,7 +61,8 @@ fn every_turn_is_as_direct() {
 fn a_changed_backend_serves_no_other_client() {
     for kind in Kind::here() {
         let server = start(kind);
-        let listed = "[[user]]\nname = \"app\"\npassword = \"right\"\n[[user]]\nname = \"other\"\npassword = \"second\"\n";
+        let listed =
+            "[[user]]\nname = \"app\"\npassword = \"right\"\n[[user]]\nname = \"other\"\npassword = \"second\"\n";
         let tidegate = session(&server, listed);
         let pooled = served_by(&tidegate, "app", "right");
         for (to, user) in [

@@ -108,7 +108,11 @@ fn every_kind_of_account_has_its_line() {
             create(&server, "signed", "IDENTIFIED VIA ed25519 USING PASSWORD('x')");
             create(&server, "placed", "IDENTIFIED VIA unix_socket");
             create(&server, "shut", "IDENTIFIED VIA mysql_native_password USING 'invalid' OR unix_socket");
-            expected.extend([("signed", "relayed"), ("placed", "refused (it logs in by the place"), ("shut", "refused (no")]);
+            expected.extend([
+                ("signed", "relayed"),
+                ("placed", "refused (it logs in by the place"),
+                ("shut", "refused (no"),
+            ]);
         }
         if kind == Kind::Mysql9 {
             create(&server, "older", "IDENTIFIED WITH sha256_password BY 'x'");

@@ -82,7 +82,8 @@ fn over_a_unix_socket_passwords_work_as_ever() {
         let server = Server::start(kind, &[]);
         server.sql("CREATE USER app@localhost IDENTIFIED BY 'right'; CREATE USER nopw@localhost");
         let listed = "[[user]]\nname = \"app\"\npassword = \"right\"\n";
-        for config in ["pool.mode = \"session\"\n", "pool.mode = \"observe\"\n", &format!("pool.mode = \"session\"\n{listed}")]
+        for config in
+            ["pool.mode = \"session\"\n", "pool.mode = \"observe\"\n", &format!("pool.mode = \"session\"\n{listed}")]
         {
             let tidegate = over_unix(&server, config);
             for (user, password) in [("app", "right"), ("app", "wrong"), ("nopw", ""), ("nopw", "x")] {
@@ -106,14 +107,20 @@ fn clients_from_elsewhere_do_not_become_local() {
         let far = Raw::proxied(tidegate.address(), "10.1.2.3");
         let refused = far.greeting.expect_err("a client from elsewhere");
         let text = String::from_utf8_lossy(&refused.message).into_owned();
-        assert_eq!((refused.code, text.as_str()), (1130, "Host '10.1.2.3' is not allowed to connect to this MySQL server"));
+        assert_eq!(
+            (refused.code, text.as_str()),
+            (1130, "Host '10.1.2.3' is not allowed to connect to this MySQL server")
+        );
         assert!(tidegate.log().contains("allow_local_accounts"));
         assert!(Raw::proxied(tidegate.address(), "127.0.0.9").login(&As::new("app", "right")).is_in());
         let open = Tidegate::in_front_of(&server, &format!("{config}auth.allow_local_accounts = true\n"));
         let ended = Raw::proxied(open.address(), "10.1.2.3").login(&As::new("app", "right"));
         assert!(ended.is_in(), "{}", open.log());
     }
-    let tidegate = session(&server, "listen.proxy_protocol_from = [\"127.0.0.1/32\"]\nauth.allow_local_accounts = true\n[[user]]\nname = \"app\"\npassword = \"right\"\n");
+    let tidegate = session(
+        &server,
+        "listen.proxy_protocol_from = [\"127.0.0.1/32\"]\nauth.allow_local_accounts = true\n[[user]]\nname = \"app\"\npassword = \"right\"\n",
+    );
     let ended = Raw::proxied(tidegate.address(), "10.1.2.3").login(&As::new("app", "wrong"));
     assert_eq!(ended.words(), "1045 28000 Access denied for user 'app'@'10.1.2.3' (using password: YES)");
 }

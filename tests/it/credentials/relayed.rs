@@ -117,15 +117,16 @@ fn clients_that_hang_up_do_not_block_the_proxy() {
         let server = Server::start(kind, &["--max-connect-errors=3"]);
         create(&server, "app", "IDENTIFIED BY 'right'");
         let observe = Tidegate::in_front_of(&server, "pool.mode = \"observe\"\n");
-        for tidegate in [session(&server, "listen.login_timeout = \"400ms\"\n"), observe] {
-            assert!(attempt(&tidegate, &As::new("app", "right")).is_in(), "{kind}");
+        for tidegate in [session(&server, "listen.login_timeout = \"4s\"\n"), observe] {
+            let ended = attempt(&tidegate, &As::new("app", "right"));
+            assert!(ended.is_in(), "{kind}: {}\n{}", ended.words(), tidegate.log());
             for _ in 0..8 {
                 Raw::tcp(tidegate.address()).begin_login("app");
             }
             // One stays until tidegate loses patience.
             let mut slow = Raw::tcp(tidegate.address());
             slow.begin_login("app");
-            thread::sleep(Duration::from_millis(600));
+            thread::sleep(Duration::from_millis(4_500));
             let ended = attempt(&tidegate, &As::new("app", "right"));
             assert!(ended.is_in(), "{kind}: {}\n{}", ended.words(), tidegate.log());
         }

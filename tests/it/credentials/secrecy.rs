@@ -16,7 +16,8 @@ fn no_file_holds_a_password() {
         create_service(&server);
         create(&server, "app", "IDENTIFIED BY 'hunter2-file'");
         create(&server, "eve", "IDENTIFIED BY 'hunter2-learned'");
-        server.sql("CREATE USER reader2@'%' IDENTIFIED BY 'hunter2-service'; GRANT SELECT ON mysql.user TO reader2@'%'");
+        server
+            .sql("CREATE USER reader2@'%' IDENTIFIED BY 'hunter2-service'; GRANT SELECT ON mysql.user TO reader2@'%'");
         let config = "log.level = \"trace\"\nslow_log.threshold = \"0s\"\nslow_log.path = \"slow.log\"\n\
              histogram.path = \"dump.hlog\"\n\
              [auth]\nservice_user = \"reader2\"\nservice_password = \"hunter2-service\"\n\

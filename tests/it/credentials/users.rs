@@ -57,9 +57,13 @@ fn a_client_that_announces_another_method_is_asked_once() {
         let (_, how) = methods(kind)[0];
         let server = start(kind, how);
         let tidegate = session(&server, APP);
-        for announced in
-            ["mysql_native_password", "caching_sha2_password", "client_ed25519", "sha256_password", "mysql_clear_password"]
-        {
+        for announced in [
+            "mysql_native_password",
+            "caching_sha2_password",
+            "client_ed25519",
+            "sha256_password",
+            "mysql_clear_password",
+        ] {
             for (password, is_right) in [("right", true), ("wrong", false)] {
                 let to = As { method: Some(announced), ..As::new("app", password) };
                 let ended = attempt(&tidegate, &to);
@@ -146,7 +150,14 @@ fn odd_accounts_end_as_direct() {
                 // Twice: what was learned of the first must not change the second.
                 for _ in 0..2 {
                     let words = attempt(tidegate, to).words();
-                    assert_eq!(words, expected, "{kind}, way {index}: {:?} {:?}\n{}", to.user, to.password, tidegate.log());
+                    assert_eq!(
+                        words,
+                        expected,
+                        "{kind}, way {index}: {:?} {:?}\n{}",
+                        to.user,
+                        to.password,
+                        tidegate.log()
+                    );
                 }
             }
         }

@@ -83,7 +83,8 @@ fn every_login_is_judged_by_the_server() {
         create(&server, "app", "IDENTIFIED BY 'right'");
         create(&server, "admin", "IDENTIFIED BY 'rules'");
         server.sql("GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION");
-        let listed = "[[user]]\nname = \"app\"\npassword = \"right\"\n[[user]]\nname = \"admin\"\npassword = \"rules\"\n";
+        let listed =
+            "[[user]]\nname = \"app\"\npassword = \"right\"\n[[user]]\nname = \"admin\"\npassword = \"rules\"\n";
         let tidegate = session(&server, listed);
         assert_eq!(
             super::served_by(&tidegate, "app", "right"),

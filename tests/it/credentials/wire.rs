@@ -62,7 +62,9 @@ impl Ended {
     pub fn words(&self) -> String {
         let Some(error) = &self.error else { return "OK".into() };
         let text = String::from_utf8_lossy(&error.message).into_owned();
-        let text = ["'127.0.0.1'", "'localhost'", "'tidegate-test'"].iter().fold(text, |text, host| text.replace(host, "HOST"));
+        let text = ["'127.0.0.1'", "'localhost'", "'tidegate-test'"]
+            .iter()
+            .fold(text, |text, host| text.replace(host, "HOST"));
         format!("{} {} {text}", error.code, String::from_utf8_lossy(&error.state))
     }
 }
@@ -103,7 +105,13 @@ impl Raw {
     }
 
     fn greeted(link: Box<dyn Link>) -> Raw {
-        let mut raw = Raw { link, seq: 0, greeting: Err(ErrPacket::new(0, b"00000", "")), caps: Capabilities::NONE, secure: false };
+        let mut raw = Raw {
+            link,
+            seq: 0,
+            greeting: Err(ErrPacket::new(0, b"00000", "")),
+            caps: Capabilities::NONE,
+            secure: false,
+        };
         let payload = raw.read();
         raw.greeting = Greeting::parse(&payload).ok_or_else(|| ErrPacket::parse(&payload).expect("greeting or ERR"));
         raw
@@ -231,7 +239,9 @@ impl Raw {
                             None => self.write(&[2]),
                         }
                     }
-                    salted if method == Method::Other("parsec".into()) => self.write(&parsec(to.password, salted, &salt)),
+                    salted if method == Method::Other("parsec".into()) => {
+                        self.write(&parsec(to.password, salted, &salt))
+                    }
                     key => {
                         ended.more.push('k');
                         self.encrypted(to, &salt, key);
