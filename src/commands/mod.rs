@@ -1,3 +1,4 @@
 //! The commands beside `serve`.
 
 pub mod check;
+pub mod hist;

@@ -144,7 +144,8 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
     };
     let ahead = (!buffer.is_empty()).then_some(buffer);
     let ended = session.run(ahead).await;
-    session.end(ended).await;
+    // What happens once in a client's life takes no room in it.
+    Box::pin(session.end(ended)).await;
 }
 
 enum Wake {
@@ -163,7 +164,7 @@ impl Session {
                 None => match self.idle().await {
                     Wake::Client => Buffer::take(),
                     Wake::Leaving => return Ok(End::Leaving),
-                    Wake::Backend => match self.backend_spoke().await? {
+                    Wake::Backend => match Box::pin(self.backend_spoke()).await? {
                         true => return Ok(End::BackendClosed),
                         false => continue,
                     },
@@ -179,7 +180,8 @@ impl Session {
             }
             let mut started = started;
             while !buffer.is_empty() {
-                if let Some(end) = self.command(&mut buffer, started).await? {
+                // Boxed, so that an idle client does not hold the room that a command needs.
+                if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
                     return Ok(end);
                 }
                 started = Instant::now();

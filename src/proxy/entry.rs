@@ -215,8 +215,9 @@ impl Entry<'_> {
     /// Checks the client against what tidegate knows by itself.
     async fn prove(&mut self, login: &Login, announced: &Method) -> Result<Proof, Fault> {
         let user = self.params.user.clone();
-        if let Some(secret) = self.proxy.credentials.configured(&user) {
-            return match self.judge(login, announced, &[secret.clone()]).await? {
+        let proxy = self.proxy;
+        if let Some(secret) = proxy.credentials.configured(&user) {
+            return match self.judge(login, announced, std::slice::from_ref(secret)).await? {
                 Judged::Right(secret) => Ok(Proof::Known(secret)),
                 Judged::Wrong { switched: Some((_, answer)) } => Err(self.denied(&answer)),
                 Judged::Wrong { switched: None } | Judged::Unjudged => Err(self.denied(&login.answer)),

@@ -61,7 +61,7 @@ impl Relayed<'_> {
     /// Runs it to the end. A refusal is a [`Fault`] whose answer is the server's own. Not cancel safe.
     pub async fn run(mut self) -> Result<Accepted, Fault> {
         loop {
-            let packet = self.from_backend().await?;
+            let packet = self.hear_backend().await?;
             let ended = match packet.first() {
                 Some(0x00) => {
                     let learned = self.by_nothing.then(|| Secret::password(b""));
@@ -105,7 +105,7 @@ impl Relayed<'_> {
             return Err(cannot_switch());
         }
         self.client.write(packet).await.map_err(Fault::of_client)?;
-        let answer = self.from_client().await?;
+        let answer = self.hear_client().await?;
         let scramble = scramble_from(&switch.data).unwrap_or_default();
         self.answered = Some((method.clone(), scramble));
         self.by_nothing = is_no_password(&answer) && is_answered_by_password(&method);
@@ -115,7 +115,7 @@ impl Relayed<'_> {
                 self.full_caching_sha2_over_tls(&switch).await.map(Some)
             }
             _ => {
-                self.to_backend(&answer).await?;
+                self.tell_backend(&answer).await?;
                 Ok(None)
             }
         }
@@ -135,8 +135,8 @@ impl Relayed<'_> {
                 // The method goes on: its first answer, though empty, was not its last.
                 self.by_nothing = false;
                 self.client.write(packet).await.map_err(Fault::of_client)?;
-                let answer = self.from_client().await?;
-                self.to_backend(&answer).await?;
+                let answer = self.hear_client().await?;
+                self.tell_backend(&answer).await?;
                 Ok(None)
             }
         }
@@ -151,7 +151,7 @@ impl Relayed<'_> {
     /// The backend wants the password itself: taken from the client in its link's way, handed on in the backend's.
     async fn full_caching_sha2(&mut self, packet: &[u8], scramble: Scramble) -> Result<(Vec<u8>, Secret), Fault> {
         self.client.write(packet).await.map_err(Fault::of_client)?;
-        let answer = self.from_client().await?;
+        let answer = self.hear_client().await?;
         let password = self.password(answer, scramble, caching_sha2::REQUEST_PUBLIC_KEY).await?;
         let secret = Secret::password(&password);
         let ok = {
@@ -187,7 +187,7 @@ impl Relayed<'_> {
         let cipher = if answer == [request] {
             let answer = [&[1], key.public_pem().as_bytes()].concat();
             self.client.write(&answer).await.map_err(Fault::of_client)?;
-            self.from_client().await?
+            self.hear_client().await?
         } else {
             answer
         };
@@ -195,11 +195,11 @@ impl Relayed<'_> {
             .map_err(|error| Fault::client(format!("password not readable: {error}"), Some(bad_handshake())))
     }
 
-    async fn from_client(&mut self) -> Result<Vec<u8>, Fault> {
+    async fn hear_client(&mut self) -> Result<Vec<u8>, Fault> {
         self.client.read().await.map_err(Fault::of_client)
     }
 
-    async fn from_backend(&mut self) -> Result<Vec<u8>, Fault> {
+    async fn hear_backend(&mut self) -> Result<Vec<u8>, Fault> {
         let limit = self.proxy.settings.backend.connect_timeout;
         tokio::time::timeout(limit, self.backend.read())
             .await
@@ -207,7 +207,7 @@ impl Relayed<'_> {
             .map_err(Fault::of_backend)
     }
 
-    async fn to_backend(&mut self, payload: &[u8]) -> Result<(), Fault> {
+    async fn tell_backend(&mut self, payload: &[u8]) -> Result<(), Fault> {
         self.backend.write(payload).await.map_err(Fault::of_backend)
     }
 }
