@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Serve => serve(&file, loaded),
-        Command::Check => check(&file, &loaded),
+        Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
     }
 }
@@ -41,13 +41,25 @@ fn serve(file: &Path, loaded: Loaded) -> ExitCode {
     }
 }
 
-fn check(file: &Path, loaded: &Loaded) -> ExitCode {
+fn check(file: &Path, loaded: &Loaded, connect: bool) -> ExitCode {
     for warning in &loaded.warnings {
         eprintln!("warning: {}", warning.describe(file));
     }
     println!("{} is in order", file.display());
     println!("{}", commands::check::summary(&loaded.config.proxy));
-    ExitCode::SUCCESS
+    if !connect {
+        return ExitCode::SUCCESS;
+    }
+    match tidegate::proxy::check::connect(&loaded.config.proxy) {
+        Ok(report) => {
+            print!("{}", report.text);
+            if report.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn health(loaded: &Loaded) -> ExitCode {

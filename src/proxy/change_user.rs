@@ -10,7 +10,7 @@ use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, unknown_command};
 use crate::proxy::query::Exchange;
 use crate::proxy::relayed::Relayed;
-use crate::wire::capabilities::SESSION_TRACK;
+use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::ChangeUser;
 use crate::wire::ok;
@@ -41,10 +41,11 @@ impl Session {
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
+        let can_switch = self.login_form.has(PLUGIN_AUTH);
         let result = async {
             backend.command(&change_user_packet(facts, &params)).await.map_err(Fault::of_backend)?;
             exchange.timer.sent(Instant::now());
-            Relayed { proxy: &proxy, client: &mut client, backend: &mut backend, facts, answered: None }.run().await
+            Relayed { can_switch, ..Relayed::new(&proxy, &mut client, &mut backend, facts) }.run().await
         }
         .await;
         let told = match &result {

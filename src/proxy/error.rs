@@ -74,6 +74,11 @@ impl Fault {
         self.whose == Whose::Client && self.refusal
     }
 
+    /// Whether the peer was refused with this code.
+    pub fn is_refusal_of(&self, code: u16) -> bool {
+        self.whose == Whose::Client && self.answer.as_ref().is_some_and(|answer| answer.code == code)
+    }
+
     /// Something of tidegate's own.
     pub fn own(why: impl Into<String>, answer: ErrPacket) -> Fault {
         Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer), quiet: false, refusal: false }

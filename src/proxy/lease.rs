@@ -261,17 +261,24 @@ impl Dialed {
     /// Names the account without an answer.
     pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
         let (channel, facts) = self.greeted.ask(proxy, params).await?;
-        Ok(Asked { channel, facts, permit: self.permit })
+        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit) }), facts })
     }
 }
 
-/// A connection whose login was begun, with its permit.
+/// A connection whose login was begun.
+///
+/// Dropped before the login has ended, it says to the server that no answer comes and waits for its refusal: servers
+/// block a host whose logins end half-way (`max_connect_errors`), and all clients are one host to them.
 pub struct Asked {
-    /// Towards the backend.
-    pub channel: Channel,
+    begun: Option<Begun>,
     /// What is known of it.
     pub facts: BackendFacts,
-    permit: Permit,
+}
+
+struct Begun {
+    channel: Channel,
+    /// `None`: outside any bound (`observe`).
+    permit: Option<Permit>,
 }
 
 /// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
@@ -304,14 +311,52 @@ async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
 }
 
 impl Asked {
-    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
-    pub fn accepted(self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
-        let backend = Backend::from_channel(self.channel, self.facts);
-        let Some(secret) = learned else { return Lease::relayed(backend, ok, self.permit) };
-        let mut member = member(proxy, Some(params), 1);
-        let lease = member.adopt(self.permit, Box::new(backend), facts());
-        Lease::pooled(member, lease, ok, secret)
+    /// `observe`: the client's own, outside any bound.
+    pub fn own(channel: Channel, facts: BackendFacts) -> Asked {
+        Asked { begun: Some(Begun { channel, permit: None }), facts }
     }
+
+    /// Towards the backend.
+    pub fn channel(&mut self) -> &mut Channel {
+        match &mut self.begun {
+            Some(begun) => &mut begun.channel,
+            None => unreachable!("a login that was begun has its channel until it ends"),
+        }
+    }
+
+    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
+    pub fn accepted(mut self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
+        let Some(Begun { channel, permit }) = self.begun.take() else {
+            unreachable!("a login that was begun has its channel until it ends")
+        };
+        let backend = Backend::from_channel(channel, self.facts);
+        match (permit, learned) {
+            (None, _) => Lease::own(backend, ok),
+            (Some(permit), None) => Lease::relayed(backend, ok, permit),
+            (Some(permit), Some(secret)) => {
+                let mut member = member(proxy, Some(params), 1);
+                let lease = member.adopt(permit, Box::new(backend), facts());
+                Lease::pooled(member, lease, ok, secret)
+            }
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // At the process's end there is no runtime any more, and nobody to wait for.
+        if let (Some(begun), Ok(runtime)) = (self.begun.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(give_up(begun));
+        }
+    }
+}
+
+/// Answers nothing, however often the server asks, until it closes.
+async fn give_up(begun: Begun) {
+    let Begun { mut channel, permit } = begun;
+    let refused = async { while channel.write(&[]).await.is_ok() && channel.read().await.is_ok() {} };
+    let _ = tokio::time::timeout(GOODBYE, refused).await;
+    drop(permit);
 }
 
 /// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.

@@ -68,7 +68,7 @@ pub struct Worker {
 }
 
 impl Proxy {
-    fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
+    pub(super) fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
         let pool_sizes = settings
             .auth
             .users

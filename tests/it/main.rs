@@ -20,6 +20,7 @@ mod tidegate;
 mod arrows;
 mod bad_input;
 mod config;
+mod credentials;
 mod driver_suites;
 mod drivers;
 mod drivers_rust;
