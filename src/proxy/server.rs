@@ -266,6 +266,8 @@ fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut accepted: mpsc::UnboundedRec
                 worker.clients.fetch_sub(1, Ordering::Relaxed);
             });
         }
+        // No more clients come, but those that are here go on until the process ends.
+        std::future::pending::<()>().await;
     });
 }
 

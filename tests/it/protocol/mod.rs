@@ -1,6 +1,7 @@
 //! The protocol on real servers: what a client sees through tidegate is what it sees direct, byte for byte.
 
 mod commands;
+mod endings;
 mod packets;
 
 use crate::servers::{Kind, Server};
