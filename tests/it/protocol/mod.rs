@@ -3,6 +3,8 @@
 mod commands;
 mod endings;
 mod packets;
+mod records;
+mod session;
 
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
