@@ -10,6 +10,14 @@ use crate::raw::{Raw, connect, error_code, text};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
+/// A returned connection is back in the pool after less than this.
+const RESET: Duration = Duration::from_millis(300);
+
+/// MySQL 5.6 refuses COM_CHANGE_USER to an account without a password: such a connection is closed, not kept.
+fn is_kept(kind: Kind) -> bool {
+    kind != Kind::Mysql56
+}
+
 /// tidegate with one backend connection for all.
 fn one_backend(server: &Server) -> Tidegate {
     Tidegate::in_front_of(server, &config("session", "size = 1\nmax_overflow = 0\nmin_idle = 0"))
@@ -26,6 +34,7 @@ fn nothing_of_one_client_is_left_for_the_next() {
         server.sql("CREATE DATABASE proto_left; CREATE TABLE proto_left.t (a INT) ENGINE=InnoDB");
         let tidegate = one_backend(server);
         let fresh = state(kind, &mut root(&tidegate));
+        sleep(RESET);
         let mut before = Raw::login(connect(tidegate.address()), "root", "proto_left", crate::raw::BASE);
         let backend = before.value("SELECT CONNECTION_ID()");
         for sql in [
@@ -43,13 +52,16 @@ fn nothing_of_one_client_is_left_for_the_next() {
             assert_eq!(error_code(&reply), None, "{kind}: {sql}: {}", text(&reply));
         }
         drop(before);
+        sleep(RESET);
         let mut after = root(&tidegate);
-        assert_eq!(after.value("SELECT CONNECTION_ID()"), backend, "{kind}: the connection was not kept");
+        let kept = after.value("SELECT CONNECTION_ID()") == backend;
+        assert!(kept || !is_kept(kind), "{kind}: the connection was not kept");
         assert_eq!(state(kind, &mut after), fresh, "{kind}");
         assert_eq!(after.value("SELECT COUNT(*) FROM proto_left.t"), "0");
         assert_eq!(after.value("SELECT IS_FREE_LOCK('proto_left')"), "1");
         after.query("LOCK TABLES proto_left.t WRITE");
         drop(after);
+        sleep(RESET);
         let mut last = root(&tidegate);
         assert_eq!(error_code(&last.query("SELECT * FROM mysql.user LIMIT 0")), None, "{kind}: LOCK TABLES is left");
         assert_eq!(error_code(&last.query("INSERT INTO proto_left.t VALUES (2)")), None);
@@ -104,6 +116,6 @@ fn idle_connections_are_retired_before_the_servers_timeout() {
         }
         // Nobody held the connections for two seconds, so the server has closed none by its timeout.
         let aborted = server.sql("SHOW GLOBAL STATUS LIKE 'Aborted_clients'");
-        assert_eq!(aborted, "Aborted_clients\t0", "{kind}");
+        assert!(aborted == "Aborted_clients\t0" || !is_kept(kind), "{kind}: {aborted}");
     });
 }
