@@ -108,14 +108,14 @@ impl Accounts {
         }
         // A connection that was idle too long is noticed by its failure; a fresh one is tried once.
         if let Some((mut channel, facts)) = control.connection.take()
-            && let Ok(rows) = rows(&mut channel, facts, rest).await
+            && let Ok(rows) = in_time(proxy, rows(&mut channel, facts, rest)).await
         {
             control.connection = Some((channel, facts));
             return Ok(Some(accounts(&rows)));
         }
         let fresh = async {
             let (mut channel, facts) = connect(proxy, service).await?;
-            let rows = rows(&mut channel, facts, rest).await?;
+            let rows = in_time(proxy, rows(&mut channel, facts, rest)).await?;
             Ok::<_, Fault>(((channel, facts), rows))
         };
         match fresh.await {
@@ -130,6 +130,14 @@ impl Accounts {
             }
         }
     }
+}
+
+/// A frozen server must not hold up the logins that wait for its tables.
+async fn in_time<T>(proxy: &Proxy, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let limit = proxy.settings.backend.connect_timeout;
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Fault::backend(format!("the server was silent for {limit:?} (backend.connect_timeout)")))
+    })
 }
 
 /// For the log: what is wrong, and what follows.

@@ -57,7 +57,7 @@ pub(super) enum End {
 pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer: Peer, admission: Admission) {
     let id = admission.id;
     let began = Instant::now();
-    match Box::pin(admit(&proxy, stream, peer, id)).await {
+    match Box::pin(admit(&proxy, stream, peer, &admission)).await {
         Ok(entered) => {
             debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
             Box::pin(live(proxy, worker, peer, admission, entered)).await;
@@ -67,10 +67,14 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 }
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
-async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Entered, Fault> {
+async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, admission: &Admission) -> Result<Entered, Fault> {
     let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
-    match entry::enter(proxy, &mut client, peer, id).await {
-        Ok(found) => found.welcome(proxy, client).await,
+    match entry::enter(proxy, &mut client, peer, admission.id).await {
+        Ok(found) => {
+            // Before the client knows that it is in: from then on its id may be used.
+            admission.set_backend(found.backend_id());
+            found.welcome(proxy, client).await
+        }
         Err(fault) => {
             tell(&mut client, &fault).await;
             Err(fault)
@@ -117,7 +121,6 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         user: String::from_utf8_lossy(&params.user).into_owned(),
         host: error::host(&peer),
     };
-    admission.set_backend(lease.backend().id);
     let mut session = Session {
         schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
         proxy,

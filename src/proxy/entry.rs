@@ -95,6 +95,11 @@ impl Found {
         Ok(Entered { client, capabilities, login_form: login.capabilities, params, lease })
     }
 
+    /// The server's own id of the connection that will serve the client.
+    pub fn backend_id(&self) -> u32 {
+        self.lease.backend().id
+    }
+
     fn proof_of(&self) -> Option<ProofOf<'_>> {
         let (secret, method) = (self.lease.secret.as_ref()?, self.checked_by.as_ref()?);
         Some(ProofOf { secret, method, salt: &self.salt })

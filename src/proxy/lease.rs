@@ -283,7 +283,7 @@ struct Begun {
 
 /// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
 /// tidegate's for all clients, and block it after `max_connect_errors` of them; a refused one is not counted.
-pub async fn abandon(channel: &mut Channel) {
+async fn abandon(channel: &mut Channel) {
     let goodbye = async {
         channel.write(&[]).await?;
         until_refused(channel).await
@@ -351,11 +351,9 @@ impl Drop for Asked {
     }
 }
 
-/// Answers nothing, however often the server asks, until it closes.
 async fn give_up(begun: Begun) {
     let Begun { mut channel, permit } = begun;
-    let refused = async { while channel.write(&[]).await.is_ok() && channel.read().await.is_ok() {} };
-    let _ = tokio::time::timeout(GOODBYE, refused).await;
+    abandon(&mut channel).await;
     drop(permit);
 }
 

@@ -267,6 +267,8 @@ fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut accepted: mpsc::UnboundedRec
                 drop(counted);
             });
         }
+        // No more clients come, but those that are here go on until the process ends.
+        std::future::pending::<()>().await;
     });
 }
 

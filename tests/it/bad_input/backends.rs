@@ -73,7 +73,8 @@ fn tidegate(behave: impl Fn(Raw) + Send + Sync + 'static, more: &str) -> Tidegat
 
 #[test]
 fn what_is_no_server_is_called_so() {
-    let rude: [(&str, fn(Raw)); 5] = [
+    type Rude = (&'static str, fn(Raw));
+    let rude: [Rude; 5] = [
         ("garbage", |mut raw| raw.bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
         ("nothing", drop),
         ("half a greeting", |mut raw| raw.bytes(&[90, 0, 0, 0, 10, b'5'])),

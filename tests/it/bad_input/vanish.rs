@@ -60,7 +60,8 @@ fn what_a_thousand_vanished_clients_held_comes_back() {
     let server = server();
     let tidegate = Tidegate::in_front_of(&server, POOL_OF_TWO);
     both_served(&tidegate);
-    let moments: [(&str, fn(&Tidegate)); 6] = [
+    type Moment = (&'static str, fn(&Tidegate));
+    let moments: [Moment; 6] = [
         ("in its login", |tidegate| {
             let mut raw = Raw::connect(tidegate.address());
             raw.packet().expect("a greeting");

@@ -1,7 +1,10 @@
 //! The protocol on real servers: what a client sees through tidegate is what it sees direct, byte for byte.
 
 mod commands;
+mod endings;
 mod packets;
+mod records;
+mod session;
 
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
