@@ -39,11 +39,16 @@ fn multi_row_insert() -> String {
     format!("INSERT INTO sbtest1 (id, k, c, pad, note) VALUES {}", rows.join(", "))
 }
 
+fn lex(sql: &[u8]) -> usize {
+    let mut lexer = Lexer::new(sql, MYSQL);
+    std::iter::from_fn(|| lexer.read()).count()
+}
+
 fn reading(criterion: &mut Criterion) {
     for (name, sql) in statements() {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(sql.len() as u64));
-        group.bench_function("lex", |bencher| bencher.iter(|| Lexer::new(black_box(sql.as_bytes()), MYSQL).count()));
+        group.bench_function("lex", |bencher| bencher.iter(|| lex(black_box(sql.as_bytes()))));
         group.bench_function("digest", |bencher| bencher.iter(|| digest(black_box(sql.as_bytes()))));
         group.bench_function("effects", |bencher| bencher.iter(|| summary(black_box(sql.as_bytes()), MYSQL)));
         group.finish();

@@ -30,6 +30,8 @@ pub enum Command {
     Serve,
     /// Check the config file and say everything that is wrong with it.
     Check,
+    /// See whether the running proxy greets its clients: exit 0 if it does, 2 if not.
+    Health,
 }
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ mod tests {
         assert_eq!(parse("tidegate").command(), Command::Serve);
         assert_eq!(parse("tidegate serve").command(), Command::Serve);
         assert_eq!(parse("tidegate check").command(), Command::Check);
+        assert_eq!(parse("tidegate health").command(), Command::Health);
     }
 
     #[test]

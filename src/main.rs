@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     match command {
         Command::Serve => serve(&file, loaded),
         Command::Check => check(&file, &loaded),
+        Command::Health => health(&loaded),
     }
 }
 
@@ -47,6 +48,19 @@ fn check(file: &Path, loaded: &Loaded) -> ExitCode {
     println!("{} is in order", file.display());
     println!("{}", commands::check::summary(&loaded.config.proxy));
     ExitCode::SUCCESS
+}
+
+fn health(loaded: &Loaded) -> ExitCode {
+    match commands::health::look(&loaded.config.proxy.listen) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Scripts tell a config to correct (2) from a proxy that failed (1).

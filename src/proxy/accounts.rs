@@ -16,7 +16,7 @@ use crate::login::methods::{Method, caching_sha2, native};
 use crate::login::settings::ServiceAccount;
 use crate::net::channel::Channel;
 use crate::proxy::backend::{self, BackendFacts, Params};
-use crate::proxy::error::Fault;
+use crate::proxy::error::{Fault, printable};
 use crate::proxy::server::Proxy;
 use crate::proxy::statement::{self, Rows};
 use crate::wire::capabilities::{DEPRECATE_EOF, PROTOCOL_41};
@@ -69,7 +69,10 @@ impl Accounts {
                 secrets
             }
             Err(fault) => {
-                warn!(user = %String::from_utf8_lossy(user), "auth.service_user cannot read the account tables: {}", fault.why);
+                warn!(
+                    user = printable(&String::from_utf8_lossy(user)),
+                    "auth.service_user cannot read the account tables: {}", fault.why
+                );
                 Vec::new()
             }
         }

@@ -199,10 +199,10 @@ impl Greeted {
 }
 
 async fn over_tls(proxy: &Proxy, tls: &crate::net::tls::BackendTlsConfig, channel: Channel) -> Result<Channel, Fault> {
-    let Channel { stream, buffer, seq } = channel;
+    let Channel { stream, buffer, seq, patience } = channel;
     let socket = stream.into_socket().map_err(|_| Fault::backend("TLS over TLS"))?;
     let stream = tls.connect(socket).await.map_err(|error| Fault::unreachable(&name(proxy), error))?;
-    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq })
+    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq, patience })
 }
 
 fn name(proxy: &Proxy) -> String {

@@ -7,11 +7,10 @@ use crate::net::channel::Channel;
 use crate::net::stream::Stream;
 use crate::proxy::backend::change_user_packet;
 use crate::proxy::client::Session;
-use crate::proxy::error::{Fault, Whose};
+use crate::proxy::error::{Fault, unknown_command};
 use crate::proxy::query::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::wire::capabilities::SESSION_TRACK;
-use crate::wire::fault::{self, ErrPacket};
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::ChangeUser;
 use crate::wire::ok;
@@ -28,8 +27,7 @@ impl Session {
         // The login's form was agreed between the client and tidegate, not with the backend.
         let payload = buffer.filled().get(HEADER..header.packet_len()).filter(|_| whole);
         let Some(change) = payload.and_then(|payload| ChangeUser::parse(payload, self.login_form)) else {
-            self.say(1, &ErrPacket::new(fault::UNKNOWN_COMMAND, b"08S01", "Unknown command")).await;
-            return Err(Fault::client("malformed COM_CHANGE_USER", None));
+            return Err(Fault::client("malformed COM_CHANGE_USER", Some(unknown_command())));
         };
         buffer.consume(header.packet_len());
         let params = self.params.changed(&change);
@@ -39,6 +37,7 @@ impl Session {
             stream: std::mem::replace(&mut self.client, Stream::closed()),
             buffer: buffer.split_beyond(0),
             seq: 1,
+            patience: Some(self.proxy.settings.listen.login_timeout),
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
@@ -72,7 +71,7 @@ impl Session {
                 self.params = params;
             }
             // The server's own refusal: it closes, or goes on as the old user.
-            Err(fault) if fault.whose == Whose::Client && fault.answer.is_some() => {}
+            Err(fault) if fault.is_refusal() => {}
             Err(fault) => return Err(Fault { answer: None, ..fault }),
         }
         self.statements.clear();

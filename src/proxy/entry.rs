@@ -1,19 +1,21 @@
 //! A client's way in: greeting, TLS, login, a backend of its own. DESIGN: credentials, in this order:
 //! `[[user]]`; what was learned or what the account tables say; the account's own method, mirrored or relayed.
 
-use std::time::Instant;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::login::credentials::method_to_check;
 use crate::login::greet::{Face, agreed, offered};
 use crate::login::methods::secret::{Secret, Verdict};
 use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
-use crate::net::channel::Channel;
+use crate::net::channel::{Channel, ChannelError, silent};
 use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
 use crate::proxy::backend::{Backend, Params};
-use crate::proxy::error::{Fault, access_denied, bad_handshake};
+use crate::proxy::error::{Fault, Whose, access_denied, bad_handshake};
 use crate::proxy::lease::{self, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, by_place, refused_by_place};
 use crate::proxy::server::{ProofOf, Proxy};
@@ -37,19 +39,27 @@ pub struct Entered {
     pub lease: Lease,
 }
 
-/// Brings a client in. Not cancel safe; the caller bounds it by `listen.login_timeout`.
+/// Brings a client in. Not cancel safe: the client's patience bounds it, each wait for others has a bound of its own.
 pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> Result<Found, Fault> {
     if proxy.settings.mode == Mode::Observe {
         return observe(proxy, client, peer).await;
     }
     let greeted = match proxy.face() {
         Some(_) => None,
-        None => Some(Box::pin(lease::dial(proxy, None, peer, id)).await?),
+        None => Some(Box::pin(lease::dial(proxy, None, client, peer, id)).await?),
     };
     let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
     let salt = proxy.new_salt()?;
     let greeting = face.greeting(id, salt, proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            if let Some(greeted) = greeted {
+                Box::pin(greeted.leave(proxy)).await;
+            }
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
     let mut entry = Entry { proxy, client, peer, id, params, salt, greeted, checked_by: None };
@@ -109,15 +119,15 @@ fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel 
     } else {
         return client;
     };
-    let Channel { stream, buffer, seq } = client;
+    let Channel { stream, buffer, seq, patience } = client;
     // What was read ahead behind the login is frames already.
     let compressed = Compressed::with_buffered(stream, algorithm, buffer.filled());
-    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq }
+    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq, patience }
 }
 
 /// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.
 async fn hello(proxy: &Proxy, client: &mut Channel, greeting: &Greeting) -> Result<Login, Fault> {
-    client.write(&greeting.payload()).await.map_err(Fault::of_client)?;
+    client.write(&greeting.payload()).await.map_err(|error| Fault::of_client(silent(error)))?;
     let mut payload = client.read_exactly_one().await.map_err(Fault::of_client)?;
     if Login::is_ssl_request(&payload) {
         over_tls(proxy, client).await?;
@@ -145,7 +155,12 @@ async fn over_tls(proxy: &Proxy, client: &mut Channel) -> Result<(), Fault> {
     }
     let stream = std::mem::replace(&mut client.stream, Stream::closed());
     let socket = stream.into_socket().map_err(|_| Fault::client("TLS over TLS", Some(bad_handshake())))?;
-    let tls = tls.accept(socket).await.map_err(|error| Fault::client(format!("TLS: {error}"), None))?;
+    let began = Instant::now();
+    let accepted = tokio::time::timeout(client.patience.unwrap_or(Duration::MAX), tls.accept(socket)).await;
+    client.waited(began);
+    let tls = accepted
+        .map_err(|_| Fault::of_client(ChannelError::TimedOut))?
+        .map_err(|error| Fault::client(format!("TLS: {error}"), None))?;
     client.stream = Stream::tls(tls.into());
     Ok(())
 }
@@ -155,7 +170,13 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     let greeted = Box::pin(lease::dial_uncounted(proxy, peer)).await?;
     let face = Face { greeting: greeted.greeting.clone() };
     let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            Box::pin(lease::leave(proxy, greeted)).await;
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
     let method = login.method.clone().unwrap_or_else(|| Method::Native.name().as_bytes().to_vec());
@@ -165,7 +186,15 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
         Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
         None => greeted.ask(proxy, &params).await?,
     };
-    let accepted = Relayed { proxy, client, backend: &mut backend, facts, answered: first }.run().await?;
+    let accepted = match (Relayed { proxy, client, backend: &mut backend, facts, answered: first }).run().await {
+        Ok(accepted) => accepted,
+        Err(fault) => {
+            if fault.whose != Whose::Backend {
+                Box::pin(lease::abandon(&mut backend)).await;
+            }
+            return Err(fault);
+        }
+    };
     let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok);
     Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
 }
@@ -210,7 +239,7 @@ impl Entry<'_> {
                 Judged::Wrong { .. } | Judged::Unjudged => Err(self.denied(login)),
             };
         }
-        let known = self.proxy.known_secrets(&user, Instant::now()).await;
+        let known = self.proxy.known_secrets(&user, now()).await;
         match self.judge(login, announced, &known).await? {
             Judged::Right(secret) => Ok(Proof::Known(secret)),
             // Only one switch is to be had: whoever was switched and is wrong by a fresh reading is refused.
@@ -222,7 +251,7 @@ impl Entry<'_> {
     /// The password may have been changed since tidegate learned or read it.
     async fn once_more(&mut self, login: &Login, method: &Method, answer: &[u8]) -> Result<Proof, Fault> {
         self.proxy.credentials.forget(&self.params.user);
-        let read = self.proxy.known_secrets(&self.params.user, Instant::now()).await;
+        let read = self.proxy.known_secrets(&self.params.user, now()).await;
         match first_right(&read, method, &self.salt, answer) {
             Some(secret) => Ok(Proof::Known(secret)),
             None => Err(self.denied(login)),
@@ -284,7 +313,7 @@ impl Entry<'_> {
         if entered_by_place {
             return Err(refused_by_place());
         }
-        self.proxy.credentials.learn(&self.params.user, secret, Instant::now());
+        self.proxy.credentials.learn(&self.params.user, secret, now());
         Ok(lease)
     }
 
@@ -292,10 +321,10 @@ impl Entry<'_> {
     async fn lease_for(&mut self, secret: Secret) -> Result<Lease, Fault> {
         let result = match self.greeted.take() {
             Some(dialed) => dialed.login(self.proxy, &self.params, &secret).await,
-            None => lease::checkout(self.proxy, &self.params, &secret, self.peer, self.id).await,
+            None => lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await,
         };
         match &result {
-            Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, Instant::now()),
+            Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, now()),
             // Whatever the server has against it, what was known is not to be tried again unasked.
             Err(fault) if fault.is_refusal() => self.proxy.credentials.forget(&self.params.user),
             Err(_) => {}
@@ -308,9 +337,17 @@ impl Entry<'_> {
         let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
         let facts = asked.facts;
         let (proxy, client, backend) = (self.proxy, &mut *self.client, &mut asked.channel);
-        let accepted = Relayed { proxy, client, backend, facts, answered: None }.run().await?;
+        let accepted = match (Relayed { proxy, client, backend, facts, answered: None }).run().await {
+            Ok(accepted) => accepted,
+            Err(fault) => {
+                if fault.whose != Whose::Backend {
+                    Box::pin(lease::abandon(&mut asked.channel)).await;
+                }
+                return Err(fault);
+            }
+        };
         if let Some(secret) = &accepted.learned {
-            self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
+            self.proxy.credentials.learn(&self.params.user, secret.clone(), now());
         }
         Ok(asked.accepted(self.proxy, &self.params, accepted.ok, accepted.learned))
     }
@@ -318,7 +355,7 @@ impl Entry<'_> {
     async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
         match self.greeted.take() {
             Some(dialed) => Ok(dialed),
-            None => lease::dial(self.proxy, Some(&self.params), self.peer, self.id).await,
+            None => lease::dial(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
         }
     }
 }
@@ -339,6 +376,11 @@ fn first_right(secrets: &[Secret], method: &Method, salt: &Salt, answer: &[u8]) 
 /// The method of the client's first answer; a client that names none speaks mysql_native_password.
 fn announced(login: &Login) -> Method {
     login.method.as_deref().map_or(Method::Native, Method::from_name)
+}
+
+/// The secrets' ages are told by the system's clock, the waits for a client by the runtime's.
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 fn bad_method() -> Fault {

@@ -35,6 +35,9 @@ pub(super) struct Exchange {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) reply: Reply,
+    /// The client has said its last word; it may still listen.
+    client_ended: bool,
+    /// Nothing reaches the client any more.
     client_gone: bool,
 }
 
@@ -79,8 +82,25 @@ impl Session {
         Ok(true)
     }
 
+    /// Reads more of what the client is in the middle of. A backend that loses patience meanwhile ends the session: a
+    /// client that never goes on must not hold what is dead.
     async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
-        self.client.fill(buffer).await.map(|n| n > 0).map_err(Fault::client_io)
+        loop {
+            let Session { client, lease, .. } = &mut *self;
+            let backend = &lease.backend().stream;
+            let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
+                Poll::Ready(filled) => Poll::Ready(Some(filled)),
+                Poll::Pending => backend.poll_readable(cx).map(|_| None),
+            })
+            .await;
+            match filled {
+                Some(filled) => return filled.map(|n| n > 0).map_err(Fault::client_io),
+                None if self.backend_spoke().await? => {
+                    return Err(Fault::backend("the server closed while the client was in the middle of a command"));
+                }
+                None => {}
+            }
+        }
     }
 
     /// A login in mid-session, or a stream: no reply of a known shape, but a record all the same.
@@ -152,6 +172,7 @@ impl Session {
             bytes_in: header.packet_len() as u64,
             bytes_out: 0,
             reply: Reply::new(command::shape(code), self.capabilities, 1),
+            client_ended: false,
             client_gone: false,
         }
     }
@@ -206,13 +227,15 @@ impl Session {
         header: Header,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
-        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let mut packets =
+            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());
         exchange.kept = buffer.filled().len();
         loop {
             let now = packets.pass(more.filled());
+            self.in_order(&packets).await?;
             exchange.bytes_in += now as u64;
             self.send_backend(&more.filled()[..now]).await?;
             more.consume(now);
@@ -228,6 +251,13 @@ impl Session {
         // What the client sent ahead waits for its turn.
         buffer.append(more.filled());
         Ok(())
+    }
+
+    /// Says so where a packet of several does not follow the one before.
+    async fn in_order(&mut self, packets: &Packets) -> Result<(), Fault> {
+        let Some((found, expected)) = packets.out_of_order else { return Ok(()) };
+        self.say(expected, &out_of_order()).await;
+        Err(Fault::client(format!("packet out of order: sequence id {found} instead of {expected}"), None))
     }
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
@@ -274,11 +304,12 @@ impl Session {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready);
             }
-            while !exchange.client_gone && !commands.is_full() && client.poll_readable(cx).is_ready() {
+            while !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
                 match client.poll_fill(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
-                    Poll::Ready(Ok(0) | Err(_)) => exchange.client_gone = true,
+                    Poll::Ready(Ok(0)) => exchange.client_ended = true,
+                    Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
                 }
             }
             Poll::Pending
@@ -315,6 +346,7 @@ impl Session {
         loop {
             let began = Instant::now();
             let (now, ended) = packets.pass_file(file.filled(), &mut seq);
+            self.in_order(&packets).await?;
             self.send_backend(&file.filled()[..now]).await?;
             exchange.bytes_in += now as u64;
             file.consume(now);
@@ -423,6 +455,8 @@ struct Packets {
     continued: bool,
     /// Packets begun, as sequence ids count.
     count: u8,
+    /// The first sequence id that did not follow: what it was, and what it should have been.
+    out_of_order: Option<(u8, u8)>,
 }
 
 impl Packets {
@@ -437,10 +471,20 @@ impl Packets {
                 return at;
             }
             let Some(header) = Header::read(&bytes[at..]) else { return at };
+            if !self.follows(header, self.count) {
+                return at;
+            }
             self.left = header.packet_len();
             self.continued = header.is_continued();
             self.count = self.count.wrapping_add(1);
         }
+    }
+
+    fn follows(&mut self, header: Header, expected: u8) -> bool {
+        if header.seq != expected {
+            self.out_of_order = Some((header.seq, expected));
+        }
+        self.out_of_order.is_none()
     }
 
     fn are_over(&self) -> bool {
@@ -458,6 +502,9 @@ impl Packets {
                 return (at, false);
             }
             let Some(header) = Header::read(&bytes[at..]) else { return (at, false) };
+            if !self.follows(header, *seq) {
+                return (at, false);
+            }
             *seq = header.seq.wrapping_add(1);
             if header.len == 0 && !self.continued {
                 return (at + HEADER, true);
@@ -480,7 +527,7 @@ mod tests {
             put_packet(&mut bytes, seq, payload);
         }
         for split in 1..bytes.len() {
-            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 0, 0, false);
+            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 2, 0, false);
             for shown in [split, bytes.len()] {
                 let (now, end) = packets.pass_file(&bytes[passed..shown], &mut seq);
                 passed += now;
@@ -491,12 +538,22 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_that_does_not_follow_is_found() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 2, b"1,2\n");
+        put_packet(&mut bytes, 7, b"3,4\n");
+        let (mut packets, mut seq) = (Packets::default(), 2);
+        assert_eq!(packets.pass_file(&bytes, &mut seq), (8, false));
+        assert_eq!(packets.out_of_order, Some((7, 3)));
+    }
+
+    #[test]
     fn an_empty_packet_that_continues_a_full_one_ends_no_file() {
         let mut bytes = Vec::new();
         put_packet(&mut bytes, 2, &vec![b'x'; MAX_PAYLOAD]);
         let continued = bytes.len();
         put_packet(&mut bytes, 4, b"");
-        let (mut packets, mut seq) = (Packets::default(), 0);
+        let (mut packets, mut seq) = (Packets::default(), 2);
         assert_eq!(packets.pass_file(&bytes[..continued], &mut seq), (continued, false));
         assert_eq!(packets.pass_file(&bytes[continued..], &mut seq), (4, true));
     }
@@ -506,7 +563,8 @@ mod tests {
         let mut bytes = Vec::new();
         put_packet(&mut bytes, 0, &vec![3; MAX_PAYLOAD + 5]);
         let header = Header::read(&bytes).expect("header");
-        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let mut packets =
+            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
         let first = packets.pass(&bytes[..1000]);
         assert_eq!((first, packets.are_over()), (1000, false));
         let second = packets.pass(&bytes[1000..]);

@@ -218,7 +218,7 @@ pub async fn by_place(proxy: &Proxy, backend: &mut Channel, facts: BackendFacts)
 pub fn refused_by_place() -> Fault {
     let text = "Access denied: this account logs in by the place of its process (unix_socket), \
                 which a client of tidegate does not have; give it a password";
-    Fault { why: text.into(), ..Fault::refused(ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)) }
+    Fault { why: text.into(), refusal: false, ..Fault::refused(ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)) }
 }
 
 fn malformed() -> Fault {

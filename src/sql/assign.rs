@@ -71,8 +71,7 @@ pub struct Assignment {
     pub literal: bool,
 }
 
-/// The items of a SET whose word SET `lexer` has just read; ends at `;`. Its `FOR` is taken for a value's end by
-/// nobody: SET STATEMENT is not for this.
+/// The items of a SET whose word SET `lexer` has just read, up to `;`. Not for `SET STATEMENT .. FOR ..`.
 pub fn assignments<'a>(lexer: Lexer<'a>) -> Assignments<'a> {
     Assignments { lexer, scope: Scope::Session, done: false }
 }

@@ -15,7 +15,7 @@ pub enum Detail {
     Schema(Span),
     /// CREATE TEMPORARY TABLE (or SEQUENCE) of this name.
     TemporaryCreated(Name),
-    /// DROP [TEMPORARY] TABLE of this name.
+    /// DROP TABLE or DROP TEMPORARY TABLE of this name.
     TableDropped(Name),
     /// PREPARE of this name; the rest of the statement after FROM.
     Prepared(Span, Span),
@@ -33,6 +33,10 @@ pub enum Detail {
     ConnectionId(Span),
     /// `@@pseudo_thread_id` with or without scope, to be replaced by a number.
     PseudoThreadId(Span),
+    /// Any other system variable (`@@x`), read or set; the whole token with `@@` and scope.
+    SystemVariable(Span),
+    /// A user variable, read or set; the whole token with its `@`.
+    UserVariable(Span),
 }
 
 /// A table's name, perhaps with a schema; quotes included.
@@ -47,11 +51,13 @@ pub struct Name {
 /// The details of one of [`super::effects::statements`] of the same text and dialect, in order.
 pub fn details(sql: &[u8], dialect: Dialect, statement: &Statement) -> Vec<Detail> {
     let mut found = named(&mut Reader::new(sql, dialect, statement.span), statement);
-    if statement.flags.has(Flags::READS_CONNECTION_ID) {
-        connection_ids(&mut Reader::new(sql, dialect, statement.span), &mut found);
+    if statement.flags.any(PLACES) {
+        places(&mut Reader::new(sql, dialect, statement.span), &mut found);
     }
     found
 }
+
+const PLACES: Flags = Flags::READS_CONNECTION_ID.with(Flags::USES_SYSTEM_VARIABLE).with(Flags::USES_USER_VARIABLE);
 
 /// A name as the server means it: without quotes, doubled quotes made single.
 pub fn unquoted(name: &[u8]) -> Vec<u8> {
@@ -87,15 +93,15 @@ fn named(reader: &mut Reader<'_>, statement: &Statement) -> Vec<Detail> {
     }
 }
 
-fn connection_ids(reader: &mut Reader<'_>, found: &mut Vec<Detail>) {
+fn places(reader: &mut Reader<'_>, found: &mut Vec<Detail>) {
     while let Some(token) = reader.code() {
-        if token.kind == Kind::SystemVariable {
-            let name = system_variable(reader.sql, token).1.of(reader.sql);
-            if unquoted(name).eq_ignore_ascii_case(b"pseudo_thread_id") {
-                found.push(Detail::PseudoThreadId(token.into()));
+        match token.kind {
+            Kind::SystemVariable => found.push(reader.system_variable(token)),
+            Kind::UserVariable => found.push(Detail::UserVariable(token.into())),
+            Kind::Word if reader.is(token, "connection_id") => {
+                found.extend(reader.empty_call(token).map(Detail::ConnectionId))
             }
-        } else if reader.is(token, "connection_id") {
-            found.extend(reader.empty_call(token).map(Detail::ConnectionId));
+            _ => {}
         }
     }
 }
@@ -199,6 +205,14 @@ impl<'a> Reader<'a> {
         names
     }
 
+    fn system_variable(&self, token: Token) -> Detail {
+        let name = system_variable(self.sql, token).1.of(self.sql);
+        match unquoted(name).eq_ignore_ascii_case(b"pseudo_thread_id") {
+            true => Detail::PseudoThreadId(token.into()),
+            false => Detail::SystemVariable(token.into()),
+        }
+    }
+
     fn empty_call(&mut self, name: Token) -> Option<Span> {
         self.next_byte_is(b'(').then_some(())?;
         let close = self.code().filter(|token| self.sql[token.start] == b')')?;
@@ -235,6 +249,7 @@ mod tests {
             Detail::HandlerClosed(name) => format!("close {}", full(name)),
             Detail::ConnectionId(span) => format!("id {}", text(span)),
             Detail::PseudoThreadId(span) => format!("pseudo {}", text(span)),
+            Detail::SystemVariable(span) | Detail::UserVariable(span) => format!("named {}", text(span)),
         };
         statements(sql.as_bytes(), MARIADB).flat_map(|one| details(sql.as_bytes(), MARIADB, &one)).map(show).collect()
     }
@@ -243,7 +258,7 @@ mod tests {
     fn names_and_places_are_found() {
         let cases: &[(&str, &[&str])] = &[
             ("USE `a``b`; use c", &["use `a``b`", "use c"]),
-            ("SET @a = 5", &["User(Span { start: 4, end: 6 }) to 5"]),
+            ("SET @a = 5", &["User(Span { start: 4, end: 6 }) to 5", "named @a"]),
             ("CREATE TEMPORARY TABLE IF NOT EXISTS a.`b` (c int)", &["create a.`b`"]),
             ("create or replace temporary table t select 1", &["create t"]),
             ("CREATE TEMPORARY SEQUENCE s", &["create s"]),
@@ -251,10 +266,10 @@ mod tests {
             ("DROP TABLE a", &["drop a"]),
             ("DROP /*!40005 TEMPORARY */ TABLE a", &["drop a"]),
             ("PREPARE p FROM 'select ?'", &["prepare p from 'select ?'"]),
-            ("PREPARE p FROM concat('a', @b);", &["prepare p from concat('a', @b)"]),
+            ("PREPARE p FROM concat('a', @b);", &["prepare p from concat('a', @b)", "named @b"]),
             (
                 "EXECUTE p USING @a; DEALLOCATE PREPARE p; DROP PREPARE q",
-                &["execute p", "deallocate p", "deallocate q"],
+                &["execute p", "named @a", "deallocate p", "deallocate q"],
             ),
             ("EXECUTE IMMEDIATE 'x'", &[]),
             ("HANDLER t OPEN", &["open t"]),
@@ -270,6 +285,8 @@ mod tests {
                 &["pseudo @@session.`pseudo_thread_id`"],
             ),
             ("DO 1; SELECT connection_id()", &["id connection_id()"]),
+            ("SELECT a INTO @b, @`c d` FROM t", &["named @b", "named @`c d`"]),
+            ("SELECT @@session.sql_mode, '@@x', @y:=1", &["named @@session.sql_mode", "named @y"]),
             ("SELECT 1", &[]),
         ];
         for (sql, expected) in cases {

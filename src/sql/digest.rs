@@ -88,7 +88,7 @@ fn fold<S: Sink>(sql: &[u8], out: &mut S) {
         return text(out, "mysqldump");
     }
     let mut fold = Fold { sql, lexer: Lexer::new(sql, READING), out, state: State::default(), written: false };
-    while let Some(token) = fold.lexer.next() {
+    while let Some(token) = fold.lexer.read() {
         fold.token(token);
     }
 }

@@ -110,10 +110,10 @@ const NOT_READ_ONLY: Flags = Flags::UNEXPLAINED
     .with(Flags::NOT_PLAIN);
 
 // The token before, as far as a `(` after it makes it a function's name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     Other,
-    Name(Token),
+    Name,
     // The name before a column list: after INTO, or in WITH's list.
     Listed,
 }
@@ -124,6 +124,8 @@ struct Scan<'a, 'b> {
     verb: Verb,
     depth: u32,
     before: Before,
+    // The last name, if it is what stands before.
+    name: Token,
     // The key of the word before, 0 if it was no word.
     word: u64,
     // INSERT's column list, or WITH's list of names, may still come.
@@ -138,12 +140,14 @@ struct Scan<'a, 'b> {
 impl<'a, 'b> Scan<'a, 'b> {
     fn new(lexer: &'b mut Lexer<'a>, flags: Flags) -> Self {
         let (verb, before) = (Verb::Unknown, Before::Other);
+        let name = Token { kind: Kind::Punct, spaced: false, start: 0, end: 0 };
         Self {
             lexer,
             flags,
             verb,
             depth: 0,
             before,
+            name,
             word: 0,
             list_open: false,
             dot: false,
@@ -172,15 +176,23 @@ impl<'a, 'b> Scan<'a, 'b> {
             match token.kind {
                 Kind::Word => self.word(token),
                 Kind::Punct => self.punct(token),
+                Kind::Number | Kind::String | Kind::Placeholder => self.value(),
                 Kind::Semicolon if !self.flags.any(Flags::STORED_PROGRAM) => return end,
                 _ => self.rare(token),
             }
             end = token.end;
-            match self.lexer.next() {
+            match self.lexer.read() {
                 Some(next) => token = next,
                 None => return end,
             }
         }
+    }
+
+    #[inline]
+    fn value(&mut self) {
+        self.before = Before::Other;
+        self.dot = false;
+        self.word = 0;
     }
 
     #[inline]
@@ -210,8 +222,9 @@ impl<'a, 'b> Scan<'a, 'b> {
         }
         self.before = match self.word {
             INTO | WITH | RECURSE | COMMA if self.list_open => Before::Listed,
-            _ => Before::Name(token),
+            _ => Before::Name,
         };
+        self.name = token;
         self.word = if key == 0 && self.is(token, b"recursive") { RECURSE } else { key };
     }
 
@@ -234,7 +247,6 @@ impl<'a, 'b> Scan<'a, 'b> {
         match (self.verb, self.word) {
             (Verb::Show, GRANTS) => return,
             (Verb::Show, _) => self.flags |= Flags::SHOWS_CONNECTIONS,
-            (Verb::Explain, EXPLAIN | DESCRIBE | DESC | COMMA) => self.flags |= Flags::SHOWS_CONNECTIONS,
             (Verb::Explain, _) if self.next_is(b"connection") => self.flags |= Flags::SHOWS_CONNECTIONS,
             (_, VALUE) => self.flags |= Flags::SEQUENCE,
             _ => {}
@@ -268,8 +280,8 @@ impl<'a, 'b> Scan<'a, 'b> {
     fn show_word(&mut self, key: u64) {
         self.flags |= match key {
             WARNINGS | ERRORS => Flags::READS_DIAGNOSTICS,
-            STATUS if self.word == GLOBAL => Flags::NONE,
-            STATUS => Flags::SESSION_COUNTERS,
+            STATUS if matches!(self.word, SHOW | SESSION | LOCAL) => Flags::SESSION_COUNTERS,
+            STATUS => Flags::NONE,
             _ => Flags::UNEXPLAINED,
         };
     }
@@ -292,20 +304,25 @@ impl<'a, 'b> Scan<'a, 'b> {
     }
 
     fn rare(&mut self, token: Token) {
+        // The marks of an executable comment stand between tokens, as white space does.
+        if matches!(token.kind, Kind::CodeOpen | Kind::CodeClose) {
+            self.flags |= Flags::EXECUTABLE_COMMENT;
+            return;
+        }
         self.qualified = std::mem::take(&mut self.dot);
         self.before = match token.kind {
             Kind::QuotedIdentifier if self.list_open && matches!(self.word, INTO | WITH | RECURSE | COMMA) => {
                 Before::Listed
             }
-            Kind::QuotedIdentifier => Before::Name(token),
+            Kind::QuotedIdentifier => Before::Name,
             _ => Before::Other,
         };
+        self.name = token;
         match token.kind {
             Kind::QuotedIdentifier => self.long_word(token),
             Kind::UserVariable => self.user_variable(),
             Kind::SystemVariable => self.flags |= self.system_variable(token),
             Kind::Assign => self.assign(),
-            Kind::CodeOpen => self.flags |= Flags::EXECUTABLE_COMMENT,
             Kind::Broken => self.flags |= Flags::UNEXPLAINED,
             Kind::Semicolon => self.semicolon(),
             _ => {}
@@ -343,8 +360,8 @@ impl<'a, 'b> Scan<'a, 'b> {
     fn open(&mut self, before: Before, at: usize) {
         let listed = self.list_open && self.depth == 0 && self.verb != Verb::With;
         match before {
-            Before::Name(token) if listed => self.column_list(token, at),
-            Before::Name(token) => self.call(token, at),
+            Before::Name if listed => self.column_list(self.name, at),
+            Before::Name => self.call(self.name, at),
             Before::Listed | Before::Other => {}
         }
     }
@@ -365,11 +382,17 @@ impl<'a, 'b> Scan<'a, 'b> {
         }
     }
 
+    // The server finds its own functions by a quoted name too.
     fn function(&self, token: Token) -> Flags {
         let word = &self.lexer.sql()[token.start..token.end];
-        if token.kind != Kind::Word || self.qualified {
-            return Flags::UNKNOWN_FUNCTION;
+        match token.kind {
+            _ if self.qualified => Flags::UNKNOWN_FUNCTION,
+            Kind::Word => self.own_function(word),
+            _ => self.own_function(&word[1..word.len() - 1]) | Flags::UNKNOWN_FUNCTION,
         }
+    }
+
+    fn own_function(&self, word: &[u8]) -> Flags {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         match word.len() {
             8 if is("get_lock") => Flags::USER_LOCK,
@@ -419,24 +442,23 @@ const RECURSE: u64 = 0x2c2c;
 
 const CURRVAL: u64 = pack("currval");
 const DELETE: u64 = pack("delete");
-const DESC: u64 = pack("desc");
-const DESCRIBE: u64 = pack("describe");
 const ERRORS: u64 = pack("errors");
-const EXPLAIN: u64 = pack("explain");
 const FOR: u64 = pack("for");
-const GLOBAL: u64 = pack("global");
 const GRANTS: u64 = pack("grants");
 const INSERT: u64 = pack("insert");
 const INTO: u64 = pack("into");
 const LASTVAL: u64 = pack("lastval");
+const LOCAL: u64 = pack("local");
 const LOCK: u64 = pack("lock");
 const NEXTVAL: u64 = pack("nextval");
 const PROFILE: u64 = pack("profile");
 const PROFILES: u64 = pack("profiles");
 const REPLACE: u64 = pack("replace");
 const SELECT: u64 = pack("select");
+const SESSION: u64 = pack("session");
 const SET: u64 = pack("set");
 const SETVAL: u64 = pack("setval");
+const SHOW: u64 = pack("show");
 const STATUS: u64 = pack("status");
 const TABLE: u64 = pack("table");
 const THREADS: u64 = pack("threads");

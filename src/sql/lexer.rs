@@ -4,21 +4,7 @@
 //! are skipped, the content of executable comments (`/*! .. */`, MariaDB's `/*M! .. */`) is code where the
 //! server's version says so. Source: the lexical rules of MySQL 5.6 to 9 and MariaDB 10.11 to 11.
 
-/// What changes the meaning of bytes: the session's SQL mode, and the server's kind and version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dialect {
-    /// SQL mode ANSI_QUOTES: `".."` is an identifier.
-    pub ansi_quotes: bool,
-    /// SQL mode NO_BACKSLASH_ESCAPES: `\` is a byte like others.
-    pub no_backslash_escapes: bool,
-    /// The client's character set is one where `\` or a backtick may be the second byte of a character
-    /// (big5, cp932, gb18030, gbk, sjis): where that could matter, the token is [`Kind::Broken`].
-    pub ascii_in_wide: bool,
-    /// The server is MariaDB.
-    pub mariadb: bool,
-    /// The server's version as in executable comments: 50624, 80036, 90704, 101119. 0: not known, all of them are code.
-    pub version: u32,
-}
+pub use super::dialect::Dialect;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +103,15 @@ impl<'a> Lexer<'a> {
 impl Iterator for Lexer<'_> {
     type Item = Token;
 
-    #[inline]
     fn next(&mut self) -> Option<Token> {
+        self.read()
+    }
+}
+
+impl Lexer<'_> {
+    /// As [`Iterator::next`], always inlined: for the one loop over all tokens that a pass has.
+    #[inline(always)]
+    pub fn read(&mut self) -> Option<Token> {
         let mut spaced = false;
         loop {
             let start = self.at;
@@ -212,6 +205,9 @@ impl Lexer<'_> {
         if end - start == 1 && self.byte(end) == b'\'' && matches!(self.byte(start) | 0x20, b'x' | b'b') {
             return self.quoted(end, b'\'', Kind::String);
         }
+        if self.byte(start) == b'$' && self.dialect.has_dollar_quotes() && self.sql[start + 1..end].contains(&b'$') {
+            return (Kind::Broken, self.sql.len());
+        }
         if self.dialect.ascii_in_wide && !self.sql[start..end].is_ascii() {
             return (Kind::Broken, self.sql.len());
         }
@@ -230,12 +226,12 @@ impl Lexer<'_> {
     fn number(&self, start: usize) -> (Kind, usize) {
         let end = self.digits_end(start);
         match (self.class(end), self.byte(end)) {
-            (Class::Word, b'e' | b'E') => self.exponent(start, end),
+            (Class::Word, b'e' | b'E') => self.exponent(end),
             (Class::Word, radix) => self.radix(start, end, radix),
             (Class::Dot, _) if self.class(end + 1) == Class::Word && !matches!(self.byte(end + 1), b'e' | b'E') => {
                 (Kind::Number, end + 1)
             }
-            (Class::Dot, _) => self.fraction(start, end + 1),
+            (Class::Dot, _) => self.fraction(end + 1),
             _ => (Kind::Number, end),
         }
     }
@@ -248,10 +244,10 @@ impl Lexer<'_> {
         end
     }
 
-    fn fraction(&self, start: usize, from: usize) -> (Kind, usize) {
+    fn fraction(&self, from: usize) -> (Kind, usize) {
         let end = self.digits_end(from);
         if matches!(self.byte(end), b'e' | b'E')
-            && let (Kind::Number, end) = self.exponent(start, end)
+            && let (Kind::Number, end) = self.exponent(end)
         {
             return (Kind::Number, end);
         }
@@ -259,13 +255,12 @@ impl Lexer<'_> {
     }
 
     // `1e5`, `1e+5`; `1e` and `1ex` are identifiers.
-    fn exponent(&self, start: usize, mark: usize) -> (Kind, usize) {
+    fn exponent(&self, mark: usize) -> (Kind, usize) {
         let sign = usize::from(matches!(self.byte(mark + 1), b'+' | b'-'));
         let end = self.digits_end(mark + 1 + sign);
         if end > mark + 1 + sign && (sign == 1 || self.class(end) != Class::Word) {
             return (Kind::Number, end);
         }
-        debug_assert!(start < mark);
         (Kind::Word, self.word_end(mark))
     }
 
@@ -289,9 +284,7 @@ impl Lexer<'_> {
             Class::Double => self.quoted(start, b'"', Kind::String),
             Class::Backtick => self.quoted(start, b'`', Kind::QuotedIdentifier),
             Class::At => self.at_sign(start),
-            Class::Dot if self.class(start + 1) == Class::Digit && self.name_end != start => {
-                self.fraction(start, start + 1)
-            }
+            Class::Dot if self.class(start + 1) == Class::Digit && self.name_end != start => self.fraction(start + 1),
             Class::Colon if self.byte(start + 1) == b'=' => (Kind::Assign, start + 2),
             Class::Semicolon => (Kind::Semicolon, start + 1),
             Class::Question => (Kind::Placeholder, start + 1),
@@ -397,18 +390,17 @@ impl Lexer<'_> {
         let mark = match (self.byte(start + 2), self.byte(start + 3)) {
             (b'!', _) => start + 3,
             (b'M', b'!') if self.dialect.mariadb => start + 4,
-            _ => return self.skipped(start, self.comment_end(start + 2)),
+            _ => return self.skipped(self.comment_end(start + 2)),
         };
         let (version, code) = self.comment_version(mark);
         if self.dialect.runs(version, mark - start == 4) {
             self.in_code = true;
             return Found::Token(Kind::CodeOpen, code);
         }
-        self.skipped(start, self.unused_code_end(code))
+        self.skipped(self.unused_code_end(code))
     }
 
-    fn skipped(&self, start: usize, end: Option<usize>) -> Found {
-        debug_assert!(end.is_none_or(|end| end > start));
+    fn skipped(&self, end: Option<usize>) -> Found {
         end.map_or(Found::Token(Kind::Broken, self.sql.len()), Found::Comment)
     }
 
@@ -443,18 +435,6 @@ impl Lexer<'_> {
         let (version, count) =
             digits.fold((0, 0), |(version, count), digit| (version * 10 + u32::from(digit - b'0'), count + 1));
         if count < 5 { (0, mark) } else { (version, mark + count) }
-    }
-}
-
-impl Dialect {
-    fn knows_six_digits(self) -> bool {
-        self.mariadb || self.version == 0 || self.version >= 80_000
-    }
-
-    // MariaDB leaves out what is meant for MySQL 5.7 and later.
-    fn runs(self, version: u32, for_mariadb: bool) -> bool {
-        let for_mysql = self.mariadb && !for_mariadb && (50_700..=99_999).contains(&version);
-        self.version == 0 || (version <= self.version && !for_mysql)
     }
 }
 
@@ -626,6 +606,16 @@ mod tests {
             [Kind::String, Kind::Word]
         );
         assert_eq!(Lexer::new(b"a\x95|b".as_slice(), wide).map(|token| token.kind).collect::<Vec<_>>(), [Kind::Broken]);
+    }
+
+    // The body of a JavaScript function is not SQL: what stands in it is not read.
+    #[test]
+    fn dollar_quotes_are_broken_where_the_server_has_them() {
+        let new = Dialect { version: 90_704, ..MYSQL };
+        assert_eq!(kinds("AS $$ ' $$", new), [Kind::Word, Kind::Broken]);
+        assert_eq!(kinds("AS $a$ x $a$", new), [Kind::Word, Kind::Broken]);
+        assert_eq!(kinds("a$$b $c", new), [Kind::Word, Kind::Word]);
+        assert_eq!(kinds("$$ a $$", MARIADB), [Kind::Word, Kind::Word, Kind::Word]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod details;
+pub mod dialect;
 pub mod digest;
 pub mod effects;
 pub mod flags;

@@ -119,13 +119,11 @@ fn not_a_word(lexer: &Lexer<'_>, first: Token) -> Head {
     let sql = lexer.sql();
     let mut rest = lexer.clone();
     let mut token = Some(first);
-    while let Some(found) = token.filter(|token| sql[token.start] == b'(' || token.kind == Kind::CodeOpen) {
-        debug_assert!(found.end > found.start);
+    while token.is_some_and(|token| sql[token.start] == b'(' || token.kind == Kind::CodeOpen) {
         token = rest.next();
     }
     match token.map(|token| key(sql, token.start, token.end)) {
-        Some(SELECT | VALUES | TABLE) => head_of(Verb::Select, Flags::NONE),
-        Some(WITH) => head_of(Verb::Select, Flags::NONE),
+        Some(SELECT | VALUES | TABLE | WITH) => head_of(Verb::Select, Flags::NONE),
         _ => head_of(Verb::Unknown, Flags::UNEXPLAINED),
     }
 }

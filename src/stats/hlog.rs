@@ -1,8 +1,10 @@
 //! Histograms on disk: HdrHistogram's interval log (compressed V2), values in nanoseconds.
 //!
-//! The untagged line is the total; tags name the rest ([`tag`]). A file is written whole or by whole lines, one call to
-//! the system each, so that a reader never meets half a line.
+//! The untagged line is the total; tags name the rest ([`tag`]). A dump replaces its file as a whole; an interval is
+//! appended by one call to the system, and taken back if that fails. What a crash leaves of a line is ended by the next
+//! start, and a last line without its end is left out by [`read`].
 
+pub mod read;
 pub mod table;
 pub mod tag;
 
@@ -47,10 +49,10 @@ impl Span {
 
 /// A whole log of this snapshot: header, names of digests, one line per histogram that is not empty (the total always).
 pub fn encode(snapshot: &Snapshot, span: Span) -> Vec<u8> {
-    let mut out = header(span.start);
-    out.extend(names(&snapshot.digests));
-    out.extend(lines(snapshot, span));
-    out
+    let mut encoder = Encoder::new(span);
+    snapshot.digests.iter().for_each(|stats| encoder.name_digest(stats));
+    encoder.snapshot(snapshot);
+    encoder.finish()
 }
 
 /// Writes a whole log to `path` by way of a temporary file beside it: readers see the old one or the new one.
@@ -88,22 +90,18 @@ impl IntervalLog {
         Ok(IntervalLog { file, baseline: Baseline::new(), until: now, named: FxHashSet::default() })
     }
 
-    /// Appends what came since the last call, and returns it. With nothing recorded one line (an empty total) shows that
-    /// tidegate was there.
+    /// Appends what came since the last call, and returns it: at each interval's end, and out of turn when somebody wants
+    /// the file to be complete (SIGUSR1, the exit). With nothing recorded one line (an empty total) shows that tidegate
+    /// was there.
     ///
     /// # Errors
-    /// The file cannot be written; the interval is lost for the file, not for the recorders.
+    /// The file cannot be written; the next interval then begins where this one did, so nothing is lost.
     pub fn write_interval(&mut self, recorders: &Recorders, now: Duration) -> io::Result<Snapshot> {
-        let snapshot = self.baseline.advance(recorders);
+        let (snapshot, next) = self.baseline.look(recorders);
         let span = Span::between(self.until, now);
+        self.append(&snapshot, span).inspect_err(|_| self.named.clear())?;
+        self.baseline = next;
         self.until = now.max(self.until);
-        let body = lines(&snapshot, span);
-        if self.file.begins_anew_with(body.len())? {
-            self.named.clear();
-            self.file.append(&header(span.start))?;
-        }
-        let names = self.new_names(&snapshot.digests);
-        self.file.append(&[names, body].concat())?;
         Ok(snapshot)
     }
 
@@ -116,11 +114,103 @@ impl IntervalLog {
         self.file.reopen()
     }
 
-    fn new_names(&mut self, digests: &[DigestStats]) -> Vec<u8> {
+    fn append(&mut self, snapshot: &Snapshot, span: Span) -> io::Result<()> {
+        let mut body = Encoder::without_header(span);
+        body.snapshot(snapshot);
+        if self.file.begins_anew_with(body.out.len())? {
+            self.named.clear();
+            self.file.append(&Encoder::new(span).finish())?;
+        }
+        let names = self.new_names(&snapshot.digests, span);
+        self.file.append(&[names, body.finish()].concat())
+    }
+
+    fn new_names(&mut self, digests: &[DigestStats], span: Span) -> Vec<u8> {
         if self.named.len() > MAX_NAMED {
             self.named.clear();
         }
-        names(digests.iter().filter(|stats| self.named.insert(stats.digest)))
+        let mut names = Encoder::without_header(span);
+        for stats in digests {
+            if self.named.insert(stats.digest) {
+                names.name_digest(stats);
+            }
+        }
+        names.finish()
+    }
+}
+
+/// A log in the making, all its lines over one span.
+#[derive(Debug)]
+pub struct Encoder {
+    out: Vec<u8>,
+    span: Span,
+}
+
+impl Encoder {
+    /// Begins with the header.
+    pub fn new(span: Span) -> Self {
+        Encoder { out: header(span.start), span }
+    }
+
+    /// Says what a digest (16 hexadecimal digits) stands for, in a comment.
+    pub fn name(&mut self, digest: &str, text: &str) {
+        let text = text.replace(char::is_control, " ");
+        self.out.extend_from_slice(format!("#[digest {digest}: {text}]\n").as_bytes());
+    }
+
+    /// Adds a histogram (`tag` as in [`tag`]; `None`: the total). `false`, and nothing is added, if the tag holds what a
+    /// tag cannot hold or the histogram cannot be written.
+    pub fn histogram(&mut self, histogram: &Histogram<u64>, tag: Option<&str>) -> bool {
+        let before = self.out.len();
+        let legal = tag.map(Tag::new);
+        let mut serializer = V2DeflateSerializer::new();
+        let Span { start, length } = self.span;
+        let written = match legal {
+            Some(None) => false,
+            tag => writer(&mut self.out, &mut serializer)
+                .is_ok_and(|mut w| w.write_histogram(histogram, start, length, tag.flatten()).is_ok()),
+        };
+        if !written {
+            self.out.truncate(before);
+        }
+        written
+    }
+
+    /// The log's bytes.
+    pub fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    fn without_header(span: Span) -> Self {
+        Encoder { out: Vec::new(), span }
+    }
+
+    fn name_digest(&mut self, stats: &DigestStats) {
+        self.name(&format!("{:016x}", stats.digest), &stats.text.fingerprint);
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) {
+        self.histogram(snapshot.phases.total(), None);
+        for (phase, histogram) in snapshot.phases.iter().skip(1).filter(|(_, h)| !h.is_empty()) {
+            self.histogram(histogram, Some(&tag::phase(phase)));
+        }
+        for stats in &snapshot.labels {
+            self.label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
+        }
+        self.label(&snapshot.labels_other.histogram, tag::OTHER_LABELS);
+        for stats in &snapshot.digests {
+            self.label(&stats.tally.histogram, &tag::digest(stats.digest));
+        }
+        self.label(&snapshot.digests_other.histogram, tag::OTHER_DIGESTS);
+    }
+
+    /// All labels get the same range, whatever they have grown to: not every reader adds up different ones.
+    fn label(&mut self, grown: &LabelHistogram, tag: &str) {
+        if !grown.is_empty() {
+            let mut whole = histogram::whole_range(LABEL_DIGITS);
+            histogram::add(&mut whole, grown);
+            self.histogram(&whole, Some(tag));
+        }
     }
 }
 
@@ -136,64 +226,6 @@ fn header(start: Duration) -> Vec<u8> {
         .begin_log_with(&mut out, &mut serializer)
         .map(drop);
     out
-}
-
-/// Comment lines that say what the digests stand for.
-fn names<'a>(digests: impl IntoIterator<Item = &'a DigestStats>) -> Vec<u8> {
-    let line = |stats: &DigestStats| {
-        let text = stats.text.fingerprint.replace(char::is_control, " ");
-        format!("#[digest {:016x}: {text}]\n", stats.digest).into_bytes()
-    };
-    digests.into_iter().flat_map(line).collect()
-}
-
-fn lines(snapshot: &Snapshot, span: Span) -> Vec<u8> {
-    let mut lines = Lines { out: Vec::new(), span };
-    for (phase, histogram) in snapshot.phases.iter() {
-        match phase {
-            "total" => lines.add(histogram, None),
-            _ => lines.add_tagged(histogram, &tag::phase(phase)),
-        }
-    }
-    for stats in &snapshot.labels {
-        lines.add_label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
-    }
-    lines.add_label(&snapshot.labels_other.histogram, tag::OTHER_LABELS);
-    for stats in &snapshot.digests {
-        lines.add_label(&stats.tally.histogram, &tag::digest(stats.digest));
-    }
-    lines.add_label(&snapshot.digests_other.histogram, tag::OTHER_DIGESTS);
-    lines.out
-}
-
-struct Lines {
-    out: Vec<u8>,
-    span: Span,
-}
-
-impl Lines {
-    fn add_tagged(&mut self, histogram: &Histogram<u64>, tag: &str) {
-        if let (Some(tag), false) = (Tag::new(tag), histogram.is_empty()) {
-            self.add(histogram, Some(tag));
-        }
-    }
-
-    /// All labels get the same range, whatever they have grown to: not every reader adds up different ones.
-    fn add_label(&mut self, grown: &LabelHistogram, tag: &str) {
-        let mut whole = histogram::whole_range(LABEL_DIGITS);
-        histogram::add(&mut whole, grown);
-        self.add_tagged(&whole, tag);
-    }
-
-    fn add(&mut self, histogram: &Histogram<u64>, tag: Option<Tag<'_>>) {
-        let mut serializer = V2DeflateSerializer::new();
-        let before = self.out.len();
-        let writer = writer(&mut self.out, &mut serializer);
-        let written = writer.map(|mut w| w.write_histogram(histogram, self.span.start, self.span.length, tag));
-        if !matches!(written, Ok(Ok(()))) {
-            self.out.truncate(before);
-        }
-    }
 }
 
 /// A writer that goes on where a header was written.

@@ -73,15 +73,20 @@ impl Baseline {
 
     /// What came since the last call (or since the start), merged. The slowest statements are those since the start.
     pub fn advance(&mut self, recorders: &Recorders) -> Snapshot {
-        let now = recorders.copies();
-        let before = std::mem::take(&mut self.parts);
-        let delta = now.iter().enumerate().map(|(i, part)| match before.get(i) {
+        let (snapshot, next) = self.look(recorders);
+        *self = next;
+        snapshot
+    }
+
+    /// What came since this baseline, and the baseline that begins where it ends.
+    pub fn look(&self, recorders: &Recorders) -> (Snapshot, Baseline) {
+        let parts = recorders.copies();
+        let delta = parts.iter().enumerate().map(|(i, part)| match self.parts.get(i) {
             Some(earlier) => part.clone().since(earlier),
             None => part.clone(),
         });
         let snapshot = Snapshot::merged(delta.collect(), recorders.max_slowest());
-        self.parts = now;
-        snapshot
+        (snapshot, Baseline { parts })
     }
 }
 

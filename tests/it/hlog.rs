@@ -191,6 +191,24 @@ fn intervals_hold_only_what_came_since_the_last_one() {
 }
 
 #[test]
+fn an_interval_that_cannot_be_written_is_part_of_the_next() {
+    let recorders = recorders();
+    load(&recorders, "app", 0xA, 340);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.hlog");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let mut log = IntervalLog::open(&path, START).unwrap();
+    assert!(log.write_interval(&recorders, START).is_err());
+    std::fs::remove_file(&path).unwrap();
+    log.reopen().unwrap();
+    load(&recorders, "app", 0xA, 2);
+    let snapshot = log.write_interval(&recorders, START + Duration::from_secs(9)).unwrap();
+    assert_eq!(snapshot.counters.total_commands(), 342);
+    let lines = read(&path);
+    assert_eq!((tagged(&lines, None).count, tagged(&lines, None).start), (342, START.as_secs_f64()));
+}
+
+#[test]
 fn the_table_shows_what_the_histograms_hold() {
     let recorders = recorders();
     let totals = load(&recorders, "app", 0xABC, 1_000);

@@ -1,9 +1,5 @@
 //! All integration tests, one binary: each module's first line says what it proves.
 
-mod arrows;
-mod config;
-mod hlog;
-mod slow_log;
 // The harness: what it offers is more than the tests of one day use.
 #[allow(dead_code)]
 mod certificates;
@@ -21,10 +17,18 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod arrows;
+mod bad_input;
+mod config;
+mod driver_suites;
 mod drivers;
+mod drivers_rust;
 mod effects;
 mod fingerprint;
+mod hlog;
+mod pool_handle;
 mod pool_simulation;
 mod protocol;
 mod servers_smoke;
+mod slow_log;
 mod stats_memory;

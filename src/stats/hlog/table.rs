@@ -11,7 +11,7 @@ use crate::stats::snapshot::Snapshot;
 use crate::stats::utc::Utc;
 
 /// The columns between `count` and `max`.
-const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+pub(crate) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 /// The most characters of a statement in the block of the slowest.
 const MAX_STATEMENT_CHARS: usize = 160;
 
@@ -57,7 +57,8 @@ pub fn short(nanos: u64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-fn row(histogram: &Histogram<u64>) -> String {
+/// A histogram's count, percentiles and maximum, ten characters each.
+pub(crate) fn row(histogram: &Histogram<u64>) -> String {
     let mut out = format!("{:>10}", histogram.len());
     for (_, quantile) in QUANTILES {
         // A bucket's upper end may lie above the greatest value in it.
