@@ -16,7 +16,7 @@ fn compressed_clients_see_the_same_rows() {
         let server = Server::shared(kind);
         let tidegate = Tidegate::in_front_of(server, &config("session", ""));
         let port = tidegate.address().port().to_string();
-        let sql = "SELECT REPEAT('ab', 2000000); SELECT MD5(5) UNION ALL SELECT MD5(6); SELECT 7";
+        let sql = "SELECT REPEAT('ab', 2000000); SELECT HEX(5) UNION ALL SELECT HEX(6); SELECT 7";
         let rows = |program: std::path::PathBuf, options: &[&str]| {
             let mut command = Command::new(program);
             command.args(["--no-defaults", "-h127.0.0.1", "-uroot", "-P", &port, "--batch", "-e", sql]).args(options);
