@@ -2,6 +2,7 @@
 
 mod commands;
 mod endings;
+mod links;
 mod packets;
 mod records;
 mod session;
