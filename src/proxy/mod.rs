@@ -17,6 +17,7 @@ mod kill;
 pub mod lease;
 mod listen;
 mod place;
+mod processlist;
 mod query;
 mod relayed;
 mod report;

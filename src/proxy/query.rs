@@ -8,6 +8,8 @@ use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::processlist::{self, is_processlist};
+use crate::proxy::settings::Mode;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
@@ -264,6 +266,7 @@ impl Session {
     /// and thrown away, so that what the statement did is whole.
     async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
+        let mut list = self.lists_clients(exchange, commands.filled()).then(Vec::new);
         loop {
             self.await_backend(exchange, commands).await?;
             let buffer = buffer.get_or_insert_with(Buffer::take);
@@ -274,7 +277,20 @@ impl Session {
             }
             exchange.timer.first_byte(Instant::now());
             let (pass, verdict) = exchange.reply.scan(buffer.filled());
-            self.send_client(exchange, &buffer.filled()[..pass]).await;
+            match &mut list {
+                Some(list) if list.len() + pass <= processlist::MAX_LIST => {
+                    list.extend_from_slice(&buffer.filled()[..pass]);
+                    if verdict != Verdict::More {
+                        self.send_list(exchange, list).await;
+                    }
+                }
+                _ => {
+                    if let Some(list) = list.take() {
+                        self.send_client(exchange, &list).await;
+                    }
+                    self.send_client(exchange, &buffer.filled()[..pass]).await;
+                }
+            }
             buffer.consume(pass);
             match verdict {
                 Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
@@ -285,6 +301,21 @@ impl Session {
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
+    }
+
+    /// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
+    fn lists_clients(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+        let asks = match exchange.code {
+            command::PROCESS_INFO => true,
+            command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
+            _ => false,
+        };
+        asks && self.proxy.settings.mode != Mode::Observe
+    }
+
+    async fn send_list(&mut self, exchange: &mut Exchange, list: &[u8]) {
+        let told = processlist::mapped(list, self.capabilities, &self.proxy.clients.by_backend());
+        self.send_client(exchange, told.as_deref().unwrap_or(list)).await;
     }
 
     /// What stands right behind a reply can only be the ERR by which the server ends the connection.
