@@ -242,6 +242,8 @@ impl Session {
                 Verdict::Done if buffer.is_empty() => return Ok(()),
                 Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
                 Verdict::LocalInfile => self.pass_file(exchange, commands, command_len).await?,
+                // Only a reply that is watched asks for it.
+                Verdict::NeedWhole(_) => return Err(Fault::backend("a packet announced more than was asked for")),
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
