@@ -258,8 +258,8 @@ mod tests {
             state(Some("b"), &[("autocommit", "OFF"), ("time_zone", "+02:00"), ("sql_mode", "")], &[("n", "-1.5")]);
         assert_eq!(
             text(&from, &to),
-            "InitDb([98]) Set(\"SET @@session.`sql_mode`='',@@session.`max_error_count`=DEFAULT,\
-             @@session.`time_zone`='+02:00',@@session.`autocommit`='OFF',@`n`=-1.5,@`gone`=NULL\")"
+            "InitDb([98]) Set(\"SET @@session.`sql_mode`='',@@session.`time_zone`='+02:00',\
+             @@session.`max_error_count`=DEFAULT,@@session.`autocommit`='OFF',@`n`=-1.5,@`gone`=NULL\")"
         );
     }
 
