@@ -7,3 +7,4 @@ pub mod quote;
 pub mod reason;
 pub mod restore;
 pub mod state;
+pub mod statements;
