@@ -168,8 +168,11 @@ fn user_item(name: &[u8], value: Option<&UserValue>) -> Result<String, Unrestora
     let mut item = String::from("@");
     put_name(&mut item, name).ok_or(Unrestorable::Name)?;
     item.push('=');
+    let is_null = |text: &[u8]| text.eq_ignore_ascii_case(b"null");
     match value {
-        None => item.push_str("NULL"),
+        // A variable that becomes NULL keeps the character set of its value before; a new one is binary.
+        None => item = format!("{item}X'',{item}NULL"),
+        Some(UserValue::Literal(text)) if is_null(text) => item = format!("{item}X'',{item}NULL"),
         Some(UserValue::Literal(text)) => item.push_str(&String::from_utf8_lossy(text)),
         Some(UserValue::Text { bytes, client, connection, collation }) => {
             put_text(&mut item, bytes, client, connection, collation.as_deref())?;
@@ -259,7 +262,7 @@ mod tests {
         assert_eq!(
             text(&from, &to),
             "InitDb([98]) Set(\"SET @@session.`sql_mode`='',@@session.`time_zone`='+02:00',\
-             @@session.`max_error_count`=DEFAULT,@@session.`autocommit`='OFF',@`n`=-1.5,@`gone`=NULL\")"
+             @@session.`max_error_count`=DEFAULT,@@session.`autocommit`='OFF',@`n`=-1.5,@`gone`=X'',@`gone`=NULL\")"
         );
     }
 

@@ -23,5 +23,6 @@ mod drivers;
 mod effects;
 mod fingerprint;
 mod pool_simulation;
+mod restore;
 mod servers_smoke;
 mod stats_memory;
