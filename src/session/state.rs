@@ -51,13 +51,15 @@ pub enum UserValue {
     },
 }
 
+type Name = Box<[u8]>;
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Inner {
     schema: Option<Box<[u8]>>,
     /// Sorted by name.
-    variables: Vec<(Box<[u8]>, Box<[u8]>)>,
+    variables: Vec<(Name, Box<[u8]>)>,
     /// Sorted by name, which is in small letters and without its `@`.
-    users: Vec<(Box<[u8]>, UserValue)>,
+    users: Vec<(Name, UserValue)>,
     collation: Collation,
     /// COM_SET_OPTION.
     multi_statements: bool,
