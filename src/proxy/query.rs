@@ -298,6 +298,8 @@ impl Session {
                 Verdict::Done if buffer.is_empty() => return Ok(()),
                 Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
                 Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
+                // Only a reply that is watched asks for it.
+                Verdict::NeedWhole(_) => return Err(Fault::backend("a packet announced more than was asked for")),
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }

@@ -30,6 +30,7 @@ mod hlog;
 mod pool_handle;
 mod pool_simulation;
 mod protocol;
+mod restore;
 mod servers_smoke;
 mod slow_log;
 mod stats_memory;
