@@ -63,7 +63,7 @@ fn check(file: &Path, loaded: &Loaded, connect: bool) -> ExitCode {
 }
 
 fn health(loaded: &Loaded) -> ExitCode {
-    match commands::health::look(&loaded.config.proxy.listen) {
+    match tidegate::proxy::health::look(&loaded.config.proxy.listen) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS

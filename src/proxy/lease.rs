@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
+use crate::login::greet::Face;
 use crate::login::methods::secret::Secret;
 use crate::net::channel::{Channel, ChannelError};
 use crate::net::settings::Peer;
@@ -26,6 +27,7 @@ use crate::proxy::statement;
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::Salt;
 
 /// How long a server may take to close after QUIT, or to reset.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -251,6 +253,16 @@ impl Dialed {
         let mut member = member(proxy, Some(params), 1);
         let lease = member.adopt(permit, Box::new(backend), facts());
         Ok(Lease::pooled(member, lease, ok, secret.clone()))
+    }
+
+    /// The greeting's challenge.
+    pub fn salt(&self) -> Salt {
+        self.greeted.salt()
+    }
+
+    /// What the server says of itself on this connection.
+    pub fn face(&self) -> Face {
+        Face { greeting: self.greeted.greeting.clone() }
     }
 
     /// The client goes before its login.

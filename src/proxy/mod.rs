@@ -13,6 +13,7 @@ pub mod client;
 pub mod clients;
 pub mod entry;
 pub mod error;
+pub mod health;
 mod kill;
 pub mod lease;
 mod listen;
