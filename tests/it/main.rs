@@ -25,3 +25,4 @@ mod fingerprint;
 mod pool_simulation;
 mod servers_smoke;
 mod stats_memory;
+mod transparency;
