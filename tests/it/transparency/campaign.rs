@@ -12,7 +12,6 @@ use super::program::Program;
 use super::runner::{Transcript, Way, run};
 use super::shrink::shrink;
 
-const SHRINKING: Duration = Duration::from_secs(40);
 /// How often a difference is looked for again in a smaller program.
 const TRIES: usize = 2;
 
@@ -26,6 +25,8 @@ pub struct Place {
     pub sessions: usize,
     /// How many programs at once.
     pub programs: usize,
+    /// How long to look for a smaller program that shows the same.
+    pub shrinking: Duration,
 }
 
 /// What a campaign did and found.
@@ -87,9 +88,10 @@ impl Shared<'_> {
         let whole = report(program, &difference);
         let again = |program: &Program| (0..TRIES).find_map(|_| self.differs(program));
         // What does not come again when it is alone is shown whole.
-        let text = match again(program) {
+        let found = if self.place.shrinking.is_zero() { None } else { again(program) };
+        let text = match found {
             Some(found) => {
-                let (program, found) = shrink(program.clone(), found, SHRINKING, again);
+                let (program, found) = shrink(program.clone(), found, self.place.shrinking, again);
                 report(&program, &found)
             }
             None => format!("(seen once)\n{whole}"),

@@ -37,10 +37,10 @@ pub const MAKE: &[&str] = &[
     "CREATE VIEW v_sets AS SELECT f_sets(42) AS x",
     "CREATE VIEW v_locks AS SELECT f_locks('{schema}v') AS x",
     "CREATE PROCEDURE many() BEGIN SELECT 1 AS one; SELECT id FROM t1 WHERE id < 3 ORDER BY id; SELECT NULL FROM t1 LIMIT 0; END",
-    "CREATE PROCEDURE empty() BEGIN END",
+    "CREATE PROCEDURE does_nothing() BEGIN END",
     "CREATE PROCEDURE nothing() UPDATE t1 SET a = a WHERE id = 0",
     "CREATE PROCEDURE selects_one() SELECT 'one' AS one",
-    "CREATE PROCEDURE sleeps() BEGIN SELECT 'before'; SELECT SLEEP(9); SELECT 'after'; END",
+    "CREATE PROCEDURE sleeps() BEGIN SELECT 'before'; SELECT /*w{schema}*/ SLEEP(4); SELECT 'after'; END",
     "CREATE PROCEDURE sets(OUT p INT, v INT) BEGIN SET p = v; SET @from_proc = v; SET div_precision_increment = v; END",
     "CREATE PROCEDURE makes_temp() BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS from_proc (i INT); \
      INSERT INTO from_proc VALUES (5); END",

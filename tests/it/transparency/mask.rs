@@ -10,6 +10,8 @@ pub struct Known<'a> {
     pub ids: &'a [Vec<u32>],
     /// The ids of this connection's prepared statements.
     pub statements: &'a [u32],
+    /// The reply may hold connection ids.
+    pub shows_ids: bool,
 }
 
 /// The reply as it can be compared.
@@ -24,7 +26,7 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
         if payload.first() == Some(&0xFF) {
             statement_ids(payload, known.statements);
         }
-        if action.shows_ids() {
+        if known.shows_ids {
             connection_ids(payload, known.ids);
         }
         schema(payload, known.schema);
@@ -88,9 +90,9 @@ fn whose(cell: &[u8], ids: &[Vec<u32>]) -> Option<usize> {
 fn binary_row(payload: &mut [u8], ids: &[Vec<u32>]) {
     for (session, ids) in ids.iter().enumerate() {
         for id in ids {
-            let number = u64::from(*id).to_le_bytes();
-            let Some(at) = payload.windows(8).skip(2).position(|window| window == number) else { continue };
-            payload[at + 2..at + 10].copy_from_slice(&[0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE, session as u8]);
+            let number = id.to_le_bytes();
+            let Some(at) = payload.windows(4).skip(2).position(|window| window == number) else { continue };
+            payload[at + 2..at + 6].copy_from_slice(&[b'i', b'd', b's', b'0' + session as u8]);
         }
     }
 }
@@ -110,11 +112,12 @@ fn numbers_replaced(payload: &[u8], ids: &[Vec<u32>]) -> Vec<u8> {
     masked
 }
 
-/// "Unknown prepared statement handler (7) given to ..".
+/// "Unknown prepared statement handler (7) given to ..", "The statement (7) has no open cursor".
 fn statement_ids(payload: &mut Vec<u8>, ids: &[u32]) {
     let text = String::from_utf8_lossy(payload);
-    if let Some(id) = ids.iter().find(|id| text.contains(&format!("handler ({id})"))) {
-        *payload = text.replace(&format!("({id})"), "(id)").into_bytes();
+    let known = ids.iter().map(|id| format!("({id})")).find(|id| text.contains(id));
+    if let Some(id) = known.filter(|_| text.contains("statement")) {
+        *payload = text.replace(&id, "(id)").into_bytes();
     }
 }
 
@@ -134,6 +137,6 @@ fn ids_are_masked_where_they_are_whole_values() {
     assert!(error.ends_with(b"id: <id of s1>"));
     let packet = Packet { seq: 1, payload: b"\x09tg_00000a!".to_vec() };
     let reply = Reply { packets: vec![packet], end: super::wire::End::Whole };
-    let known = Known { schema: "tg_00000a", ids: &[], statements: &[] };
+    let known = Known { schema: "tg_00000a", ids: &[], statements: &[], shows_ids: false };
     assert_eq!(mask(reply, &Action::Ping, &known).packets[0].payload, b"\x09~~~~~~~~~!");
 }

@@ -33,6 +33,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PROGRAMS: usize = 3;
 const SESSIONS: usize = 12;
 const ENOUGH: usize = 3;
+const SHRINKING: Duration = Duration::from_secs(40);
 
 #[test]
 fn mariadb_10_11_cannot_be_told_from_tidegate() {
@@ -66,7 +67,7 @@ fn a_plain_relay_is_transparent_and_a_wrong_one_is_found() {
 
 fn through(server: &Server, wrong: Wrong) -> Outcome {
     let hop = wrong_hop::start(server.address(), wrong);
-    let place = Place { server: server.address(), hop, ask_ids: true, sessions: 16, programs: 2 };
+    let place = Place { server: server.address(), hop, ask_ids: true, sessions: 16, programs: 2, shrinking: Duration::ZERO };
     campaign(&place, &[1, 2, 3, 4], 1, None)
 }
 
@@ -105,6 +106,7 @@ fn in_mode(server: &Server, mode: &str, count: u64) {
         ask_ids: mode != "transaction",
         sessions: SESSIONS,
         programs: PROGRAMS,
+        shrinking: SHRINKING,
     };
     let (seeds, limit) = seeds(count);
     campaign(&place, &seeds, ENOUGH, limit).judge(&format!("{} in mode {mode}", server.kind()));

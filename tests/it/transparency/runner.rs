@@ -92,7 +92,6 @@ impl Control {
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%/*w{schema}*/%' \
              AND id <> CONNECTION_ID() AND (state LIKE 'User%' OR state LIKE '%user lock%')"
         );
-        let sql = sql.replace("sleeps", "");
         while Instant::now() < limit {
             let reply = self.0.query(&sql);
             let rows = reply.packets.iter().filter(|packet| packet.payload == b"\x011").count();
@@ -135,11 +134,15 @@ impl<'a> Run<'a> {
             return Entry::Said(login, self.log_in(at));
         }
         let Some(mut wire) = self.sessions[at].wire.take() else { return Entry::Gone(login) };
+        let shows_ids = match action {
+            Action::Execute { slot, .. } | Action::Fetch(slot, _) => wire.statement(*slot).shows_ids,
+            other => other.shows_ids(),
+        };
         let reply = self.act(at, &mut wire, action);
         if reply.end == End::Whole {
             self.sessions[at].wire = Some(wire);
         }
-        let known = Known { schema: self.schema, ids: &self.ids, statements: &self.sessions[at].statements };
+        let known = Known { schema: self.schema, ids: &self.ids, statements: &self.sessions[at].statements, shows_ids };
         Entry::Said(login, mask(reply, action, &known))
     }
 
@@ -155,7 +158,7 @@ impl<'a> Run<'a> {
                 self.ids[at].extend(server_id(wire));
             }
         }
-        let known = Known { schema: self.schema, ids: &self.ids, statements: &[] };
+        let known = Known { schema: self.schema, ids: &self.ids, statements: &[], shows_ids: false };
         mask(reply, &Action::Ping, &known)
     }
 
@@ -207,7 +210,7 @@ impl<'a> Run<'a> {
                 wire.single(&[&[0x0C], &id[..]].concat())
             }
             Action::Prepare(slot, sql) => {
-                let reply = wire.prepare(*slot, &self.text(sql));
+                let reply = wire.prepare(*slot, &self.text(sql), action.shows_ids());
                 self.sessions[at].statements.extend(wire.statements.values().map(|statement| statement.id));
                 reply
             }

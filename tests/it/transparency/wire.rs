@@ -20,6 +20,8 @@ pub const QUERY_ATTRIBUTES: u32 = 1 << 27;
 /// LONG_PASSWORD, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PS_MULTI_RESULTS, PLUGIN_AUTH.
 pub const BASE: u32 = 1 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 17 | 1 << 18 | 1 << 19;
 
+/// A login's OK up to its warnings: nothing was inserted.
+const OK_WITHOUT_INFO: usize = 7;
 const STATUS_MORE_RESULTS: u16 = 0x0008;
 const STATUS_CURSOR_EXISTS: u16 = 0x0040;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,6 +58,8 @@ pub struct Reply {
 pub struct Statement {
     pub id: u32,
     pub parameters: u16,
+    /// Its rows may hold connection ids.
+    pub shows_ids: bool,
 }
 
 /// A connection.
@@ -86,6 +90,10 @@ impl Wire {
         reply.packets = reply.packets.pop().into_iter().collect();
         for packet in &mut reply.packets {
             packet.seq = 0;
+            // MariaDB 11 tells a new connection of its variables, and one that changed its user of the schema alone.
+            if packet.payload.first() == Some(&0) {
+                packet.payload.truncate(OK_WITHOUT_INFO);
+            }
         }
         let is_in = reply.packets.first().is_some_and(|packet| packet.payload.first() == Some(&0));
         (is_in.then_some(wire), reply)
@@ -197,12 +205,12 @@ impl Wire {
     }
 
     /// COM_STMT_PREPARE.
-    pub fn prepare(&mut self, slot: usize, sql: &str) -> Reply {
-        let ended = self.send(0, &[&[0x16], sql.as_bytes()].concat()).and_then(|()| self.prepared(slot));
+    pub fn prepare(&mut self, slot: usize, sql: &str, shows_ids: bool) -> Reply {
+        let ended = self.send(0, &[&[0x16], sql.as_bytes()].concat()).and_then(|()| self.prepared(slot, shows_ids));
         self.take(ended)
     }
 
-    fn prepared(&mut self, slot: usize) -> Ended {
+    fn prepared(&mut self, slot: usize, shows_ids: bool) -> Ended {
         if self.read()? != 0 {
             return Ok(());
         }
@@ -210,7 +218,7 @@ impl Wire {
         let number = |at: usize| u16::from_le_bytes([ok[at], ok[at + 1]]);
         let id = u32::from_le_bytes(ok[1..5].try_into().expect("four bytes"));
         let (columns, parameters) = (number(5), number(7));
-        self.statements.insert(slot, Statement { id, parameters });
+        self.statements.insert(slot, Statement { id, parameters, shows_ids });
         for count in [parameters, columns] {
             self.definitions(u64::from(count))?;
         }
@@ -274,7 +282,8 @@ impl Wire {
 
     /// What is in the slot, or an id that no server gave.
     pub fn statement(&self, slot: usize) -> Statement {
-        let unknown = Statement { id: 0x00FF_FFF0 + u32::try_from(slot).expect("a small slot"), parameters: 0 };
+        let id = 0x00FF_FFF0 + u32::try_from(slot).expect("a small slot");
+        let unknown = Statement { id, parameters: 0, shows_ids: false };
         self.statements.get(&slot).copied().unwrap_or(unknown)
     }
 

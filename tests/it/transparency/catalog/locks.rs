@@ -9,7 +9,7 @@ pub const KINDS: &[Kind] = &[
         &[
             &["SELECT GET_LOCK('{schema}{lock}', 0)", ">SELECT RELEASE_LOCK('{schema}{lock}')"],
             &["SELECT IS_USED_LOCK('{schema}{lock}')", "SELECT IS_FREE_LOCK('{schema}{lock}')"],
-            &["SELECT GET_LOCK('{schema}a', 0)", "!SELECT GET_LOCK('{schema}a', 0), IS_USED_LOCK('{schema}a') = {id:me}", ">SELECT IS_USED_LOCK('{schema}a') = CONNECTION_ID()"],
+            &["SELECT GET_LOCK('{schema}a', 0)", "!SELECT GET_LOCK('{schema}a', 0), IS_USED_LOCK('{schema}a') = {id:me} AS mine", ">SELECT IS_USED_LOCK('{schema}a') = CONNECTION_ID()"],
             &["DO GET_LOCK('{schema}b', 0)", ">DO RELEASE_LOCK('{schema}b')"],
             &["SET @l = GET_LOCK('{schema}{lock}', 0)", "SELECT @l"],
             &["SELECT RELEASE_ALL_LOCKS()"],
@@ -21,8 +21,8 @@ pub const KINDS: &[Kind] = &[
         "wait_for_lock",
         2,
         &[
-            &["SELECT GET_LOCK('{schema}w', 0)", "!.start SELECT /*w{schema}*/ GET_LOCK('{schema}w', 9)", "SELECT RELEASE_LOCK('{schema}w')", "!.await", "!SELECT RELEASE_LOCK('{schema}w')"],
-            &["SELECT GET_LOCK('{schema}w', 0)", "!.start SELECT /*w{schema}*/ GET_LOCK('{schema}w', 9)", "KILL QUERY {id:other}", "!.await", "SELECT RELEASE_LOCK('{schema}w')"],
+            &["SELECT GET_LOCK('{schema}w', 0)", "!.start SELECT /*w{schema}*/ GET_LOCK('{schema}w', 4)", "SELECT RELEASE_LOCK('{schema}w')", "!.await", "!SELECT RELEASE_LOCK('{schema}w')"],
+            &["SELECT GET_LOCK('{schema}w', 0)", "!.start SELECT /*w{schema}*/ GET_LOCK('{schema}w', 4)", "KILL QUERY {id:other}", "!.await", "SELECT RELEASE_LOCK('{schema}w')"],
         ],
     ),
     kind(
@@ -51,9 +51,9 @@ pub const KINDS: &[Kind] = &[
         "kill_query",
         2,
         &[
-            &["!.start SELECT /*w{schema}*/ SLEEP(9)", "KILL QUERY {id:other}", "!.await", "!SELECT 1"],
-            &["!BEGIN", "!UPDATE t1 SET a = 8 WHERE id = 3", "!.start SELECT /*w{schema}*/ SLEEP(9), id FROM t1 WHERE id = 1", "KILL QUERY {id:other}", "!.await", "!SELECT a FROM t1 WHERE id = 3", "!ROLLBACK"],
-            &["!.start CALL /*w{schema}*/ sleeps()", "KILL QUERY {id:other}", "!.await", "!SHOW WARNINGS"],
+            &["!.start SELECT /*w{schema}*/ SLEEP(4)", "KILL QUERY {id:other}", "!.await", "!SELECT 1"],
+            &["!BEGIN", "!UPDATE t1 SET a = 8 WHERE id = 3", "!.start SELECT /*w{schema}*/ SLEEP(4), id FROM t1 WHERE id = 1", "KILL QUERY {id:other}", "!.await", "!SELECT a FROM t1 WHERE id = 3", "!ROLLBACK"],
+            &["!.start CALL sleeps()", "KILL QUERY {id:other}", "!.await", "!SHOW WARNINGS"],
             &["KILL QUERY {id:me}", "SELECT 1"],
             &["KILL QUERY 4000000000", "KILL 4000000000"],
         ],
@@ -63,7 +63,7 @@ pub const KINDS: &[Kind] = &[
         2,
         &[
             &["!SELECT 1", "KILL {|CONNECTION }{id:other}", "!.await_close", "!.reconnect"],
-            &["!.start SELECT /*w{schema}*/ SLEEP(9)", "KILL {id:other}", "!.await", "!.await_close", "!.reconnect"],
+            &["!.start SELECT /*w{schema}*/ SLEEP(4)", "KILL {id:other}", "!.await", "!.await_close", "!.reconnect"],
             &["!BEGIN", "!UPDATE t1 SET a = 8 WHERE id = 4", ".kill other", "!.await_close", "SELECT a FROM t1 WHERE id = 4", "!.reconnect"],
             &["KILL {id:me}", ".await_close", ".reconnect"],
         ],

@@ -64,8 +64,9 @@ pub const KINDS: &[Kind] = &[
         &[
             &["SELECT {DATABASE()|SCHEMA()|USER()|CURRENT_USER()|VERSION()|CHARSET('x')}"],
             &["SELECT CONNECTION_ID()", "SELECT @@pseudo_thread_id"],
-            &["SELECT CONNECTION_ID() = {id:me}, CONNECTION_ID() = {id:other}"],
+            &["SELECT CONNECTION_ID() = {id:me} AS mine, CONNECTION_ID() = {id:other} AS other"],
             &["SELECT connection_id() AS id, USER(), DATABASE()"],
+            &[".prepare {slot} SELECT CONNECTION_ID(), @@pseudo_thread_id", ".execute {slot}", ">.execute {slot}"],
         ],
     ),
     kind(

@@ -7,7 +7,7 @@ pub const KINDS: &[Kind] = &[
         "call",
         6,
         &[
-            &["CALL {many|empty|selects_one|nothing}()", ">SELECT 1"],
+            &["CALL {many|does_nothing|selects_one|nothing}()", ">SELECT 1"],
             &["CALL sets(@p, {n})", ">SELECT @p, @from_proc, @@div_precision_increment"],
             &["CALL makes_temp()", "SELECT * FROM from_proc", ">DROP TEMPORARY TABLE IF EXISTS from_proc"],
             &["CALL takes_lock('{schema}p')", ">SELECT IS_USED_LOCK('{schema}p') IS NULL", ">DO RELEASE_LOCK('{schema}p')"],
