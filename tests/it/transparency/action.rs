@@ -13,7 +13,8 @@ pub enum Value {
     Text(String),
 }
 
-/// One thing that a session does. Texts may hold `{schema}` and `{id:2}`, the connection id of session 2.
+/// One thing that a session does. Texts may hold `{schema}` and `{id:2}`, the connection id
+/// of session 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Query(String),
@@ -99,7 +100,7 @@ impl Action {
             _ => return false,
         };
         let text = text.to_ascii_lowercase();
-        ["connection_id", "used_lock", "pseudo_thread_id", "{id:"].iter().any(|&word| text.contains(word))
+        ["connection_id", "used_lock", "pseudo_thread_id", "{id:", "{seen:"].iter().any(|&word| text.contains(word))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A line is what [`Action::parse`](super::action::Action::parse) reads, with these before it: `>` is said later, when
 //! others have had their turns; `!` is said by another session. `{a|b}` is one of these; `{int}`, `{text}`, `{own}` and
-//! others (see `generator`) are filled at random; `{schema}` and `{id:other}` when the program runs.
+//! others (see `generator`) are filled at random; `{schema}` and `{id:other}` when the program runs (`{seen:other}`: the id
+//! that the server's functions say, where that may be another).
 
 mod commands;
 mod last;

@@ -27,7 +27,7 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
             statement_ids(payload, known.statements);
         }
         if known.shows_ids {
-            connection_ids(payload, known.ids);
+            connection_ids(payload, known.ids, matches!(action, Action::Execute { .. } | Action::Fetch(..)));
         }
         schema(payload, known.schema);
     }
@@ -48,13 +48,15 @@ fn schema(payload: &mut [u8], name: &str) {
     }
 }
 
-fn connection_ids(payload: &mut Vec<u8>, ids: &[Vec<u32>]) {
-    if payload.first() == Some(&0xFF) {
-        *payload = numbers_replaced(payload, ids);
-    } else if let Some(row) = text_row(payload, ids) {
-        *payload = row;
-    } else if payload.first() == Some(&0) {
-        binary_row(payload, ids);
+fn connection_ids(payload: &mut Vec<u8>, ids: &[Vec<u32>], binary: bool) {
+    match payload.first() {
+        Some(0xFF) => *payload = numbers_replaced(payload, ids),
+        Some(0) if binary => binary_row(payload, ids),
+        _ => {
+            if let Some(row) = text_row(payload, ids) {
+                *payload = row;
+            }
+        }
     }
 }
 
@@ -91,8 +93,9 @@ fn binary_row(payload: &mut [u8], ids: &[Vec<u32>]) {
     for (session, ids) in ids.iter().enumerate() {
         for id in ids {
             let number = id.to_le_bytes();
-            let Some(at) = payload.windows(4).skip(2).position(|window| window == number) else { continue };
-            payload[at + 2..at + 6].copy_from_slice(&[b'i', b'd', b's', b'0' + session as u8]);
+            while let Some(at) = payload.windows(4).skip(2).position(|window| window == number) {
+                payload[at + 2..at + 6].copy_from_slice(&[b'i', b'd', b's', b'0' + session as u8]);
+            }
         }
     }
 }
@@ -130,11 +133,14 @@ fn without_numbers(payload: &[u8]) -> Vec<u8> {
 fn ids_are_masked_where_they_are_whole_values() {
     let ids = [vec![12], vec![1_073_741_824, 7]];
     let mut row = b"\x0212\x01x\xFB\x0212\x03123".to_vec();
-    connection_ids(&mut row, &ids);
+    connection_ids(&mut row, &ids, false);
     assert_eq!(row, b"<id of s0>\x01x\xFB<id of s0>\x03123");
     let mut error = b"\xFF\x46\x04#HY000Unknown thread id: 7".to_vec();
-    connection_ids(&mut error, &ids);
+    connection_ids(&mut error, &ids, false);
     assert!(error.ends_with(b"id: <id of s1>"));
+    let mut binary = b"\0\0\x0C\0\0\0\x0C\0\0\0\0\0\0\0".to_vec();
+    connection_ids(&mut binary, &ids, true);
+    assert_eq!(binary, b"\0\0ids0ids0\0\0\0\0");
     let packet = Packet { seq: 1, payload: b"\x09tg_00000a!".to_vec() };
     let reply = Reply { packets: vec![packet], end: super::wire::End::Whole };
     let known = Known { schema: "tg_00000a", ids: &[], statements: &[], shows_ids: false };

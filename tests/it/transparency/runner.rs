@@ -202,9 +202,7 @@ impl<'a> Run<'a> {
                 }
                 reply
             }
-            Action::ChangeUser { user, schema, right } => {
-                wire.change_user(user, &self.text(schema), *right, charset)
-            }
+            Action::ChangeUser { user, schema, right } => wire.change_user(user, &self.text(schema), *right, charset),
             Action::ProcessKill(session) => {
                 let id = self.shown_id(*session).to_le_bytes();
                 wire.single(&[&[0x0C], &id[..]].concat())
@@ -240,6 +238,7 @@ impl<'a> Run<'a> {
         let mut text = text.replace("{schema}", self.schema);
         for session in 0..self.ids.len() {
             text = text.replace(&format!("{{id:{session}}}"), &self.shown_id(session).to_string());
+            text = text.replace(&format!("{{seen:{session}}}"), &self.seen_id(session).to_string());
         }
         text
     }
@@ -247,6 +246,11 @@ impl<'a> Run<'a> {
     /// What the session believes its id to be; one that nobody has before it came.
     fn shown_id(&self, session: usize) -> u32 {
         self.ids[session].first().copied().unwrap_or(0x3FFF_FF00)
+    }
+
+    /// What the server's functions say of it: its own id, unless the hop maps it.
+    fn seen_id(&self, session: usize) -> u32 {
+        self.ids[session].last().copied().unwrap_or(0x3FFF_FF00)
     }
 
     fn end(self) {

@@ -399,12 +399,7 @@ impl Wire {
     }
 }
 
-fn put_values<'a>(
-    command: &mut Vec<u8>,
-    count: usize,
-    named: bool,
-    value: impl Fn(usize) -> &'a Option<Value>,
-) {
+fn put_values<'a>(command: &mut Vec<u8>, count: usize, named: bool, value: impl Fn(usize) -> &'a Option<Value>) {
     let mut nulls = vec![0; count.div_ceil(8)];
     let (mut types, mut bytes) = (Vec::new(), Vec::new());
     for at in 0..count {

@@ -10,7 +10,10 @@ pub const KINDS: &[Kind] = &[
             &["SELECT {1|NULL|'x'|1.50|-3|TRUE|0x4142|b'101'|DATE '2024-02-29'|1e100}"],
             &["SELECT * FROM t1 WHERE id {= {any}|< 4|> 3 AND id < 8|IN (1, 3, 99)} ORDER BY id"],
             &["SELECT id AS x, b AS `odd name`, NULL, '' FROM t1 WHERE id < 4 ORDER BY id DESC LIMIT 2 OFFSET 1"],
-            &["SELECT DISTINCT a FROM t1 WHERE id < 9 ORDER BY a", "SELECT COUNT(*), SUM(a), AVG(a), MIN(b), MAX(c) FROM t1 WHERE id < 9"],
+            &[
+                "SELECT DISTINCT a FROM t1 WHERE id < 9 ORDER BY a",
+                "SELECT COUNT(*), SUM(a), AVG(a), MIN(b), MAX(c) FROM t1 WHERE id < 9",
+            ],
             &["SELECT * FROM t1 WHERE 1 = 0", "SELECT * FROM w ORDER BY id"],
             &["SELECT {SQL_NO_CACHE |SQL_SMALL_RESULT |HIGH_PRIORITY |STRAIGHT_JOIN |}a FROM t1 WHERE id = {any}"],
             &["SELECT SQL_BUFFER_RESULT id FROM t1 WHERE id < 3 ORDER BY id", "TABLE t1 LIMIT 1", "VALUES ROW(1, 2)"],
@@ -20,7 +23,9 @@ pub const KINDS: &[Kind] = &[
         "join",
         3,
         &[
-            &["SELECT t1.id, t2.note FROM t1 {LEFT JOIN|JOIN} t2 ON t1.id = t2.t1_id WHERE t1.id < 5 ORDER BY t1.id, t2.id"],
+            &[
+                "SELECT t1.id, t2.note FROM t1 {LEFT JOIN|JOIN} t2 ON t1.id = t2.t1_id WHERE t1.id < 5 ORDER BY t1.id, t2.id",
+            ],
             &["SELECT x.id, y.a FROM t1 x, t1 y WHERE x.id = y.id AND x.id < 4 ORDER BY x.id"],
             &["SELECT id, (SELECT COUNT(*) FROM t2 WHERE t1_id = t1.id) n FROM t1 WHERE id < 4 ORDER BY id"],
             &["SELECT id FROM t1 WHERE EXISTS (SELECT 1 FROM t2 WHERE t1_id = t1.id) AND id < 9 ORDER BY id"],
@@ -30,18 +35,42 @@ pub const KINDS: &[Kind] = &[
     kind(
         "union",
         3,
-        &[&["SELECT 1 AS n UNION {ALL |}SELECT {1|2} UNION SELECT NULL ORDER BY n"], &["(SELECT id FROM t1 WHERE id < 4) UNION (SELECT k FROM u WHERE k < 3) ORDER BY 1 LIMIT 3", "SELECT FOUND_ROWS()"], &["SELECT 'a', 1 UNION SELECT 'b'"]],
+        &[
+            &["SELECT 1 AS n UNION {ALL |}SELECT {1|2} UNION SELECT NULL ORDER BY n"],
+            &[
+                "(SELECT id FROM t1 WHERE id < 4) UNION (SELECT k FROM u WHERE k < 3) ORDER BY 1 LIMIT 3",
+                "SELECT FOUND_ROWS()",
+            ],
+            &["SELECT 'a', 1 UNION SELECT 'b'"],
+        ],
     ),
-    kind("with", 2, &[&["WITH c AS (SELECT id FROM t1 WHERE id < 4) SELECT * FROM c ORDER BY id"], &["WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {n}) SELECT * FROM r"], &["SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM t1 WHERE id < 4"]]),
+    kind(
+        "with",
+        2,
+        &[
+            &["WITH c AS (SELECT id FROM t1 WHERE id < 4) SELECT * FROM c ORDER BY id"],
+            &["WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {n}) SELECT * FROM r"],
+            &["SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM t1 WHERE id < 4"],
+        ],
+    ),
     kind(
         "for_update",
         3,
-        &[&["BEGIN", "SELECT a FROM t1 WHERE id = {own} {FOR UPDATE|LOCK IN SHARE MODE|FOR SHARE}", ">COMMIT"], &["SELECT a FROM t1 WHERE id = {own} FOR UPDATE"]],
+        &[
+            &["BEGIN", "SELECT a FROM t1 WHERE id = {own} {FOR UPDATE|LOCK IN SHARE MODE|FOR SHARE}", ">COMMIT"],
+            &["SELECT a FROM t1 WHERE id = {own} FOR UPDATE"],
+        ],
     ),
     kind(
         "big_rows",
         2,
-        &[&["SELECT REPEAT('x', {250|251|252|65535|65536|70000})"], &["SELECT a.id, REPEAT(b.b, 20) FROM t1 a, t1 b, t1 c WHERE a.id < 9 AND b.id < 9 AND c.id < 9 ORDER BY a.id, b.id, c.id"], &["SELECT LENGTH(REPEAT('y', 20000000)), REPEAT('z', 1000)"]],
+        &[
+            &["SELECT REPEAT('x', {250|251|252|65535|65536|70000})"],
+            &[
+                "SELECT a.id, REPEAT(b.b, 20) FROM t1 a, t1 b, t1 c WHERE a.id < 9 AND b.id < 9 AND c.id < 9 ORDER BY a.id, b.id, c.id",
+            ],
+            &["SELECT LENGTH(REPEAT('y', 20000000)), REPEAT('z', 1000)"],
+        ],
     ),
     kind(
         "show",
@@ -52,19 +81,39 @@ pub const KINDS: &[Kind] = &[
             &["SHOW CREATE {TABLE t1|VIEW v1|TABLE nosuch}"],
             &["SHOW {INDEX FROM|KEYS IN} u"],
             &["SHOW DATABASES LIKE '{schema}'"],
-            &["SHOW {ENGINES LIKE 'x'|GRANTS|PRIVILEGES LIKE 'x'|CHARACTER SET LIKE 'latin1'|COLLATION LIKE 'latin1_b%'}"],
+            &[
+                "SHOW {ENGINES LIKE 'x'|GRANTS|PRIVILEGES LIKE 'x'|CHARACTER SET LIKE 'latin1'|COLLATION LIKE 'latin1_b%'}",
+            ],
             &["SHOW TRIGGERS LIKE 't2'", "SHOW OPEN TABLES FROM nosuch"],
         ],
     ),
-    kind("information_schema", 2, &[&["SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}' AND table_name LIKE 't_' ORDER BY 1"], &["SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'w' ORDER BY ordinal_position"]]),
-    kind("explain", 2, &[&["EXPLAIN SELECT * FROM t1 WHERE id = 1"], &["{EXPLAIN EXTENDED|EXPLAIN FORMAT=TRADITIONAL} SELECT id FROM t1 WHERE id = 2", "SHOW WARNINGS"]]),
+    kind(
+        "information_schema",
+        2,
+        &[
+            &[
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}' AND table_name LIKE 't_' ORDER BY 1",
+            ],
+            &[
+                "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'w' ORDER BY ordinal_position",
+            ],
+        ],
+    ),
+    kind(
+        "explain",
+        2,
+        &[
+            &["EXPLAIN SELECT * FROM t1 WHERE id = 1"],
+            &["{EXPLAIN EXTENDED|EXPLAIN FORMAT=TRADITIONAL} SELECT id FROM t1 WHERE id = 2", "SHOW WARNINGS"],
+        ],
+    ),
     kind(
         "who",
         3,
         &[
             &["SELECT {DATABASE()|SCHEMA()|USER()|CURRENT_USER()|VERSION()|CHARSET('x')}"],
             &["SELECT CONNECTION_ID()", "SELECT @@pseudo_thread_id"],
-            &["SELECT CONNECTION_ID() = {id:me} AS mine, CONNECTION_ID() = {id:other} AS other"],
+            &["SELECT CONNECTION_ID() = {seen:me} AS mine, CONNECTION_ID() = {seen:other} AS other"],
             &["SELECT connection_id() AS id, USER(), DATABASE()"],
             &[".prepare {slot} SELECT CONNECTION_ID(), @@pseudo_thread_id", ".execute {slot}", ">.execute {slot}"],
         ],
@@ -73,14 +122,39 @@ pub const KINDS: &[Kind] = &[
         "comments",
         5,
         &[
-            &["/* a */ SELECT /* b */ 1 /* c */", "-- x\nSELECT 2", "# y\nSELECT 3 -- z", "SELECT 1 -- '", "SELECT/**/4"],
+            &[
+                "/* a */ SELECT /* b */ 1 /* c */",
+                "-- x\nSELECT 2",
+                "# y\nSELECT 3 -- z",
+                "SELECT 1 -- '",
+                "SELECT/**/4",
+            ],
             &["/*! SET @a = {n} */", "/*!50000 SELECT @a */", "SELECT /*!99999 2 + */ 1", "SELECT 1 /*!50000 + 1 */"],
             &["/*M! SELECT 'mariadb' */", "/*M!100000 SET @b = 4 */", ">SELECT @b"],
-            &["/*!40101 SET NAMES {utf8|latin1} */", "/*!40014 SET @OLD=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */", "SELECT @OLD, @@unique_checks", "/*!40014 SET UNIQUE_CHECKS=@OLD */"],
-            &["SET /* x */ @a /* y */ = -- z\n {n}", "/* BEGIN */ SELECT 1", "/*!BEGIN*/", "/* COMMIT */ SELECT 2", "/*!50001 COMMIT */"],
+            &[
+                "/*!40101 SET NAMES {utf8|latin1} */",
+                "/*!40014 SET @OLD=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */",
+                "SELECT @OLD, @@unique_checks",
+                "/*!40014 SET UNIQUE_CHECKS=@OLD */",
+            ],
+            &[
+                "SET /* x */ @a /* y */ = -- z\n {n}",
+                "/* BEGIN */ SELECT 1",
+                "/*!BEGIN*/",
+                "/* COMMIT */ SELECT 2",
+                "/*!50001 COMMIT */",
+            ],
             &["SELECT '/* not a comment */', \"-- nor this\", `a` FROM t1 WHERE id = 1 /* ; SELECT 2 */"],
-            &["CREATE /*!50000 TEMPORARY */ TABLE ctmp (i INT)", "SELECT * FROM ctmp", ">DROP /*!50000 TEMPORARY */ TABLE ctmp"],
-            &["SELECT/* GET_LOCK('{schema}no', 0) */1", "SELECT /*!50000 GET_LOCK('{schema}c', 0) */", ">SELECT RELEASE_LOCK('{schema}c')"],
+            &[
+                "CREATE /*!50000 TEMPORARY */ TABLE ctmp (i INT)",
+                "SELECT * FROM ctmp",
+                ">DROP /*!50000 TEMPORARY */ TABLE ctmp",
+            ],
+            &[
+                "SELECT/* GET_LOCK('{schema}no', 0) */1",
+                "SELECT /*!50000 GET_LOCK('{schema}c', 0) */",
+                ">SELECT RELEASE_LOCK('{schema}c')",
+            ],
         ],
     ),
     kind(
