@@ -184,8 +184,9 @@ async fn clean(
         }
         Err(_) => return None,
     }
-    let rows =
-        statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
+    // MySQL 5.6 keeps the warnings of the client before until a statement that reads a table.
+    let sql = "SELECT @@wait_timeout, @@init_connect FROM (SELECT 1) AS one";
+    let rows = statement::query(channel, facts.capabilities, sql).await.ok()?.ok()?;
     let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
     // What init_connect did at login is undone by a reset, and is not done again by the server.
     let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
