@@ -86,7 +86,7 @@ pub const KINDS: &[Kind] = &[
             &[
                 "SET {SESSION max_connections = 1|time_zone = 'Nowhere/Land'|NAMES nosuch|wait_timeout = 'abc'|sql_select_limit = NULL|div_precision_increment = 1.5}",
             ],
-            &["SET GLOBAL {max_connections = 10|sort_buffer_size = 1}", "SHOW WARNINGS"],
+            &["SET GLOBAL {max_connections = 'x'|sort_buffer_size = 'y'|version = 1}", "SHOW WARNINGS"],
             &[
                 "SET {wait_timeout = 0|div_precision_increment = 1000|group_concat_max_len = 1}",
                 "SHOW WARNINGS",
