@@ -79,12 +79,12 @@ pub const KINDS: &[Kind] = &[
             &["SHOW {|FULL }TABLES", "SHOW TABLES LIKE 't%'"],
             &["SHOW COLUMNS FROM {t1|w|nosuch}", "DESCRIBE t2", "DESC u k"],
             &["SHOW CREATE {TABLE t1|VIEW v1|TABLE nosuch}"],
-            &["SHOW {INDEX FROM|KEYS IN} u"],
+            &["SHOW {INDEX FROM|KEYS IN} u WHERE Key_name = 'nosuch'"],
             &["SHOW DATABASES LIKE '{schema}'"],
             &[
                 "SHOW {ENGINES LIKE 'x'|GRANTS|PRIVILEGES LIKE 'x'|CHARACTER SET LIKE 'latin1'|COLLATION LIKE 'latin1_b%'}",
             ],
-            &["SHOW TRIGGERS LIKE 't2'", "SHOW OPEN TABLES FROM nosuch"],
+            &["SHOW OPEN TABLES FROM nosuch"],
         ],
     ),
     kind(
