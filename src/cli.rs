@@ -29,7 +29,13 @@ pub enum Command {
     /// Run the proxy (this is what happens without a command).
     Serve,
     /// Check the config file and say everything that is wrong with it.
-    Check,
+    Check {
+        /// Log in to the backend too, and say how each account will be handled.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// See whether the running proxy greets its clients: exit 0 if it does, 2 if not.
+    Health,
 }
 
 #[cfg(test)]
@@ -50,7 +56,9 @@ mod tests {
     fn serve_is_what_happens_without_a_command() {
         assert_eq!(parse("tidegate").command(), Command::Serve);
         assert_eq!(parse("tidegate serve").command(), Command::Serve);
-        assert_eq!(parse("tidegate check").command(), Command::Check);
+        assert_eq!(parse("tidegate check").command(), Command::Check { connect: false });
+        assert_eq!(parse("tidegate check --connect").command(), Command::Check { connect: true });
+        assert_eq!(parse("tidegate health").command(), Command::Health);
     }
 
     #[test]

@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Serve => serve(&file, loaded),
-        Command::Check => check(&file, &loaded),
+        Command::Check { connect } => check(&file, &loaded, connect),
+        Command::Health => health(&loaded),
     }
 }
 
@@ -40,13 +41,38 @@ fn serve(file: &Path, loaded: Loaded) -> ExitCode {
     }
 }
 
-fn check(file: &Path, loaded: &Loaded) -> ExitCode {
+fn check(file: &Path, loaded: &Loaded, connect: bool) -> ExitCode {
     for warning in &loaded.warnings {
         eprintln!("warning: {}", warning.describe(file));
     }
     println!("{} is in order", file.display());
     println!("{}", commands::check::summary(&loaded.config.proxy));
-    ExitCode::SUCCESS
+    if !connect {
+        return ExitCode::SUCCESS;
+    }
+    match tidegate::proxy::check::connect(&loaded.config.proxy) {
+        Ok(report) => {
+            print!("{}", report.text);
+            if report.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn health(loaded: &Loaded) -> ExitCode {
+    match commands::health::look(&loaded.config.proxy.listen) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Scripts tell a config to correct (2) from a proxy that failed (1).

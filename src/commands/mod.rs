@@ -1,4 +1,5 @@
 //! The commands beside `serve`.
 
 pub mod check;
+pub mod health;
 pub mod hist;

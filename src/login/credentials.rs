@@ -100,7 +100,7 @@ pub fn method_to_check(secrets: &[Secret], announced: &Method) -> Option<Method>
 
 fn can_judge(secret: &Secret, method: &Method) -> bool {
     match (secret, method) {
-        (Secret::Password(_), Method::Native | Method::CachingSha2 | Method::Ed25519) => true,
+        (Secret::Password(_), Method::Native | Method::CachingSha2) => true,
         (Secret::NativeStage1(_) | Secret::NativeStored(_), Method::Native) => true,
         (stored, Method::CachingSha2) => stored.is_empty_password(),
         _ => false,

@@ -58,12 +58,14 @@ pub struct Dial<'a> {
     scramble: Scramble,
     /// Nobody between tidegate and the server can read along.
     secure: bool,
+    /// The server has asked for an answer.
+    asked: bool,
 }
 
 impl<'a> Dial<'a> {
     /// Begins with the greeting's method and challenge.
     pub fn new(secret: &'a Secret, method: Method, scramble: Scramble, secure: bool) -> Dial<'a> {
-        Dial { secret, method, scramble, secure }
+        Dial { secret, method, scramble, secure, asked: false }
     }
 
     /// The method and the answer for the login's first packet: the greeting's method where it can be answered, else
@@ -78,6 +80,11 @@ impl<'a> Dial<'a> {
         (ASK.to_vec(), Vec::new())
     }
 
+    /// Whether the server has asked for an answer: an OK without that rests on something else than a secret.
+    pub fn was_asked(&self) -> bool {
+        self.asked
+    }
+
     /// Takes the server's next packet.
     pub fn packet(&mut self, payload: &[u8]) -> Result<Step, DialError> {
         match payload.first() {
@@ -90,6 +97,7 @@ impl<'a> Dial<'a> {
     }
 
     fn switch(&mut self, switch: &AuthSwitch) -> Result<Step, DialError> {
+        self.asked = true;
         self.method = Method::from_name(&switch.method);
         if let Some(scramble) = scramble_from(&switch.data) {
             self.scramble = scramble;
@@ -98,7 +106,12 @@ impl<'a> Dial<'a> {
             Method::ClearPassword => self.in_clear(),
             Method::Sha256 if self.secure => self.in_clear(),
             Method::Sha256 => Ok(send(vec![SHA256_REQUEST_PUBLIC_KEY])),
-            method => self.secret.answer(method, &switch.data).map(send).ok_or_else(|| self.unanswerable()),
+            method => match self.secret.answer(method, &switch.data) {
+                Some(answer) => Ok(send(answer)),
+                // MariaDB goes through an account's methods in turn: nothing said to this one brings the next.
+                None if matches!(self.secret, Secret::NativeStage1(_)) => Ok(send(Vec::new())),
+                None => Err(self.unanswerable()),
+            },
         }
     }
 

@@ -69,6 +69,15 @@ impl Method {
         }
     }
 
+    /// Whether the client's answers hold the password in clear, which the server asks for whatever the link is.
+    pub fn reveals_password(&self) -> bool {
+        match self {
+            Method::ClearPassword => true,
+            Method::Other(name) => name == "dialog" || name == "authentication_openid_connect_client",
+            _ => false,
+        }
+    }
+
     /// Whether the server judges where the peer sits and as whom its process runs, not what it knows.
     ///
     /// Answered by tidegate, such a method would let a client in by tidegate's place. The names are those of the wire

@@ -77,7 +77,7 @@ impl Buffer {
     /// The first `n` filled bytes are done with.
     #[inline]
     pub fn consume(&mut self, n: usize) {
-        self.start = (self.start + n).min(self.end);
+        self.start = self.start.saturating_add(n).min(self.end);
     }
 
     /// Moves the filled bytes beyond the first `n` into a buffer of their own.
@@ -97,6 +97,18 @@ impl Buffer {
         let n = bytes.len().min(space.len());
         space[..n].copy_from_slice(&bytes[..n]);
         self.received(n);
+    }
+
+    /// Puts `bytes` behind what is filled, making room for them.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let len = self.end - self.start;
+        self.grow(len + bytes.len());
+        if self.block.len() - self.end < bytes.len() {
+            self.block.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, len);
+        }
+        self.block[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
     }
 
     /// Whether no byte more fits.
@@ -163,6 +175,20 @@ mod tests {
         buffer.consume(n);
         assert_eq!(buffer.space().len(), LARGE - 4);
         assert!(!buffer.is_full());
+    }
+
+    #[test]
+    fn what_is_appended_stands_behind_what_is_filled() {
+        let mut buffer = Buffer::take();
+        buffer.received(SMALL);
+        buffer.filled_mut()[SMALL - 1] = b'a';
+        buffer.consume(SMALL - 1);
+        buffer.append(b"bc");
+        assert_eq!((buffer.filled(), buffer.capacity()), (&b"abc"[..], SMALL));
+        buffer.append(&[b'd'; LARGE]);
+        assert_eq!((buffer.filled().len(), &buffer.filled()[..4]), (LARGE + 3, &b"abcd"[..]));
+        buffer.consume(usize::MAX);
+        assert!(buffer.is_empty());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Whole packets over a stream, for logins and for tidegate's own few statements: never on the data path.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, ReadBuf};
+use tokio::time::{Instant, timeout};
 
 use crate::net::buffer::Buffer;
 use crate::net::stream::Stream;
@@ -18,6 +20,9 @@ pub enum ChannelError {
     /// The peer closed, before or in the middle of a packet.
     #[error("the connection was closed")]
     Closed,
+    /// The peer closed before it had said anything in this exchange.
+    #[error("the connection was closed without a word")]
+    Silent,
     /// The peer's sequence id does not follow.
     #[error("packet out of order: sequence id {found} instead of {expected}")]
     OutOfOrder {
@@ -26,6 +31,9 @@ pub enum ChannelError {
         /// What it should have said.
         expected: u8,
     },
+    /// The peer used up all the time that it was given.
+    #[error("the peer was too slow")]
+    TimedOut,
     /// The packet is longer than such a packet can be.
     #[error("packet of {0} bytes where {MAX_LOGIN_PACKET} are the most")]
     TooLong(usize),
@@ -42,16 +50,71 @@ pub struct Channel {
     pub buffer: Buffer,
     /// The id of the next packet, whoever sends it.
     pub seq: u8,
+    /// How long the peer may still be waited for, over all reads and writes; `None`: for ever. Time that is spent on
+    /// anything else does not count.
+    pub patience: Option<Duration>,
 }
 
 impl Channel {
     /// At the start of an exchange.
     pub fn new(stream: Stream) -> Channel {
-        Channel { stream, buffer: Buffer::take(), seq: 0 }
+        Channel { stream, buffer: Buffer::take(), seq: 0, patience: None }
     }
 
     /// The next packet's payload. Cancel safe: what was read stays in the buffer.
     pub async fn read(&mut self) -> Result<Vec<u8>, ChannelError> {
+        let Some(left) = self.patience else { return self.read_packet().await };
+        let began = Instant::now();
+        let read = timeout(left, self.read_packet()).await;
+        self.waited(began);
+        read.unwrap_or(Err(ChannelError::TimedOut))
+    }
+
+    /// The next packet's payload, reading not a byte further: what follows belongs to another layer (TLS).
+    /// Not cancel safe.
+    pub async fn read_exactly_one(&mut self) -> Result<Vec<u8>, ChannelError> {
+        let Some(left) = self.patience else { return self.read_packet_alone().await };
+        let began = Instant::now();
+        let read = timeout(left, self.read_packet_alone()).await;
+        self.waited(began);
+        read.unwrap_or(Err(ChannelError::TimedOut))
+    }
+
+    /// Sends one packet. Not cancel safe.
+    pub async fn write(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
+        let mut packet = Vec::with_capacity(payload.len() + HEADER);
+        self.seq = put_packet(&mut packet, self.seq, payload);
+        let Some(left) = self.patience else { return Ok(self.stream.send(&packet).await?) };
+        let began = Instant::now();
+        let sent = timeout(left, self.stream.send(&packet)).await;
+        self.waited(began);
+        Ok(sent.map_err(|_| ChannelError::TimedOut)??)
+    }
+
+    /// Sends a command, which begins a new exchange. Not cancel safe.
+    pub async fn command(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
+        self.seq = 0;
+        self.write(payload).await
+    }
+
+    /// Returns when the peer has closed, while nothing is expected of it. What it says meanwhile is kept. Cancel safe.
+    pub async fn gone(&mut self) -> ChannelError {
+        while !self.buffer.is_full() {
+            match self.stream.fill(&mut self.buffer).await {
+                Ok(0) => return ChannelError::Closed,
+                Ok(_) => {}
+                Err(error) => return error.into(),
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// The peer was waited for since `began`.
+    pub fn waited(&mut self, began: Instant) {
+        self.patience = self.patience.map(|left| left.saturating_sub(began.elapsed()));
+    }
+
+    async fn read_packet(&mut self) -> Result<Vec<u8>, ChannelError> {
         let header = loop {
             match Header::read(self.buffer.filled()) {
                 Some(header) => break header,
@@ -68,30 +131,16 @@ impl Channel {
         Ok(payload)
     }
 
-    /// The next packet's payload, reading not a byte further: what follows belongs to another layer (TLS).
-    /// Not cancel safe.
-    pub async fn read_exactly_one(&mut self) -> Result<Vec<u8>, ChannelError> {
+    async fn read_packet_alone(&mut self) -> Result<Vec<u8>, ChannelError> {
         let mut head = [0; HEADER];
-        self.read_exact(&mut head).await?;
+        self.read_exact(&mut head[..1]).await.map_err(silent)?;
+        self.read_exact(&mut head[1..]).await?;
         let header = Header { len: Header::read(&head).map_or(0, |header| header.len), seq: head[3] };
         self.check(header)?;
         let mut payload = vec![0; header.len];
         self.read_exact(&mut payload).await?;
         self.seq = header.seq.wrapping_add(1);
         Ok(payload)
-    }
-
-    /// Sends one packet. Not cancel safe.
-    pub async fn write(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
-        let mut packet = Vec::with_capacity(payload.len() + HEADER);
-        self.seq = put_packet(&mut packet, self.seq, payload);
-        Ok(self.stream.send(&packet).await?)
-    }
-
-    /// Sends a command, which begins a new exchange. Not cancel safe.
-    pub async fn command(&mut self, payload: &[u8]) -> Result<(), ChannelError> {
-        self.seq = 0;
-        self.write(payload).await
     }
 
     fn check(&self, header: Header) -> Result<(), ChannelError> {
@@ -123,5 +172,17 @@ impl Channel {
             into.advance(n);
         }
         Ok(())
+    }
+}
+
+/// What a peer's going means where it has not said anything yet.
+pub fn silent(error: ChannelError) -> ChannelError {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    match error {
+        ChannelError::Closed => ChannelError::Silent,
+        ChannelError::Io(error) if matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected) => {
+            ChannelError::Silent
+        }
+        other => other,
     }
 }

@@ -155,7 +155,6 @@ impl Stream {
         let read = Pin::new(&mut *self).poll_read(cx, &mut space);
         let n = space.filled().len();
         buffer.received(n);
-        self.drained = read.is_pending();
         read.map(|read| match read {
             Ok(()) => Ok(n),
             // Many clients close TLS without its goodbye.
@@ -209,12 +208,16 @@ pub struct TlsInfo {
 impl AsyncRead for Stream {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().layer {
-            Layer::Closed => Poll::Ready(closed()),
-            Layer::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+        let this = self.get_mut();
+        let read = match &mut this.layer {
+            Layer::Plain(socket) => return Pin::new(socket).poll_read(cx, buf),
+            Layer::Closed => return Poll::Ready(closed()),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_read(cx, buf),
-        }
+        };
+        // Whoever reads, another layer too, finds out whether the layer holds more.
+        this.drained = read.is_pending();
+        read
     }
 }
 

@@ -495,6 +495,7 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Ends all waits, asks for what is offered and closes what lies idle; leased connections are closed when they come back.
     pub fn close(&mut self, now: Instant) {
         self.closing = true;
+        self.notices.push(Notice::Keeper);
         let waiting: Vec<u32> = self.queue.heads().flat_map(|group| self.queue.of(&self.table, group)).collect();
         for at in waiting {
             self.end(at, Grant::Closed);

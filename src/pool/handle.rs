@@ -5,8 +5,9 @@
 //!                                     \--permit(use)-----> Permit --adopt--> Lease, or drop --> free
 //! ```
 //!
-//! Nothing is lost by dropping: a `checkout` future that is dropped passes on what it was granted, a dropped [`Lease`] leaves its
-//! connection to the keeper to close (its state is unknown), a dropped [`Permit`] is free.
+//! Nothing is lost by dropping: a `checkout` future that is dropped passes on what it was granted, a dropped
+//! [`Lease`](super::lease::Lease) leaves its connection to the keeper to close (its state is unknown), a dropped
+//! [`Permit`](super::lease::Permit) is free.
 
 use std::fmt;
 use std::future::Future;
@@ -213,16 +214,24 @@ impl<K: PoolKey, C> Shared<K, C> {
     fn wake(&self, mut inner: MutexGuard<'_, Inner<K, C>>) {
         let Inner { core, waiters, holders } = &mut *inner;
         let drained = core.is_drained();
-        let (mut wakers, mut keeper) = (Vec::new(), false);
+        let (mut first, mut others, mut keeper) = (None::<Waker>, Vec::new(), false);
         for notice in core.notices() {
-            match notice {
-                Notice::Waiter(WaiterId(at)) => wakers.extend(waiters.get_mut(at as usize).and_then(Option::take)),
-                Notice::Asked(SlotId(at)) => wakers.extend(holders.get_mut(at as usize).and_then(Option::take)),
-                Notice::Keeper => keeper = true,
+            let waker = match notice {
+                Notice::Waiter(WaiterId(at)) => waiters.get_mut(at as usize).and_then(Option::take),
+                Notice::Asked(SlotId(at)) => holders.get_mut(at as usize).and_then(Option::take),
+                Notice::Keeper => {
+                    keeper = true;
+                    None
+                }
+            };
+            match first {
+                // A hand-off wakes one: no allocation for that.
+                None => first = waker,
+                Some(_) => others.extend(waker),
             }
         }
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        first.into_iter().chain(others).for_each(Waker::wake);
         if keeper {
             self.keeper.notify_one();
         }

@@ -33,7 +33,8 @@ impl<K: PoolKey, C> Permit<K, C> {
         self.shared.with(|core| core.reached(now()));
     }
 
-    /// The dial that this permit was taken for failed. `unreachable` as in [`DialError::Unreachable`].
+    /// The dial that this permit was taken for failed. `unreachable` as in
+    /// [`DialError::Unreachable`](super::handle::DialError::Unreachable).
     pub fn dial_failed(mut self, unreachable: bool) {
         if let Some(slot) = self.slot.take() {
             let random = self.shared.random();

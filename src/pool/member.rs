@@ -33,6 +33,11 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         Member { shared: Arc::clone(shared), key, group, client, cap, home, last: None, settings }
     }
 
+    /// Another client with the same key, cap and worker.
+    pub fn alike(&self, client: u64) -> Self {
+        Member::join(&self.shared, self.key.clone(), client, self.cap, self.home)
+    }
+
     /// The key.
     pub fn key(&self) -> &K {
         &self.key

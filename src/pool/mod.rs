@@ -25,3 +25,13 @@ pub mod policy;
 mod queue;
 pub mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
+
+pub use self::core::{Facts, IdleId, PoolKey, Use};
+pub use fate::{Condition, Fate, Reset, RetireReason};
+pub use handle::{CheckoutError, Connect, DialError, Pool, Watch};
+pub use keeper::keep;
+pub use lease::{Checked, Lease, Permit};
+pub use member::Member;
+pub use snapshot::{Exhausted, Occupancy, Snapshot};

@@ -20,6 +20,7 @@ use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
 use crate::proxy::statement::{self, Rows};
 use crate::wire::capabilities::{DEPRECATE_EOF, PROTOCOL_41};
+use crate::wire::fault::ACCESS_DENIED;
 
 /// After a failure the service account is left alone for so long: it must not lock itself out.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub struct Accounts {
 struct Control {
     connection: Option<(Channel, BackendFacts)>,
     failed_at: Option<Instant>,
+    /// The server refused this name and password: they are never tried again.
+    is_refuted: bool,
 }
 
 /// One row of the account tables.
@@ -48,6 +51,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// One row's words.
+    pub fn new(host: &str, method: &str, stored: &[u8]) -> Account {
+        Account { host: host.to_owned(), method: method.to_owned(), stored: stored.to_vec() }
+    }
+
     /// What a login can be checked against, if tidegate can use this method's hash.
     pub fn secret(&self) -> Option<Secret> {
         match Method::from_name(self.method.as_bytes()) {
@@ -63,32 +71,29 @@ impl Accounts {
     pub async fn read(&self, proxy: &Proxy, user: &[u8]) -> Vec<Secret> {
         let Some(service) = &proxy.settings.auth.service else { return Vec::new() };
         match self.of(proxy, service, user).await {
-            Ok(accounts) => {
+            Ok(Some(accounts)) => {
                 let secrets: Vec<_> = accounts.iter().filter_map(Account::secret).collect();
                 proxy.credentials.set_read(user, secrets.clone(), Instant::now());
                 secrets
             }
+            Ok(None) => Vec::new(),
             Err(fault) => {
-                warn!(user = %String::from_utf8_lossy(user), "auth.service_user cannot read the account tables: {}", fault.why);
+                warn!("{}", why_unreadable(&fault));
                 Vec::new()
             }
         }
     }
 
-    /// All rows of one account.
-    pub async fn of(&self, proxy: &Proxy, service: &ServiceAccount, user: &[u8]) -> Result<Vec<Account>, Fault> {
+    /// All rows of one account; `None` where reading failed a moment ago, or is given up.
+    async fn of(&self, proxy: &Proxy, service: &ServiceAccount, user: &[u8]) -> Result<Option<Vec<Account>>, Fault> {
         let hex: String = user.iter().map(|byte| format!("{byte:02x}")).collect();
         // An empty hexadecimal literal is a syntax error; an anonymous account is nobody's to pool.
         if hex.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let condition = format!(" WHERE User = CONVERT(0x{hex} USING utf8)");
-        Ok(self.select(proxy, service, &condition).await?.into_iter().map(|(_, account)| account).collect())
-    }
-
-    /// Every account, by name.
-    pub async fn all(&self, proxy: &Proxy, service: &ServiceAccount) -> Result<Vec<(String, Account)>, Fault> {
-        self.select(proxy, service, " ORDER BY User, Host").await
+        let found = self.select(proxy, service, &condition).await?;
+        Ok(found.map(|rows| rows.into_iter().map(|(_, account)| account).collect()))
     }
 
     async fn select(
@@ -96,42 +101,65 @@ impl Accounts {
         proxy: &Proxy,
         service: &ServiceAccount,
         rest: &str,
-    ) -> Result<Vec<(String, Account)>, Fault> {
+    ) -> Result<Option<Vec<(String, Account)>>, Fault> {
         let mut control = self.control.lock().await;
-        if control.failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
-            return Err(Fault::backend("it failed a moment ago"));
+        if control.is_refuted || control.failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+            return Ok(None);
         }
         // A connection that was idle too long is noticed by its failure; a fresh one is tried once.
         if let Some((mut channel, facts)) = control.connection.take()
-            && let Ok(rows) = rows(&mut channel, facts, rest).await
+            && let Ok(rows) = in_time(proxy, rows(&mut channel, facts, rest)).await
         {
             control.connection = Some((channel, facts));
-            return Ok(accounts(&rows));
+            return Ok(Some(accounts(&rows)));
         }
         let fresh = async {
             let (mut channel, facts) = connect(proxy, service).await?;
-            let rows = rows(&mut channel, facts, rest).await?;
+            let rows = in_time(proxy, rows(&mut channel, facts, rest)).await?;
             Ok::<_, Fault>(((channel, facts), rows))
         };
         match fresh.await {
             Ok((connection, rows)) => {
-                *control = Control { connection: Some(connection), failed_at: None };
-                Ok(accounts(&rows))
+                *control = Control { connection: Some(connection), ..Control::default() };
+                Ok(Some(accounts(&rows)))
             }
             Err(fault) => {
                 control.failed_at = Some(Instant::now());
+                control.is_refuted = fault.is_refusal_of(ACCESS_DENIED);
                 Err(fault)
             }
         }
     }
 }
 
+/// A frozen server must not hold up the logins that wait for its tables.
+async fn in_time<T>(proxy: &Proxy, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let limit = proxy.settings.backend.connect_timeout;
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Fault::backend(format!("the server was silent for {limit:?} (backend.connect_timeout)")))
+    })
+}
+
+/// For the log: what is wrong, and what follows.
+fn why_unreadable(fault: &Fault) -> String {
+    let follows = match fault.is_refusal_of(ACCESS_DENIED) {
+        true => "its password is not tried again: correct it and start tidegate anew; until then",
+        false => "`tidegate check --connect` shows what to grant; meanwhile",
+    };
+    format!("auth.service_user cannot read the account tables: {}; {follows} accounts are relayed", fault.why)
+}
+
+/// Every account that this connection's own may read, by name.
+pub async fn all(channel: &mut Channel, facts: BackendFacts) -> Result<Vec<(String, Account)>, Fault> {
+    Ok(accounts(&rows(channel, facts, " ORDER BY User, Host").await?))
+}
+
+/// Logs in as `auth.service_user`.
 async fn connect(proxy: &Proxy, service: &ServiceAccount) -> Result<(Channel, BackendFacts), Fault> {
     let greeted = backend::greet(proxy, None).await?;
     let params = Params::bare(service.name.as_bytes(), PROTOCOL_41 | DEPRECATE_EOF & greeted.greeting.capabilities);
     let secret = Secret::password(service.password.expose_secret().as_bytes());
-    let (mut connection, _) = greeted.login(proxy, &params, &secret).await?;
-    Ok(connection.borrow())
+    greeted.login_as_tidegate(proxy, &params, &secret).await
 }
 
 /// MySQL 5.6 and old accounts have the hash in `Password`, which newer servers do not have.
@@ -162,7 +190,7 @@ fn account(row: &[Option<Vec<u8>>]) -> Option<(String, Account)> {
     let stored = filled(stored).or_else(|| old.first().and_then(filled)).unwrap_or_default();
     // MySQL 5.6: no method named is the native one.
     let method = Some(text(method)).filter(|name| !name.is_empty()).unwrap_or_else(|| Method::Native.name().to_owned());
-    Some((text(user), Account { host: text(host), method, stored }))
+    Some((text(user), Account::new(&text(host), &method, &stored)))
 }
 
 impl std::fmt::Debug for Accounts {

@@ -11,10 +11,11 @@ use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::net::stream::Stream;
 use crate::net::{dial, proxy_protocol};
 use crate::proxy::error::Fault;
+use crate::proxy::place::refuse_if_by_place;
 use crate::proxy::server::Proxy;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ErrPacket};
-use crate::wire::handshake::{AuthSwitch, ChangeUser, Greeting, Login, Salt};
+use crate::wire::handshake::{ChangeUser, Greeting, Login, Salt};
 
 /// What a login says beside its proof. The same words go to the backend that the client said to tidegate.
 #[derive(Debug, Clone)]
@@ -129,12 +130,23 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
     }
     let payload = within(proxy, channel.read()).await?.map_err(|error| Fault::unreachable(&name, error))?;
     if let Some(refused) = ErrPacket::parse(&payload) {
-        return Err(Fault { whose: crate::proxy::error::Whose::Backend, ..Fault::refused(refused) });
+        let answer = with_state(refused);
+        return Err(Fault { whose: crate::proxy::error::Whose::Backend, ..Fault::refused(answer) });
     }
     let greeting =
         Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
     proxy.face.store(Some(std::sync::Arc::new(Face { greeting: greeting.clone() })));
     Ok(Greeted { channel, greeting })
+}
+
+/// Before its greeting a server leaves the SQLSTATE out; a client that has been greeted expects one.
+fn with_state(refused: ErrPacket) -> ErrPacket {
+    let state = match refused.code {
+        _ if refused.state != [0; 5] => refused.state,
+        fault::TOO_MANY_CONNECTIONS => *b"08004",
+        _ => *b"HY000",
+    };
+    ErrPacket { state, ..refused }
 }
 
 impl Greeted {
@@ -143,19 +155,41 @@ impl Greeted {
         self.greeting.salt
     }
 
-    /// Logs in with a known secret. Returns the server's OK payload beside the connection.
+    /// Logs in for a client with the account's secret. Returns the server's OK payload beside the connection.
     pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<(Backend, Vec<u8>), Fault> {
-        within(proxy, self.login_untimed(proxy, params, secret)).await?
+        within(proxy, async {
+            let (mut channel, facts, ok, asked) = self.logged_in(proxy, params, secret).await?;
+            refuse_if_by_place(proxy, &mut channel, facts, asked).await?;
+            Ok((Backend::from_channel(channel, facts), ok))
+        })
+        .await?
     }
 
-    async fn login_untimed(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<(Backend, Vec<u8>), Fault> {
+    /// Logs in for tidegate itself, whose own place may count.
+    pub async fn login_as_tidegate(
+        self,
+        proxy: &Proxy,
+        params: &Params,
+        secret: &Secret,
+    ) -> Result<(Channel, BackendFacts), Fault> {
+        let (channel, facts, _, _) = within(proxy, self.logged_in(proxy, params, secret)).await??;
+        Ok((channel, facts))
+    }
+
+    async fn logged_in(
+        self,
+        proxy: &Proxy,
+        params: &Params,
+        secret: &Secret,
+    ) -> Result<(Channel, BackendFacts, Vec<u8>, bool), Fault> {
         let (method, salt) = (Method::from_name(&self.greeting.method), self.greeting.salt);
         let (mut channel, facts) = self.secured(proxy, params).await?;
         let mut dial = Dial::new(secret, method, salt, channel.stream.is_secure());
-        let (method, answer) = dial.first();
+        // See `place`: on a Unix socket nothing is answered before it was asked.
+        let (method, answer) = if proxy.backend_is_unix() { (ASK.to_vec(), Vec::new()) } else { dial.first() };
         respond(&mut channel, facts, params, method, answer).await?;
-        let ok = finish(&mut channel, dial).await?;
-        Ok((Backend::from_channel(channel, facts), ok))
+        let ok = finish(&mut channel, &mut dial).await?;
+        Ok((channel, facts, ok, dial.was_asked()))
     }
 
     /// Sends the client's own answer to this greeting's challenge, as it came.
@@ -184,6 +218,7 @@ impl Greeted {
             let text = "The backend no longer offers what this client was promised: connect again";
             return Err(Fault::own(text, ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", text)));
         }
+        let capabilities = capabilities.without(mistaken(&greeting));
         let facts = BackendFacts { id: greeting.connection_id, mariadb: greeting.is_mariadb(), capabilities };
         if let Some(tls) = &proxy.backend_tls {
             if greeting.capabilities.has(SSL) {
@@ -198,11 +233,16 @@ impl Greeted {
     }
 }
 
+/// MySQL 5.6 looks for the connect attributes of a COM_CHANGE_USER in the wrong place, and refuses the login for it.
+fn mistaken(greeting: &Greeting) -> Capabilities {
+    if greeting.version.starts_with(b"5.6.") { CONNECT_ATTRS } else { Capabilities::NONE }
+}
+
 async fn over_tls(proxy: &Proxy, tls: &crate::net::tls::BackendTlsConfig, channel: Channel) -> Result<Channel, Fault> {
-    let Channel { stream, buffer, seq } = channel;
+    let Channel { stream, buffer, seq, patience } = channel;
     let socket = stream.into_socket().map_err(|_| Fault::backend("TLS over TLS"))?;
     let stream = tls.connect(socket).await.map_err(|error| Fault::unreachable(&name(proxy), error))?;
-    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq })
+    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq, patience })
 }
 
 fn name(proxy: &Proxy) -> String {
@@ -236,7 +276,7 @@ fn login_packet(facts: BackendFacts, params: &Params, method: Vec<u8>, answer: V
 }
 
 /// Goes through the server's questions to its OK payload.
-async fn finish(channel: &mut Channel, mut dial: Dial<'_>) -> Result<Vec<u8>, Fault> {
+async fn finish(channel: &mut Channel, dial: &mut Dial<'_>) -> Result<Vec<u8>, Fault> {
     loop {
         let packet = channel.read().await.map_err(Fault::of_backend)?;
         match dial.packet(&packet)? {
@@ -249,11 +289,11 @@ async fn finish(channel: &mut Channel, mut dial: Dial<'_>) -> Result<Vec<u8>, Fa
 }
 
 /// Goes on with a login whose password has become known in the middle: `begin` is what to do first.
-pub async fn finish_with(channel: &mut Channel, dial: Dial<'_>, begin: Step) -> Result<Vec<u8>, Fault> {
+pub async fn finish_with(channel: &mut Channel, mut dial: Dial<'_>, begin: Step) -> Result<Vec<u8>, Fault> {
     if let Step::Send(payload) = begin {
         channel.write(&payload).await.map_err(Fault::of_backend)?;
     }
-    finish(channel, dial).await
+    finish(channel, &mut dial).await
 }
 
 /// COM_CHANGE_USER with a known secret: the connection becomes a fresh login with these words, judged by the server.
@@ -268,7 +308,10 @@ pub async fn change_user(
     within(proxy, async {
         channel.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
         let secure = channel.stream.is_secure();
-        finish(channel, Dial::new(secret, Method::Other("none".into()), [0; 20], secure)).await
+        let mut dial = Dial::new(secret, Method::Other("none".into()), [0; 20], secure);
+        let ok = finish(channel, &mut dial).await?;
+        refuse_if_by_place(proxy, channel, facts, dial.was_asked()).await?;
+        Ok(ok)
     })
     .await?
 }
@@ -295,11 +338,6 @@ pub fn change_user_packet(facts: BackendFacts, params: &Params) -> Vec<u8> {
 fn padding(params: &Params) -> usize {
     let taken_for_length = usize::from(params.charset & 0xFF) + 1;
     taken_for_length.saturating_sub(params.attributes.len())
-}
-
-/// The server's question, where it asked one.
-pub fn question(payload: &[u8]) -> Option<AuthSwitch> {
-    AuthSwitch::parse(payload)
 }
 
 /// Within `backend.connect_timeout`, else the backend is at fault.

@@ -57,9 +57,9 @@ pub(super) enum End {
 pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer: Peer, admission: Admission) {
     let id = admission.id;
     let began = Instant::now();
-    match Box::pin(admit(&proxy, stream, peer, id)).await {
+    match Box::pin(admit(&proxy, stream, peer, &admission)).await {
         Ok(entered) => {
-            debug!(client = id, peer = %error::host(&peer), user = %String::from_utf8_lossy(&entered.params.user), "client is in");
+            debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
             Box::pin(live(proxy, worker, peer, admission, entered)).await;
         }
         Err(fault) => log_fault(id, &peer, &fault, "login", began),
@@ -67,17 +67,14 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 }
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
-async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Entered, Fault> {
-    let mut client = Channel::new(stream);
-    let limit = proxy.settings.listen.login_timeout;
-    let found = match tokio::time::timeout(limit, entry::enter(proxy, &mut client, peer, id)).await {
-        Ok(found) => found,
-        Err(_) => {
-            Err(Fault::client(format!("no login within {limit:?} (listen.login_timeout)"), Some(login_timed_out())))
+async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, admission: &Admission) -> Result<Entered, Fault> {
+    let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
+    match entry::enter(proxy, &mut client, peer, admission.id).await {
+        Ok(found) => {
+            // Before the client knows that it is in: from then on its id may be used.
+            admission.set_backend(found.backend_id());
+            found.welcome(proxy, client).await
         }
-    };
-    match found {
-        Ok(found) => found.welcome(proxy, client).await,
         Err(fault) => {
             tell(&mut client, &fault).await;
             Err(fault)
@@ -88,6 +85,8 @@ async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, id: u32) -> Result<Ent
 async fn tell(client: &mut Channel, fault: &Fault) {
     if let Some(answer) = &fault.answer {
         let answer = if client.seq == 0 { answer.before_greeting() } else { answer.clone() };
+        // One packet into an empty queue: it waits for nobody.
+        client.patience = None;
         let _ = client.write(&answer.payload()).await;
     }
     linger(&mut client.stream).await;
@@ -115,10 +114,6 @@ pub(super) async fn linger(stream: &mut Stream) {
     let _ = tokio::time::timeout(PATIENCE, drain).await;
 }
 
-fn login_timed_out() -> ErrPacket {
-    ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", "Got timeout reading communication packets")
-}
-
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
     let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, lease } = entered;
     let identity = Identity {
@@ -126,7 +121,6 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         user: String::from_utf8_lossy(&params.user).into_owned(),
         host: error::host(&peer),
     };
-    admission.set_backend(lease.backend().id);
     let mut session = Session {
         schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
         proxy,
@@ -144,7 +138,8 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
     };
     let ahead = (!buffer.is_empty()).then_some(buffer);
     let ended = session.run(ahead).await;
-    session.end(ended).await;
+    // What happens once in a client's life takes no room in it.
+    Box::pin(session.end(ended)).await;
 }
 
 enum Wake {
@@ -163,7 +158,7 @@ impl Session {
                 None => match self.idle().await {
                     Wake::Client => Buffer::take(),
                     Wake::Leaving => return Ok(End::Leaving),
-                    Wake::Backend => match self.backend_spoke().await? {
+                    Wake::Backend => match Box::pin(self.backend_spoke()).await? {
                         true => return Ok(End::BackendClosed),
                         false => continue,
                     },
@@ -179,7 +174,8 @@ impl Session {
             }
             let mut started = started;
             while !buffer.is_empty() {
-                if let Some(end) = self.command(&mut buffer, started).await? {
+                // Boxed, so that an idle client does not hold the room that a command needs.
+                if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
                     return Ok(end);
                 }
                 started = Instant::now();
@@ -212,7 +208,7 @@ impl Session {
 
     /// A backend that speaks unasked says goodbye (a timeout, a KILL, a shutdown): its words are passed on.
     /// `false`: it was a false alarm.
-    async fn backend_spoke(&mut self) -> Result<bool, Fault> {
+    pub(super) async fn backend_spoke(&mut self) -> Result<bool, Fault> {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         match said {
@@ -243,7 +239,12 @@ impl Session {
                     "the backend closed this client's connection"
                 );
             }
-            Err(fault) => log_fault(self.admission.id, &self.peer, fault, "session", began),
+            Err(fault) => {
+                log_fault(self.admission.id, &self.peer, fault, "session", began);
+                if let Some(answer) = &fault.answer {
+                    self.say(1, answer).await;
+                }
+            }
         }
         if !matches!(ended, Ok(End::Quit)) {
             linger(&mut self.client).await;
@@ -277,8 +278,10 @@ fn shutting_down() -> ErrPacket {
 }
 
 fn log_fault(id: u32, peer: &Peer, fault: &Fault, during: &str, began: Instant) {
-    let (peer, why, after) = (error::host(peer), &fault.why, began.elapsed());
+    let (peer, why, after) = (error::host(peer), error::printable(&fault.why), began.elapsed());
     match fault.whose {
+        // A health checker connects and closes, again and again.
+        Whose::Client if fault.quiet => debug!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Client => info!(client = id, peer, during, ?after, fault = "client", "{why}"),
         Whose::Backend => warn!(client = id, peer, during, ?after, fault = "backend", "{why}"),
         Whose::Tidegate => warn!(client = id, peer, during, ?after, fault = "tidegate", "{why}"),

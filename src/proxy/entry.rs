@@ -1,25 +1,27 @@
 //! A client's way in: greeting, TLS, login, a backend of its own. DESIGN: credentials, in this order:
 //! `[[user]]`; what was learned or what the account tables say; the account's own method, mirrored or relayed.
 
-use std::time::Instant;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::login::credentials::method_to_check;
 use crate::login::greet::{Face, agreed, offered};
 use crate::login::methods::secret::{Secret, Verdict};
 use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
-use crate::net::channel::Channel;
+use crate::net::channel::{Channel, ChannelError, silent};
 use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer};
 use crate::net::stream::Stream;
-use crate::proxy::backend::{Backend, Params};
+use crate::proxy::backend::{Params, Password};
 use crate::proxy::error::{Fault, access_denied, bad_handshake};
-use crate::proxy::lease::{self, Lease};
-use crate::proxy::relayed::{Relayed, ask_in_full, by_place, refused_by_place};
+use crate::proxy::lease::{self, Asked, Lease};
+use crate::proxy::relayed::{Relayed, ask_in_full, cannot_switch};
 use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
 use crate::wire::capabilities::*;
-use crate::wire::fault::{self, ErrPacket};
+use crate::wire::fault::{self, ACCESS_DENIED, ErrPacket};
 use crate::wire::handshake::{AuthSwitch, Greeting, Login, Salt};
 use crate::wire::ok;
 
@@ -37,22 +39,31 @@ pub struct Entered {
     pub lease: Lease,
 }
 
-/// Brings a client in. Not cancel safe; the caller bounds it by `listen.login_timeout`.
+/// Brings a client in. Not cancel safe: the client's patience bounds it, each wait for others has a bound of its own.
 pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> Result<Found, Fault> {
     if proxy.settings.mode == Mode::Observe {
         return observe(proxy, client, peer).await;
     }
     let greeted = match proxy.face() {
         Some(_) => None,
-        None => Some(Box::pin(lease::dial(proxy, None, peer, id)).await?),
+        None => Some(Box::pin(lease::dial(proxy, None, client, peer, id)).await?),
     };
     let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
     let salt = proxy.new_salt()?;
     let greeting = face.greeting(id, salt, proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            if let Some(greeted) = greeted {
+                Box::pin(greeted.leave(proxy)).await;
+            }
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
-    let mut entry = Entry { proxy, client, peer, id, params, salt, greeted, checked_by: None };
+    let greeting_method = Method::from_name(&greeting.method);
+    let mut entry = Entry { proxy, client, peer, id, params, salt, greeting_method, greeted, checked_by: None };
     let lease = entry.admit(&login).await?;
     let (params, checked_by) = (entry.params, entry.checked_by);
     Ok(Found { login, capabilities, params, salt, checked_by, lease })
@@ -84,6 +95,11 @@ impl Found {
         Ok(Entered { client, capabilities, login_form: login.capabilities, params, lease })
     }
 
+    /// The server's own id of the connection that will serve the client.
+    pub fn backend_id(&self) -> u32 {
+        self.lease.backend().id
+    }
+
     fn proof_of(&self) -> Option<ProofOf<'_>> {
         let (secret, method) = (self.lease.secret.as_ref()?, self.checked_by.as_ref()?);
         Some(ProofOf { secret, method, salt: &self.salt })
@@ -104,15 +120,15 @@ fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel 
     } else {
         return client;
     };
-    let Channel { stream, buffer, seq } = client;
+    let Channel { stream, buffer, seq, patience } = client;
     // What was read ahead behind the login is frames already.
     let compressed = Compressed::with_buffered(stream, algorithm, buffer.filled());
-    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq }
+    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq, patience }
 }
 
 /// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.
 async fn hello(proxy: &Proxy, client: &mut Channel, greeting: &Greeting) -> Result<Login, Fault> {
-    client.write(&greeting.payload()).await.map_err(Fault::of_client)?;
+    client.write(&greeting.payload()).await.map_err(|error| Fault::of_client(silent(error)))?;
     let mut payload = client.read_exactly_one().await.map_err(Fault::of_client)?;
     if Login::is_ssl_request(&payload) {
         over_tls(proxy, client).await?;
@@ -140,7 +156,12 @@ async fn over_tls(proxy: &Proxy, client: &mut Channel) -> Result<(), Fault> {
     }
     let stream = std::mem::replace(&mut client.stream, Stream::closed());
     let socket = stream.into_socket().map_err(|_| Fault::client("TLS over TLS", Some(bad_handshake())))?;
-    let tls = tls.accept(socket).await.map_err(|error| Fault::client(format!("TLS: {error}"), None))?;
+    let began = Instant::now();
+    let accepted = tokio::time::timeout(client.patience.unwrap_or(Duration::MAX), tls.accept(socket)).await;
+    client.waited(began);
+    let tls = accepted
+        .map_err(|_| Fault::of_client(ChannelError::TimedOut))?
+        .map_err(|error| Fault::client(format!("TLS: {error}"), None))?;
     client.stream = Stream::tls(tls.into());
     Ok(())
 }
@@ -150,18 +171,33 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     let greeted = Box::pin(lease::dial_uncounted(proxy, peer)).await?;
     let face = Face { greeting: greeted.greeting.clone() };
     let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
-    let login = hello(proxy, client, &greeting).await?;
+    let login = match hello(proxy, client, &greeting).await {
+        Ok(login) => login,
+        Err(fault) => {
+            Box::pin(lease::leave(proxy, greeted)).await;
+            return Err(fault);
+        }
+    };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let params = Params::new(&login, capabilities);
     let method = login.method.clone().unwrap_or_else(|| Method::Native.name().as_bytes().to_vec());
-    // On a Unix socket an account may be let in by place: there the server must be made to ask.
-    let first = if proxy.backend_is_unix() { None } else { Some((Method::from_name(&method), greeting.salt)) };
-    let (mut backend, facts) = match &first {
+    let named = Method::from_name(&method);
+    // On a Unix socket an account may be let in by place: there the server must be made to ask. So it must where the
+    // first answer may be the password itself.
+    let passes = matches!(named, Method::Native | Method::CachingSha2) && !proxy.backend_is_unix();
+    let first = passes.then_some((named, greeting.salt));
+    let (backend, facts) = match &first {
         Some(_) => greeted.forward(proxy, &params, method, login.answer.clone()).await?,
         None => greeted.ask(proxy, &params).await?,
     };
-    let accepted = Relayed { proxy, client, backend: &mut backend, facts, answered: first }.run().await?;
-    let lease = Lease::own(Backend::from_channel(backend, facts), accepted.ok);
+    let mut asked = Asked::own(backend, facts);
+    let relayed = Relayed {
+        answered: first,
+        can_switch: login.capabilities.has(PLUGIN_AUTH),
+        ..Relayed::new(proxy, client, asked.channel(), facts)
+    };
+    let accepted = relayed.run().await?;
+    let lease = asked.accepted(proxy, &params, accepted.ok, None);
     Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
 }
 
@@ -173,6 +209,8 @@ struct Entry<'a> {
     id: u32,
     params: Params,
     salt: Salt,
+    /// The method that the challenge was named for.
+    greeting_method: Method,
     checked_by: Option<Method>,
     /// The connection that was dialed to learn the greeting: it goes on as this login.
     greeted: Option<lease::Dialed>,
@@ -191,42 +229,48 @@ impl Entry<'_> {
         let announced = announced(login);
         match self.prove(login, &announced).await? {
             Proof::Known(secret) => self.lease_for(secret).await,
-            Proof::Unknown if self.asks_in_full(login, &announced) => self.learn_in_full().await,
-            Proof::Unknown => self.relay().await,
+            Proof::Unknown if self.asks_in_full(login, &announced) => {
+                let password = ask_in_full(self.client).await?;
+                self.relay(Some(password)).await
+            }
+            Proof::Unknown if !login.capabilities.has(PLUGIN_AUTH) => Err(cannot_switch()),
+            Proof::Unknown => self.relay(None).await,
         }
     }
 
     /// Checks the client against what tidegate knows by itself.
     async fn prove(&mut self, login: &Login, announced: &Method) -> Result<Proof, Fault> {
         let user = self.params.user.clone();
-        if let Some(secret) = self.proxy.credentials.configured(&user) {
-            return match self.judge(login, announced, &[secret.clone()]).await? {
+        let proxy = self.proxy;
+        if let Some(secret) = proxy.credentials.configured(&user) {
+            return match self.judge(login, announced, std::slice::from_ref(secret)).await? {
                 Judged::Right(secret) => Ok(Proof::Known(secret)),
-                Judged::Wrong { .. } | Judged::Unjudged => Err(self.denied(login)),
+                Judged::Wrong { switched: Some((_, answer)) } => Err(self.denied(&answer)),
+                Judged::Wrong { switched: None } | Judged::Unjudged => Err(self.denied(&login.answer)),
             };
         }
-        let known = self.proxy.known_secrets(&user, Instant::now()).await;
+        let known = self.proxy.known_secrets(&user, now()).await;
         match self.judge(login, announced, &known).await? {
             Judged::Right(secret) => Ok(Proof::Known(secret)),
             // Only one switch is to be had: whoever was switched and is wrong by a fresh reading is refused.
-            Judged::Wrong { switched: Some((method, answer)) } => self.once_more(login, &method, &answer).await,
+            Judged::Wrong { switched: Some((method, answer)) } => self.once_more(&method, &answer).await,
             Judged::Wrong { switched: None } | Judged::Unjudged => Ok(Proof::Unknown),
         }
     }
 
     /// The password may have been changed since tidegate learned or read it.
-    async fn once_more(&mut self, login: &Login, method: &Method, answer: &[u8]) -> Result<Proof, Fault> {
+    async fn once_more(&mut self, method: &Method, answer: &[u8]) -> Result<Proof, Fault> {
         self.proxy.credentials.forget(&self.params.user);
-        let read = self.proxy.known_secrets(&self.params.user, Instant::now()).await;
+        let read = self.proxy.known_secrets(&self.params.user, now()).await;
         match first_right(&read, method, &self.salt, answer) {
             Some(secret) => Ok(Proof::Known(secret)),
-            None => Err(self.denied(login)),
+            None => Err(self.denied(answer)),
         }
     }
 
     async fn judge(&mut self, login: &Login, announced: &Method, secrets: &[Secret]) -> Result<Judged, Fault> {
         let Some(method) = method_to_check(secrets, announced) else { return Ok(Judged::Unjudged) };
-        let (answer, switched) = if method == *announced {
+        let (answer, switched) = if method == *announced && !self.holds_back(login, secrets) {
             (login.answer.clone(), false)
         } else if login.capabilities.has(PLUGIN_AUTH) {
             (self.switch_to(&method).await?, true)
@@ -243,10 +287,17 @@ impl Entry<'_> {
         })
     }
 
+    /// A client whose method is not the greeting's has seen no challenge for it and waits to be asked.
+    fn holds_back(&self, login: &Login, secrets: &[Secret]) -> bool {
+        login.answer.is_empty()
+            && login.capabilities.has(PLUGIN_AUTH)
+            && announced(login) != self.greeting_method
+            && !secrets.iter().any(Secret::is_empty_password)
+    }
+
     /// The same challenge again, by another method: clients that verify certificates mix up two different ones.
     async fn switch_to(&mut self, method: &Method) -> Result<Vec<u8>, Fault> {
-        let data = if *method == Method::Ed25519 { return Err(bad_method()) } else { self.salt.to_vec() };
-        let switch = AuthSwitch { method: method.name().as_bytes().to_vec(), data };
+        let switch = AuthSwitch { method: method.name().as_bytes().to_vec(), data: [&self.salt[..], &[0]].concat() };
         self.client.write(&switch.payload()).await.map_err(Fault::of_client)?;
         self.client.read().await.map_err(Fault::of_client)
     }
@@ -260,8 +311,8 @@ impl Entry<'_> {
         self.client.write(&done).await.map_err(Fault::of_client)
     }
 
-    fn denied(&self, login: &Login) -> Fault {
-        Fault::refused(access_denied(&self.params.user, &self.peer, !is_empty_password_answer(&login.answer)))
+    fn denied(&self, answer: &[u8]) -> Fault {
+        Fault::refused(access_denied(&self.params.user, &self.peer, !is_empty_password_answer(answer)))
     }
 
     /// Over a link that nobody reads, a caching_sha2_password client is asked for its password at once.
@@ -269,43 +320,29 @@ impl Entry<'_> {
         *announced == Method::CachingSha2 && self.client.stream.is_secure() && !is_empty_password_answer(&login.answer)
     }
 
-    async fn learn_in_full(&mut self) -> Result<Lease, Fault> {
-        let password = ask_in_full(self.client).await?;
-        let secret = Secret::password(&password);
-        let mut lease = self.dialed().await?.login(self.proxy, &self.params, &secret).await?;
-        let (mut channel, facts) = lease.backend_mut().borrow();
-        let entered_by_place = by_place(self.proxy, &mut channel, facts).await?;
-        lease.backend_mut().restore(channel);
-        if entered_by_place {
-            return Err(refused_by_place());
-        }
-        self.proxy.credentials.learn(&self.params.user, secret, Instant::now());
-        Ok(lease)
-    }
-
     /// The client proved itself; the backend judges once more, by a login or a change of user.
     async fn lease_for(&mut self, secret: Secret) -> Result<Lease, Fault> {
         let result = match self.greeted.take() {
             Some(dialed) => dialed.login(self.proxy, &self.params, &secret).await,
-            None => lease::checkout(self.proxy, &self.params, &secret, self.peer, self.id).await,
+            None => lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await,
         };
         match &result {
-            Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, Instant::now()),
-            // Whatever the server has against it, what was known is not to be tried again unasked.
-            Err(fault) if fault.is_refusal() => self.proxy.credentials.forget(&self.params.user),
+            Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, now()),
+            // A refuted secret is never tried again; a refused schema says nothing of it.
+            Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => self.proxy.credentials.forget(&self.params.user),
             Err(_) => {}
         }
         result
     }
 
-    /// Challenge and answer pass between the two; a password seen on the way is learned.
-    async fn relay(&mut self) -> Result<Lease, Fault> {
+    /// Challenge and answer pass between the two; a password seen on the way is learned, or was given `in_hand` before.
+    async fn relay(&mut self, in_hand: Option<Password>) -> Result<Lease, Fault> {
         let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
         let facts = asked.facts;
-        let (proxy, client, backend) = (self.proxy, &mut *self.client, &mut asked.channel);
-        let accepted = Relayed { proxy, client, backend, facts, answered: None }.run().await?;
+        let relayed = Relayed { in_hand, ..Relayed::new(self.proxy, self.client, asked.channel(), facts) };
+        let accepted = relayed.run().await?;
         if let Some(secret) = &accepted.learned {
-            self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
+            self.proxy.credentials.learn(&self.params.user, secret.clone(), now());
         }
         Ok(asked.accepted(self.proxy, &self.params, accepted.ok, accepted.learned))
     }
@@ -313,7 +350,7 @@ impl Entry<'_> {
     async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
         match self.greeted.take() {
             Some(dialed) => Ok(dialed),
-            None => lease::dial(self.proxy, Some(&self.params), self.peer, self.id).await,
+            None => lease::dial(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
         }
     }
 }
@@ -336,6 +373,7 @@ fn announced(login: &Login) -> Method {
     login.method.as_deref().map_or(Method::Native, Method::from_name)
 }
 
-fn bad_method() -> Fault {
-    Fault::client("a method that cannot be switched to", Some(bad_handshake()))
+/// The secrets' ages are told by the system's clock, the waits for a client by the runtime's.
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }

@@ -27,12 +27,16 @@ pub struct Fault {
     pub why: String,
     /// For the client, where it can still be told.
     pub answer: Option<ErrPacket>,
+    /// It happens all the time and harms nobody: not worth a line at the usual level.
+    pub quiet: bool,
+    /// The server itself refused, and its side of the exchange is over.
+    pub refusal: bool,
 }
 
 impl Fault {
     /// The client broke the protocol or its connection; `answer` is what a server would say.
     pub fn client(why: impl Into<String>, answer: Option<ErrPacket>) -> Fault {
-        Fault { whose: Whose::Client, why: why.into(), answer }
+        Fault { whose: Whose::Client, why: why.into(), answer, quiet: false, refusal: false }
     }
 
     /// The backend cannot be reached. Not a client library's code (2003): MariaDB's takes such a code from a server for a
@@ -43,13 +47,15 @@ impl Fault {
             whose: Whose::Backend,
             answer: Some(ErrPacket::new(fault::UNREACHABLE, b"HY000", text.clone())),
             why: text,
+            quiet: false,
+            refusal: false,
         }
     }
 
     /// The backend went, or sent what no server sends. The client is told as a server's death tells it: its connection
     /// is closed, and its library says "Lost connection" (2013) in the words that applications know.
     pub fn backend(why: impl Into<String>) -> Fault {
-        Fault { whose: Whose::Backend, why: why.into(), answer: None }
+        Fault { whose: Whose::Backend, why: why.into(), answer: None, quiet: false, refusal: false }
     }
 
     /// A refusal in the server's own words: nobody broke anything.
@@ -58,17 +64,24 @@ impl Fault {
             whose: Whose::Client,
             why: format!("refused: ERR {} {}", answer.code, answer.text()),
             answer: Some(answer),
+            quiet: false,
+            refusal: true,
         }
     }
 
     /// Whether the peer was refused in a server's words, rather than having failed.
     pub fn is_refusal(&self) -> bool {
-        self.whose == Whose::Client && self.answer.is_some()
+        self.whose == Whose::Client && self.refusal
+    }
+
+    /// Whether the peer was refused with this code.
+    pub fn is_refusal_of(&self, code: u16) -> bool {
+        self.whose == Whose::Client && self.answer.as_ref().is_some_and(|answer| answer.code == code)
     }
 
     /// Something of tidegate's own.
     pub fn own(why: impl Into<String>, answer: ErrPacket) -> Fault {
-        Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer) }
+        Fault { whose: Whose::Tidegate, why: why.into(), answer: Some(answer), quiet: false, refusal: false }
     }
 
     /// A failure on the client's link.
@@ -76,9 +89,20 @@ impl Fault {
         let answer = match &error {
             ChannelError::OutOfOrder { .. } => Some(out_of_order()),
             ChannelError::TooLong(_) => Some(too_long()),
-            ChannelError::Closed | ChannelError::Io(_) => None,
+            ChannelError::TimedOut => return Fault::too_slow(),
+            ChannelError::Closed | ChannelError::Silent | ChannelError::Io(_) => None,
         };
-        Fault::client(error.to_string(), answer)
+        let quiet = matches!(error, ChannelError::Silent);
+        Fault { quiet, ..Fault::client(error.to_string(), answer) }
+    }
+
+    /// The client's time for its login is over.
+    pub fn too_slow() -> Fault {
+        let text = "Got timeout reading communication packets";
+        Fault::client(
+            "no login within listen.login_timeout",
+            Some(ErrPacket::new(fault::READ_INTERRUPTED, b"08S01", text)),
+        )
     }
 
     /// A failure on the backend's link.
@@ -119,6 +143,11 @@ pub fn too_long() -> ErrPacket {
     ErrPacket::new(fault::PACKET_TOO_LARGE, b"08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
 }
 
+/// ERR 1047, as servers say it.
+pub fn unknown_command() -> ErrPacket {
+    ErrPacket::new(fault::UNKNOWN_COMMAND, b"08S01", "Unknown command")
+}
+
 /// ERR 1043, as servers say it.
 pub fn bad_handshake() -> ErrPacket {
     ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake")
@@ -129,7 +158,28 @@ pub fn access_denied(user: &[u8], peer: &Peer, with_password: bool) -> ErrPacket
     let user = String::from_utf8_lossy(user);
     let answer = if with_password { "YES" } else { "NO" };
     let text = format!("Access denied for user '{user}'@'{}' (using password: {answer})", host(peer));
-    ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)
+    ErrPacket::new(fault::ACCESS_DENIED, b"28000", text).cut()
+}
+
+/// Words of a peer, fit for one line of a log: a client's name must not forge another line, nor flood the log.
+pub fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 512;
+    let mut out = String::with_capacity(text.len().min(MAX_CHARS));
+    for character in text.chars().take(MAX_CHARS) {
+        match character {
+            c if c.is_control() || is_invisible(c) => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    if text.chars().nth(MAX_CHARS).is_some() {
+        out.push_str("..");
+    }
+    out
+}
+
+/// Line and paragraph separators, and what changes the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A client's address as servers name it: no port, `localhost` for a Unix socket.
@@ -137,5 +187,23 @@ pub fn host(peer: &Peer) -> String {
     match peer {
         Peer::Tcp(address) => address.ip().to_canonical().to_string(),
         Peer::Unix => "localhost".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_forges_no_line_and_is_cut() {
+        assert_eq!(printable("a\nWARN x\u{1b}[31m\u{2028}"), "a\\nWARN x\\u{1b}[31m\\u{2028}");
+        assert_eq!(printable("Zoë"), "Zoë");
+        assert_eq!(printable(&"x".repeat(513)), "x".repeat(512) + "..");
+    }
+
+    #[test]
+    fn a_refusal_is_no_longer_than_a_servers() {
+        let refusal = access_denied(&vec![b'x'; 1 << 20], &Peer::Unix, true);
+        assert_eq!(refusal.message.len(), 511);
     }
 }

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
 use crate::login::methods::secret::Secret;
-use crate::net::channel::Channel;
+use crate::net::channel::{Channel, ChannelError};
 use crate::net::settings::Peer;
 use crate::pool;
 use crate::pool::core::{Facts, PoolKey, Use};
@@ -23,7 +23,7 @@ use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
 use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
 use crate::proxy::statement;
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
 
@@ -229,10 +229,20 @@ pub struct Dialed {
     member: Member,
 }
 
-/// Waits for a permit and dials. `params`: who for, where that is known.
-pub async fn dial(proxy: &Proxy, params: Option<&Params>, peer: Peer, client: u32) -> Result<Dialed, Fault> {
-    let mut member = member(proxy, params, client);
-    let permit = member.permit(Use::Relayed, &Connector).await.map_err(exhausted)?;
+/// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
+pub async fn dial(
+    proxy: &Proxy,
+    params: Option<&Params>,
+    client: &mut Channel,
+    peer: Peer,
+    id: u32,
+) -> Result<Dialed, Fault> {
+    let mut member = member(proxy, params, id);
+    let permit = tokio::select! {
+        biased;
+        permit = member.permit(Use::Relayed, &Connector) => permit.map_err(exhausted)?,
+        gone = client.gone() => return Err(Fault::of_client(gone)),
+    };
     let greeted = dial_uncounted(proxy, peer).await?;
     permit.reached();
     Ok(Dialed { greeted, permit, member })
@@ -254,31 +264,108 @@ impl Dialed {
         Ok(Lease::pooled(member, lease, ok, secret.clone()))
     }
 
+    /// The client goes before its login.
+    pub async fn leave(self, proxy: &Proxy) {
+        leave(proxy, self.greeted).await;
+    }
+
     /// Names the account without an answer.
     pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
         let (channel, facts) = self.greeted.ask(proxy, params).await?;
-        Ok(Asked { channel, facts, permit: self.permit })
+        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit) }), facts })
     }
 }
 
-/// A connection whose login was begun, with its permit.
+/// A connection whose login was begun.
+///
+/// Dropped before the login has ended, it says to the server that no answer comes and waits for its refusal: servers
+/// block a host whose logins end half-way (`max_connect_errors`), and all clients are one host to them.
 pub struct Asked {
-    /// Towards the backend.
-    pub channel: Channel,
+    begun: Option<Begun>,
     /// What is known of it.
     pub facts: BackendFacts,
-    permit: Permit,
+}
+
+struct Begun {
+    channel: Channel,
+    /// `None`: outside any bound (`observe`).
+    permit: Option<Permit>,
+}
+
+/// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
+/// tidegate's for all clients, and block it after `max_connect_errors` of them; a refused one is not counted.
+async fn abandon(channel: &mut Channel) {
+    let goodbye = async {
+        channel.write(&[]).await?;
+        until_refused(channel).await
+    };
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+/// Ends a connection that has greeted, as [`abandon`] does.
+pub async fn leave(proxy: &Proxy, greeted: Greeted) {
+    let nobody = Params::bare(b"", PROTOCOL_41);
+    if let Ok((mut channel, _)) = greeted.ask(proxy, &nobody).await {
+        let _ = tokio::time::timeout(GOODBYE, until_refused(&mut channel)).await;
+    }
+}
+
+/// Answers nothing to whatever the server asks, until it refuses; where it lets that in, quits.
+async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
+    loop {
+        match channel.read().await?.first() {
+            Some(0x00) => channel.command(&[command::QUIT]).await?,
+            Some(0xFF) => return Ok(()),
+            _ => channel.write(&[]).await?,
+        }
+    }
 }
 
 impl Asked {
-    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
-    pub fn accepted(self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
-        let backend = Backend::from_channel(self.channel, self.facts);
-        let Some(secret) = learned else { return Lease::relayed(backend, ok, self.permit) };
-        let mut member = member(proxy, Some(params), 1);
-        let lease = member.adopt(self.permit, Box::new(backend), facts());
-        Lease::pooled(member, lease, ok, secret)
+    /// `observe`: the client's own, outside any bound.
+    pub fn own(channel: Channel, facts: BackendFacts) -> Asked {
+        Asked { begun: Some(Begun { channel, permit: None }), facts }
     }
+
+    /// Towards the backend.
+    pub fn channel(&mut self) -> &mut Channel {
+        match &mut self.begun {
+            Some(begun) => &mut begun.channel,
+            None => unreachable!("a login that was begun has its channel until it ends"),
+        }
+    }
+
+    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
+    pub fn accepted(mut self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
+        let Some(Begun { channel, permit }) = self.begun.take() else {
+            unreachable!("a login that was begun has its channel until it ends")
+        };
+        let backend = Backend::from_channel(channel, self.facts);
+        match (permit, learned) {
+            (None, _) => Lease::own(backend, ok),
+            (Some(permit), None) => Lease::relayed(backend, ok, permit),
+            (Some(permit), Some(secret)) => {
+                let mut member = member(proxy, Some(params), 1);
+                let lease = member.adopt(permit, Box::new(backend), facts());
+                Lease::pooled(member, lease, ok, secret)
+            }
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // At the process's end there is no runtime any more, and nobody to wait for.
+        if let (Some(begun), Ok(runtime)) = (self.begun.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(give_up(begun));
+        }
+    }
+}
+
+async fn give_up(begun: Begun) {
+    let Begun { mut channel, permit } = begun;
+    abandon(&mut channel).await;
+    drop(permit);
 }
 
 /// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.
@@ -287,10 +374,11 @@ pub async fn checkout(
     proxy: &Proxy,
     params: &Params,
     secret: &Secret,
+    client: &mut Channel,
     peer: Peer,
-    client: u32,
+    id: u32,
 ) -> Result<Lease, Fault> {
-    let mut member = member(proxy, Some(params), client);
+    let mut member = member(proxy, Some(params), id);
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
         let changed = backend::change_user(proxy, &mut channel, facts, params, secret).await;
@@ -311,7 +399,7 @@ pub async fn checkout(
         }
     }
     drop(member);
-    dial(proxy, Some(params), peer, client).await?.login(proxy, params, secret).await
+    dial(proxy, Some(params), client, peer, id).await?.login(proxy, params, secret).await
 }
 
 fn facts() -> Facts {

@@ -138,19 +138,22 @@ async fn rest(error: &std::io::Error) {
 /// One accepted socket: whose it is, whether there is room, then the client's life.
 pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, accepted: Accepted) {
     let Ok((mut stream, peer)) = stream_of(accepted) else { return };
-    let Some(peer) = true_peer(&proxy, &mut stream, peer).await else { return };
+    // What few connections need is boxed: each client's task is as large as the largest of its inner waits.
+    let Some(peer) = Box::pin(true_peer(&proxy, &mut stream, peer)).await else { return };
     if !may_use_local_accounts(&proxy, &peer) {
-        return refuse_host(stream, &peer).await;
+        return Box::pin(refuse_host(stream, &peer)).await;
     }
     match proxy.clients.admit(proxy.settings.listen.max_clients) {
         Some(admission) => client::serve(proxy, worker, stream, peer, admission).await,
-        None => {
-            info!(peer = %crate::proxy::error::host(&peer), "refused: listen.max_clients are connected");
-            let full = ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", "Too many connections");
-            let _ = stream.send(&full.before_greeting().packet(0)).await;
-            client::linger(&mut stream).await;
-        }
+        None => Box::pin(refuse_one_too_many(stream, &peer)).await,
     }
+}
+
+async fn refuse_one_too_many(mut stream: Stream, peer: &Peer) {
+    info!(peer = %crate::proxy::error::host(peer), "refused: listen.max_clients are connected");
+    let full = ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", "Too many connections");
+    let _ = stream.send(&full.before_greeting().packet(0)).await;
+    client::linger(&mut stream).await;
 }
 
 fn stream_of(accepted: Accepted) -> std::io::Result<(Stream, Peer)> {

@@ -1,13 +1,14 @@
 //! The proxy itself: one server, one task per client, one command at a time.
 //!
 //! ```text
-//! server -> listen -> client -> entry (login) -> lease, relayed -> backend
+//! server -> listen -> client -> entry (login) -> lease, relayed -> place, backend
 //!                       \-> query (one command) -> kill
 //! ```
 
 pub mod accounts;
 pub mod backend;
 mod change_user;
+pub mod check;
 pub mod client;
 pub mod clients;
 pub mod entry;
@@ -15,6 +16,8 @@ pub mod error;
 mod kill;
 pub mod lease;
 mod listen;
+mod place;
+mod processlist;
 mod query;
 mod relayed;
 mod report;

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
-use crate::proxy::error::{Fault, out_of_order};
+use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::processlist::{self, is_processlist};
+use crate::proxy::settings::Mode;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
@@ -20,9 +22,9 @@ use crate::wire::reply::{Reply, Verdict};
 const MAX_WHOLE: usize = LARGE;
 
 /// What one command's record is made of, while it is under way.
-struct Exchange {
+pub(super) struct Exchange {
     code: u8,
-    timer: QueryTimer,
+    pub(super) timer: QueryTimer,
     /// Where the statement stands in the command's buffer.
     text: Range<usize>,
     /// The statement's true length.
@@ -30,9 +32,14 @@ struct Exchange {
     digest: u64,
     /// The prepared statement that the command names.
     statement: Option<u32>,
-    bytes_in: u64,
-    bytes_out: u64,
-    reply: Reply,
+    /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
+    kept: usize,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) reply: Reply,
+    /// The client has said its last word; it may still listen.
+    client_ended: bool,
+    /// Nothing reaches the client any more.
     client_gone: bool,
 }
 
@@ -51,8 +58,7 @@ impl Session {
         let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
         match command::shape(code) {
             Shape::End => Ok(Some(End::Quit)),
-            Shape::Login => Box::pin(self.change_user(buffer, header)).await.map(|()| None),
-            Shape::Stream => Box::pin(self.stream(buffer, started)).await,
+            Shape::Login | Shape::Stream => Box::pin(self.special(code, header, whole, buffer, started)).await,
             _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),
         }
     }
@@ -78,8 +84,43 @@ impl Session {
         Ok(true)
     }
 
+    /// Reads more of what the client is in the middle of. A backend that loses patience meanwhile ends the session: a
+    /// client that never goes on must not hold what is dead.
     async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
-        self.client.fill(buffer).await.map(|n| n > 0).map_err(Fault::client_io)
+        loop {
+            let Session { client, lease, .. } = &mut *self;
+            let backend = &lease.backend().stream;
+            let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
+                Poll::Ready(filled) => Poll::Ready(Some(filled)),
+                Poll::Pending => backend.poll_readable(cx).map(|_| None),
+            })
+            .await;
+            match filled {
+                Some(filled) => return filled.map(|n| n > 0).map_err(Fault::client_io),
+                None if self.backend_spoke().await? => {
+                    return Err(Fault::backend("the server closed while the client was in the middle of a command"));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A login in mid-session, or a stream: no reply of a known shape, but a record all the same.
+    async fn special(
+        &mut self,
+        code: u8,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+        started: Instant,
+    ) -> Result<Option<End>, Fault> {
+        let mut exchange = self.begin(code, header, buffer, started);
+        let done = match command::shape(code) {
+            Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
+            _ => self.stream(&mut exchange, header, whole, buffer).await,
+        };
+        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
+        done
     }
 
     /// Command and reply. Whatever happens, the record is made.
@@ -93,16 +134,12 @@ impl Session {
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
         let done = self.run_exchange(&mut exchange, header, whole, buffer).await;
-        let outcome = match &done {
-            Err(fault) if fault.whose == crate::proxy::error::Whose::Client => Outcome::ClientGone,
-            Err(_) => Outcome::BackendGone,
-            Ok(()) => exchange.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
-        };
+        let outcome = exchange.outcome(done.as_ref().err());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
         self.record(&exchange, buffer.filled(), outcome);
-        buffer.consume(if whole { header.packet_len() } else { usize::MAX });
+        buffer.consume(exchange.kept);
         done
     }
 
@@ -133,9 +170,11 @@ impl Session {
             text_len: (header.len.saturating_sub(text.start)) as u64 * u64::from(!text.is_empty()),
             text: text.start + HEADER..text.end + HEADER,
             statement,
+            kept: packet.len(),
             bytes_in: header.packet_len() as u64,
             bytes_out: 0,
             reply: Reply::new(command::shape(code), self.capabilities, 1),
+            client_ended: false,
             client_gone: false,
         }
     }
@@ -155,7 +194,7 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
-            self.pass_reply(exchange, buffer, header.packet_len()).await?;
+            self.pass_reply(exchange, buffer).await?;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -190,12 +229,15 @@ impl Session {
         header: Header,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
-        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let mut packets =
+            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());
+        exchange.kept = buffer.filled().len();
         loop {
             let now = packets.pass(more.filled());
+            self.in_order(&packets).await?;
             exchange.bytes_in += now as u64;
             self.send_backend(&more.filled()[..now]).await?;
             more.consume(now);
@@ -208,22 +250,23 @@ impl Session {
             }
         }
         exchange.reply = Reply::new(command::shape(exchange.code), self.capabilities, packets.count);
-        match more.is_empty() {
-            true => Ok(()),
-            // Nothing may be lost, and nobody pipelines behind 16 MiB without meaning to.
-            false => Err(Fault::client("bytes behind a command of more than one buffer", Some(out_of_order()))),
-        }
+        // What the client sent ahead waits for its turn.
+        buffer.append(more.filled());
+        Ok(())
+    }
+
+    /// Says so where a packet of several does not follow the one before.
+    async fn in_order(&mut self, packets: &Packets) -> Result<(), Fault> {
+        let Some((found, expected)) = packets.out_of_order else { return Ok(()) };
+        self.say(expected, &out_of_order()).await;
+        Err(Fault::client(format!("packet out of order: sequence id {found} instead of {expected}"), None))
     }
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
-    async fn pass_reply(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
+    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
+        let mut list = self.lists_clients(exchange, commands.filled()).then(Vec::new);
         loop {
             self.await_backend(exchange, commands).await?;
             let buffer = buffer.get_or_insert_with(Buffer::take);
@@ -234,17 +277,53 @@ impl Session {
             }
             exchange.timer.first_byte(Instant::now());
             let (pass, verdict) = exchange.reply.scan(buffer.filled());
-            self.send_client(exchange, &buffer.filled()[..pass]).await;
+            match &mut list {
+                Some(list) if list.len() + pass <= processlist::MAX_LIST => {
+                    list.extend_from_slice(&buffer.filled()[..pass]);
+                    if verdict != Verdict::More {
+                        self.send_list(exchange, list).await;
+                    }
+                }
+                _ => {
+                    if let Some(list) = list.take() {
+                        self.send_client(exchange, &list).await;
+                    }
+                    self.send_client(exchange, &buffer.filled()[..pass]).await;
+                }
+            }
             buffer.consume(pass);
             match verdict {
                 Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
                 Verdict::More => {}
                 Verdict::Done if buffer.is_empty() => return Ok(()),
-                Verdict::Done => return Err(Fault::backend("the server sent more than a reply")),
-                Verdict::LocalInfile => self.pass_file(exchange, commands, command_len).await?,
+                Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
+                Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
+    }
+
+    /// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
+    fn lists_clients(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+        let asks = match exchange.code {
+            command::PROCESS_INFO => true,
+            command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
+            _ => false,
+        };
+        asks && self.proxy.settings.mode != Mode::Observe
+    }
+
+    async fn send_list(&mut self, exchange: &mut Exchange, list: &[u8]) {
+        let told = processlist::mapped(list, self.capabilities, &self.proxy.clients.by_backend());
+        self.send_client(exchange, told.as_deref().unwrap_or(list)).await;
+    }
+
+    /// What stands right behind a reply can only be the ERR by which the server ends the connection.
+    async fn pass_goodbye(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if bytes.get(HEADER).is_some_and(|&first| first != 0xFF) {
+            return Err(Fault::backend("the server sent more than a reply"));
+        }
+        self.client.send(bytes).await.map_err(Fault::client_io)
     }
 
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
@@ -256,11 +335,12 @@ impl Session {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready);
             }
-            while !exchange.client_gone && !commands.is_full() && client.poll_readable(cx).is_ready() {
+            while !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
                 match client.poll_fill(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
-                    Poll::Ready(Ok(0) | Err(_)) => exchange.client_gone = true,
+                    Poll::Ready(Ok(0)) => exchange.client_ended = true,
+                    Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
                 }
             }
             Poll::Pending
@@ -290,18 +370,14 @@ impl Session {
     }
 
     /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
-    async fn pass_file(
-        &mut self,
-        exchange: &mut Exchange,
-        commands: &mut Buffer,
-        command_len: usize,
-    ) -> Result<(), Fault> {
-        let mut file = commands.split_beyond(command_len);
+    async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+        let mut file = commands.split_beyond(exchange.kept);
         let mut packets = Packets::default();
         let mut seq = exchange.reply.next_seq();
         loop {
             let began = Instant::now();
             let (now, ended) = packets.pass_file(file.filled(), &mut seq);
+            self.in_order(&packets).await?;
             self.send_backend(&file.filled()[..now]).await?;
             exchange.bytes_in += now as u64;
             file.consume(now);
@@ -316,6 +392,8 @@ impl Session {
         }
         exchange.timer.sent(Instant::now());
         exchange.reply.resume(seq);
+        // What the client sent ahead waits for its turn.
+        commands.append(file.filled());
         Ok(())
     }
 
@@ -379,6 +457,16 @@ impl Session {
     }
 }
 
+impl Exchange {
+    fn outcome(&self, fault: Option<&Fault>) -> Outcome {
+        match fault {
+            Some(fault) if fault.whose == Whose::Client => Outcome::ClientGone,
+            Some(_) => Outcome::BackendGone,
+            None => self.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
+        }
+    }
+}
+
 /// Bounds a wait where the configuration says so; for ever by default.
 async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>, key: &str) -> Result<T, Fault> {
     match limit {
@@ -398,6 +486,8 @@ struct Packets {
     continued: bool,
     /// Packets begun, as sequence ids count.
     count: u8,
+    /// The first sequence id that did not follow: what it was, and what it should have been.
+    out_of_order: Option<(u8, u8)>,
 }
 
 impl Packets {
@@ -412,10 +502,20 @@ impl Packets {
                 return at;
             }
             let Some(header) = Header::read(&bytes[at..]) else { return at };
+            if !self.follows(header, self.count) {
+                return at;
+            }
             self.left = header.packet_len();
             self.continued = header.is_continued();
             self.count = self.count.wrapping_add(1);
         }
+    }
+
+    fn follows(&mut self, header: Header, expected: u8) -> bool {
+        if header.seq != expected {
+            self.out_of_order = Some((header.seq, expected));
+        }
+        self.out_of_order.is_none()
     }
 
     fn are_over(&self) -> bool {
@@ -433,11 +533,15 @@ impl Packets {
                 return (at, false);
             }
             let Some(header) = Header::read(&bytes[at..]) else { return (at, false) };
+            if !self.follows(header, *seq) {
+                return (at, false);
+            }
             *seq = header.seq.wrapping_add(1);
-            if header.len == 0 {
+            if header.len == 0 && !self.continued {
                 return (at + HEADER, true);
             }
             self.left = header.packet_len();
+            self.continued = header.is_continued();
         }
     }
 }
@@ -454,7 +558,7 @@ mod tests {
             put_packet(&mut bytes, seq, payload);
         }
         for split in 1..bytes.len() {
-            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 0, 0, false);
+            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 2, 0, false);
             for shown in [split, bytes.len()] {
                 let (now, end) = packets.pass_file(&bytes[passed..shown], &mut seq);
                 passed += now;
@@ -465,11 +569,33 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_that_does_not_follow_is_found() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 2, b"1,2\n");
+        put_packet(&mut bytes, 7, b"3,4\n");
+        let (mut packets, mut seq) = (Packets::default(), 2);
+        assert_eq!(packets.pass_file(&bytes, &mut seq), (8, false));
+        assert_eq!(packets.out_of_order, Some((7, 3)));
+    }
+
+    #[test]
+    fn an_empty_packet_that_continues_a_full_one_ends_no_file() {
+        let mut bytes = Vec::new();
+        put_packet(&mut bytes, 2, &vec![b'x'; MAX_PAYLOAD]);
+        let continued = bytes.len();
+        put_packet(&mut bytes, 4, b"");
+        let (mut packets, mut seq) = (Packets::default(), 2);
+        assert_eq!(packets.pass_file(&bytes[..continued], &mut seq), (continued, false));
+        assert_eq!(packets.pass_file(&bytes[continued..], &mut seq), (4, true));
+    }
+
+    #[test]
     fn a_continued_command_is_one() {
         let mut bytes = Vec::new();
         put_packet(&mut bytes, 0, &vec![3; MAX_PAYLOAD + 5]);
         let header = Header::read(&bytes).expect("header");
-        let mut packets = Packets { left: header.packet_len(), continued: header.is_continued(), count: 1 };
+        let mut packets =
+            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
         let first = packets.pass(&bytes[..1000]);
         assert_eq!((first, packets.are_over()), (1000, false));
         let second = packets.pass(&bytes[1000..]);

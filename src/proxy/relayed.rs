@@ -7,11 +7,10 @@ use crate::login::dial::{Dial, Step};
 use crate::login::methods::secret::Secret;
 use crate::login::methods::{Method, Scramble, caching_sha2, scramble_from};
 use crate::net::channel::Channel;
-use crate::net::settings::Address;
 use crate::proxy::backend::{BackendFacts, Password, finish_with};
 use crate::proxy::error::{Fault, bad_handshake};
+use crate::proxy::place::{self, refuse_if_by_place};
 use crate::proxy::server::Proxy;
-use crate::proxy::statement;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::AuthSwitch;
 
@@ -38,15 +37,36 @@ pub struct Relayed<'a> {
     pub facts: BackendFacts,
     /// The method by which the client has already answered the backend's own challenge; `None`: it was asked nothing.
     pub answered: Option<(Method, Scramble)>,
+    /// The client understands an AuthSwitch (`PLUGIN_AUTH`).
+    pub can_switch: bool,
+    /// The password, where the client has already given it away (caching_sha2_password over a safe link).
+    pub in_hand: Option<Password>,
+    /// The client's last answer was that it has no password.
+    pub by_nothing: bool,
+}
+
+impl<'a> Relayed<'a> {
+    /// A login of which the client has said nothing but its name.
+    pub fn new(
+        proxy: &'a Proxy,
+        client: &'a mut Channel,
+        backend: &'a mut Channel,
+        facts: BackendFacts,
+    ) -> Relayed<'a> {
+        Relayed { proxy, client, backend, facts, answered: None, can_switch: true, in_hand: None, by_nothing: false }
+    }
 }
 
 impl Relayed<'_> {
     /// Runs it to the end. A refusal is a [`Fault`] whose answer is the server's own. Not cancel safe.
     pub async fn run(mut self) -> Result<Accepted, Fault> {
         loop {
-            let packet = self.from_backend().await?;
+            let packet = self.hear_backend().await?;
             let ended = match packet.first() {
-                Some(0x00) => return self.accepted(packet, None).await,
+                Some(0x00) => {
+                    let learned = self.by_nothing.then(|| Secret::password(b""));
+                    return self.accepted(packet, learned).await;
+                }
                 Some(0xFF) => return Err(Fault::refused(ErrPacket::parse(&packet).ok_or_else(malformed)?)),
                 Some(0xFE) => self.switch(&packet).await?,
                 Some(0x01) => self.more(&packet).await?,
@@ -60,8 +80,11 @@ impl Relayed<'_> {
 
     /// The server's OK counts only if it rests on what the client knows, not on where tidegate stands.
     async fn accepted(self, ok: Vec<u8>, learned: Option<Secret>) -> Result<Accepted, Fault> {
-        if self.answered.is_none() || by_place(self.proxy, self.backend, self.facts).await? {
-            return Err(refused_by_place());
+        let asked = self.answered.is_some();
+        refuse_if_by_place(self.proxy, self.backend, self.facts, asked).await?;
+        // An OK without a question can be but for a place; over TCP the server has no other reason either.
+        if !asked {
+            return Err(place::refused());
         }
         Ok(Accepted { ok, learned })
     }
@@ -70,21 +93,29 @@ impl Relayed<'_> {
     async fn switch(&mut self, packet: &[u8]) -> Result<Option<(Vec<u8>, Secret)>, Fault> {
         let switch = AuthSwitch::parse(packet).ok_or_else(malformed)?;
         let method = Method::from_name(&switch.method);
-        if method == Method::ClearPassword && self.client.stream.is_secure() && !self.backend.stream.is_secure() {
+        if let Some(password) = self.in_hand.take_if(|_| is_answered_by_password(&method)) {
+            self.answered = Some((method, scramble_from(&switch.data).unwrap_or_default()));
+            return self.log_in(Secret::password(&password), &switch).await.map(Some);
+        }
+        if method.reveals_password() && self.client.stream.is_secure() && !self.backend.stream.is_secure() {
             let text = "tidegate does not send a password in clear that came over TLS: use backend.tls";
             return Err(Fault::own(text, ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text)));
         }
+        if !self.can_switch {
+            return Err(cannot_switch());
+        }
         self.client.write(packet).await.map_err(Fault::of_client)?;
-        let answer = self.from_client().await?;
+        let answer = self.hear_client().await?;
         let scramble = scramble_from(&switch.data).unwrap_or_default();
         self.answered = Some((method.clone(), scramble));
+        self.by_nothing = is_no_password(&answer) && is_answered_by_password(&method);
         match method {
             Method::Sha256 if !is_no_password(&answer) => self.full_sha256(&switch, answer).await.map(Some),
             Method::CachingSha2 if self.client.stream.is_secure() && !is_no_password(&answer) => {
                 self.full_caching_sha2_over_tls(&switch).await.map(Some)
             }
             _ => {
-                self.to_backend(&answer).await?;
+                self.tell_backend(&answer).await?;
                 Ok(None)
             }
         }
@@ -101,9 +132,11 @@ impl Relayed<'_> {
                 self.full_caching_sha2(packet, scramble).await.map(Some)
             }
             _ => {
+                // The method goes on: its first answer, though empty, was not its last.
+                self.by_nothing = false;
                 self.client.write(packet).await.map_err(Fault::of_client)?;
-                let answer = self.from_client().await?;
-                self.to_backend(&answer).await?;
+                let answer = self.hear_client().await?;
+                self.tell_backend(&answer).await?;
                 Ok(None)
             }
         }
@@ -118,7 +151,7 @@ impl Relayed<'_> {
     /// The backend wants the password itself: taken from the client in its link's way, handed on in the backend's.
     async fn full_caching_sha2(&mut self, packet: &[u8], scramble: Scramble) -> Result<(Vec<u8>, Secret), Fault> {
         self.client.write(packet).await.map_err(Fault::of_client)?;
-        let answer = self.from_client().await?;
+        let answer = self.hear_client().await?;
         let password = self.password(answer, scramble, caching_sha2::REQUEST_PUBLIC_KEY).await?;
         let secret = Secret::password(&password);
         let ok = {
@@ -154,7 +187,7 @@ impl Relayed<'_> {
         let cipher = if answer == [request] {
             let answer = [&[1], key.public_pem().as_bytes()].concat();
             self.client.write(&answer).await.map_err(Fault::of_client)?;
-            self.from_client().await?
+            self.hear_client().await?
         } else {
             answer
         };
@@ -162,11 +195,11 @@ impl Relayed<'_> {
             .map_err(|error| Fault::client(format!("password not readable: {error}"), Some(bad_handshake())))
     }
 
-    async fn from_client(&mut self) -> Result<Vec<u8>, Fault> {
+    async fn hear_client(&mut self) -> Result<Vec<u8>, Fault> {
         self.client.read().await.map_err(Fault::of_client)
     }
 
-    async fn from_backend(&mut self) -> Result<Vec<u8>, Fault> {
+    async fn hear_backend(&mut self) -> Result<Vec<u8>, Fault> {
         let limit = self.proxy.settings.backend.connect_timeout;
         tokio::time::timeout(limit, self.backend.read())
             .await
@@ -174,7 +207,7 @@ impl Relayed<'_> {
             .map_err(Fault::of_backend)
     }
 
-    async fn to_backend(&mut self, payload: &[u8]) -> Result<(), Fault> {
+    async fn tell_backend(&mut self, payload: &[u8]) -> Result<(), Fault> {
         self.backend.write(payload).await.map_err(Fault::of_backend)
     }
 }
@@ -192,33 +225,19 @@ fn in_clear(mut answer: Vec<u8>) -> Password {
     Password::new(answer)
 }
 
+fn is_answered_by_password(method: &Method) -> bool {
+    matches!(method, Method::Native | Method::CachingSha2 | Method::Sha256 | Method::Ed25519)
+}
+
+/// What servers say to a client that is too old for the account's method.
+pub fn cannot_switch() -> Fault {
+    let text = "Client does not support authentication protocol requested by server; consider upgrading MySQL client";
+    Fault::refused(ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text))
+}
+
 /// An account without a password is answered by nothing, or by a lone NUL.
 fn is_no_password(answer: &[u8]) -> bool {
     matches!(answer, [] | [0])
-}
-
-/// Whether the account that was just logged in can be entered by tidegate's own place on a Unix socket, whatever the
-/// client answered (`IDENTIFIED VIA mysql_native_password OR unix_socket`). Over TCP there is no such place.
-pub async fn by_place(proxy: &Proxy, backend: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
-    if !matches!(proxy.settings.backend.address, Address::Unix(_)) || !facts.mariadb {
-        return Ok(false);
-    }
-    let shown = statement::query(backend, facts.capabilities, "SHOW CREATE USER CURRENT_USER()").await?;
-    let text = match shown {
-        Ok(rows) => rows.into_iter().flatten().flatten().flatten().collect::<Vec<u8>>(),
-        // What cannot be ruled out is refused.
-        Err(_) => return Ok(true),
-    };
-    Ok(["unix_socket", "auth_socket", "gssapi"]
-        .iter()
-        .any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some()))
-}
-
-/// What a client hears that would have got in by tidegate's own place.
-pub fn refused_by_place() -> Fault {
-    let text = "Access denied: this account logs in by the place of its process (unix_socket), \
-                which a client of tidegate does not have; give it a password";
-    Fault { why: text.into(), ..Fault::refused(ErrPacket::new(fault::ACCESS_DENIED, b"28000", text)) }
 }
 
 fn malformed() -> Fault {

@@ -68,7 +68,7 @@ pub struct Worker {
 }
 
 impl Proxy {
-    fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
+    pub(super) fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
         let pool_sizes = settings
             .auth
             .users
@@ -214,7 +214,8 @@ fn announce(proxy: &Proxy) {
     if auth.users.is_empty() && auth.service.is_none() {
         info!(
             "no [[user]] and no auth.service_user: accounts with mysql_native_password over plain TCP get a connection of \
-             their own and are not pooled; `tidegate check --connect` shows what to grant"
+             their own and are not pooled. To pool them: CREATE USER 'tidegate'@'..' IDENTIFIED BY '..'; GRANT SELECT ON \
+             mysql.user TO 'tidegate'@'..'; and name it in auth.service_user (`tidegate check --connect` says more)"
         );
     }
 }
@@ -261,12 +262,24 @@ fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut accepted: mpsc::UnboundedRec
     runtime.block_on(async {
         while let Some(accepted) = accepted.recv().await {
             let (proxy, worker) = (Arc::clone(&proxy), Arc::clone(&worker));
+            let counted = Counted(Arc::clone(&worker));
             tokio::spawn(async move {
-                listen::serve(proxy, Arc::clone(&worker), accepted).await;
-                worker.clients.fetch_sub(1, Ordering::Relaxed);
+                listen::serve(proxy, worker, accepted).await;
+                drop(counted);
             });
         }
+        // No more clients come, but those that are here go on until the process ends.
+        std::future::pending::<()>().await;
     });
+}
+
+/// One of a worker's clients, however its task ends.
+struct Counted(Arc<Worker>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 enum Signal {

@@ -11,6 +11,9 @@ use crate::wire::status;
 /// The most rows that are kept of a result; tidegate asks for few.
 const MAX_ROWS: usize = 10_000;
 
+/// The most columns that a server's result can have.
+const MAX_COLUMNS: u64 = 4096;
+
 /// A text result's rows; `None` is NULL.
 pub type Rows = Vec<Vec<Option<Vec<u8>>>>;
 
@@ -40,7 +43,7 @@ pub async fn query(channel: &mut Channel, caps: Capabilities, sql: &str) -> Resu
     if head.first() == Some(&0) {
         return Ok(Ok(Rows::new()));
     }
-    let columns = Fields::new(&head).lenenc().ok_or_else(malformed)?;
+    let columns = Fields::new(&head).lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
     for _ in 0..columns + u64::from(!caps.has(DEPRECATE_EOF)) {
         next(channel).await?;
     }

@@ -7,35 +7,73 @@ use crate::net::buffer::Buffer;
 use crate::net::stream::Stream;
 use crate::proxy::client::{End, Session};
 use crate::proxy::error::Fault;
+use crate::proxy::query::Exchange;
+use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{HEADER, Header};
 
 impl Session {
-    /// Passes `buffer` on and then everything in both directions until one side closes. A first answer that is an ERR
+    /// Passes the command on and then everything in both directions until one side closes. A first answer that is an ERR
     /// ends it: the server refused, and what comes next is an ordinary command.
-    pub(super) async fn stream(&mut self, buffer: &mut Buffer, _started: Instant) -> Result<Option<End>, Fault> {
+    pub(super) async fn stream(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<Option<End>, Fault> {
         self.in_step = false;
+        let n = header.packet_len().min(buffer.filled().len());
+        self.lease.backend_mut().stream.send(&buffer.filled()[..n]).await.map_err(Fault::backend_io)?;
+        exchange.timer.sent(Instant::now());
+        buffer.consume(n);
+        if whole && self.is_refused(exchange, buffer).await? {
+            self.in_step = true;
+            return Ok(None);
+        }
         self.lease.backend_mut().stream.send(buffer.filled()).await.map_err(Fault::backend_io)?;
         buffer.consume(usize::MAX);
+        exchange.bytes_out += both_ways(&mut self.client, &mut self.lease.backend_mut().stream).await;
+        Ok(Some(End::BackendClosed))
+    }
+
+    /// Passes the server's first answer on; whether it is an ERR. A client that speaks before it comes (and did not pipeline
+    /// commands) is in the middle of something that tidegate does not know.
+    async fn is_refused(&mut self, exchange: &mut Exchange, ahead: &mut Buffer) -> Result<bool, Fault> {
+        let pipelined = !ahead.is_empty();
         let mut answer = Buffer::take();
-        loop {
-            let n = self.lease.backend_mut().stream.fill(&mut answer).await.map_err(Fault::backend_io)?;
-            if n == 0 {
-                return Ok(Some(End::BackendClosed));
+        let refused = loop {
+            if !pipelined && !self.backend_is_first(ahead).await? {
+                return Ok(false);
             }
+            let n = self.lease.backend_mut().stream.fill(&mut answer).await.map_err(Fault::backend_io)?;
+            exchange.timer.first_byte(Instant::now());
             match refusal(answer.filled()) {
-                Some(true) => {
-                    self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
-                    self.in_step = true;
-                    return Ok(None);
-                }
-                Some(false) => break,
+                Some(refused) => break refused,
+                None if n == 0 || answer.is_full() => break false,
                 None => {}
             }
+        };
+        exchange.bytes_out += answer.filled().len() as u64;
+        if refused {
+            exchange.reply.facts.error = answer.filled().get(HEADER..).and_then(ErrPacket::parse).map(|err| err.code);
         }
         self.client.send(answer.filled()).await.map_err(Fault::client_io)?;
-        drop(answer);
-        both_ways(&mut self.client, &mut self.lease.backend_mut().stream).await;
-        Ok(Some(End::BackendClosed))
+        Ok(refused)
+    }
+
+    async fn backend_is_first(&mut self, ahead: &mut Buffer) -> Result<bool, Fault> {
+        let Session { client, lease, .. } = self;
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(ready) = lease.backend().stream.poll_readable(cx) {
+                return Poll::Ready(ready.map(|()| true).map_err(Fault::backend_io));
+            }
+            client.poll_fill(cx, ahead).map(|read| match read {
+                Ok(1..) => Ok(false),
+                Ok(0) => Err(Fault::client("the client went before its answer came", None)),
+                Err(error) => Err(Fault::client_io(error)),
+            })
+        })
+        .await
     }
 }
 
@@ -50,7 +88,8 @@ fn refusal(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-async fn both_ways(client: &mut Stream, backend: &mut Stream) {
+/// Returns how many bytes went to the client.
+async fn both_ways(client: &mut Stream, backend: &mut Stream) -> u64 {
     let (mut up, mut down) = (Lane::default(), Lane::default());
     std::future::poll_fn(|cx| {
         let up = up.poll(cx, client, backend);
@@ -58,6 +97,7 @@ async fn both_ways(client: &mut Stream, backend: &mut Stream) {
         if up.is_ready() || down.is_ready() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+    down.passed
 }
 
 /// One direction.
@@ -65,6 +105,7 @@ async fn both_ways(client: &mut Stream, backend: &mut Stream) {
 struct Lane {
     buffer: Option<Buffer>,
     written: usize,
+    passed: u64,
 }
 
 impl Lane {
@@ -78,6 +119,7 @@ impl Lane {
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(())) => {}
                 }
+                self.passed += buffer.filled().len() as u64;
                 buffer.consume(usize::MAX);
                 self.written = 0;
             }

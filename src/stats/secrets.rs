@@ -1,19 +1,22 @@
 //! Statements that may carry an account's password: their text is never put on record, their fingerprint is.
 
-/// Whether a statement may hold a password of the server's own accounts (CREATE USER, GRANT, SET PASSWORD, CHANGE MASTER,
+/// Whether a statement may hold a password of an account (CREATE USER, GRANT, SET PASSWORD, CHANGE MASTER, CREATE SERVER,
 /// PASSWORD()). Judged by words alone, comments included: rather once too often.
 pub(crate) fn may_hold_password(sql: &[u8]) -> bool {
-    let (mut set, mut password) = (false, false);
+    let (mut sets, mut password) = (false, false);
+    let (mut makes, mut server) = (false, false);
     for (word, next) in words(sql) {
         match () {
             () if is(word, b"identified") || ends_in(word, b"_password") => return true,
             () if is(word, b"password") && next == Some(b'(') => return true,
             () if is(word, b"password") => password = true,
-            () if is(word, b"set") => set = true,
+            () if is(word, b"set") => sets = true,
+            () if is(word, b"create") || is(word, b"alter") => makes = true,
+            () if is(word, b"server") => server = true,
             () => {}
         }
     }
-    set && password
+    password && (sets || makes && server)
 }
 
 /// Each word with the byte behind it.
@@ -49,6 +52,7 @@ mod tests {
             "SET PASSWORD FOR a = 'x'",
             "SELECT PASSWORD('x')",
             "CHANGE MASTER TO MASTER_PASSWORD = 'x'",
+            "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'u', PASSWORD 'x')",
         ] {
             assert!(may_hold_password(sql.as_bytes()), "{sql}");
         }

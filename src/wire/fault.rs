@@ -77,6 +77,12 @@ impl ErrPacket {
         ErrPacket { state: [0; 5], ..self.clone() }
     }
 
+    /// With a message of at most 511 bytes, as servers cut their own.
+    pub fn cut(mut self) -> ErrPacket {
+        self.message.truncate(511);
+        self
+    }
+
     /// The whole packet with this sequence id.
     pub fn packet(&self, seq: u8) -> Vec<u8> {
         let mut out = Vec::new();

@@ -233,7 +233,7 @@ pub fn put_attribute(block: &mut Vec<u8>, name: &str, value: &str) {
 pub struct AuthSwitch {
     /// The method's name; empty for the short form (0xFE alone), which asks for the pre-4.1 method.
     pub method: Vec<u8>,
-    /// The challenge, without the NUL at its end.
+    /// The challenge as it came: most methods put a NUL behind it, client_ed25519 and parsec do not.
     pub data: Vec<u8>,
 }
 
@@ -243,8 +243,7 @@ impl AuthSwitch {
         let mut fields = Fields::new(payload);
         (fields.u8()? == 0xFE).then_some(())?;
         let method = fields.nul_or_rest().to_vec();
-        let data = fields.rest();
-        Some(AuthSwitch { method, data: data.strip_suffix(&[0]).unwrap_or(data).to_vec() })
+        Some(AuthSwitch { method, data: fields.rest().to_vec() })
     }
 
     /// The payload on the wire.
@@ -253,7 +252,6 @@ impl AuthSwitch {
         out.extend_from_slice(&self.method);
         out.push(0);
         out.extend_from_slice(&self.data);
-        out.push(0);
         out
     }
 
@@ -377,8 +375,11 @@ mod tests {
 
     #[test]
     fn a_switch_reads_back() {
-        let switch = AuthSwitch { method: b"caching_sha2_password".to_vec(), data: vec![7; 20] };
-        assert_eq!(AuthSwitch::parse(&switch.payload()), Some(switch));
+        // A random challenge may end in a zero of its own.
+        for data in [vec![7; 20], vec![0; 21], vec![0; 32]] {
+            let switch = AuthSwitch { method: b"caching_sha2_password".to_vec(), data };
+            assert_eq!(AuthSwitch::parse(&switch.payload()), Some(switch));
+        }
         assert_eq!(AuthSwitch::parse(&[0xFE]), Some(AuthSwitch { method: vec![], data: vec![] }));
     }
 

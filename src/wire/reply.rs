@@ -84,6 +84,8 @@ pub struct Reply {
     continued: bool,
     /// The sequence id that the next packet must have.
     seq: u8,
+    /// The result under way holds OUT parameters, and its definitions' EOF has said that another follows.
+    more_after_out_params: bool,
     caps: Capabilities,
     /// What the reply said so far.
     pub facts: Facts,
@@ -99,7 +101,7 @@ impl Reply {
             Shape::Rows => State::Rows,
             _ => State::Single,
         };
-        Reply { state, skip: 0, continued: false, seq, caps, facts: Facts::default() }
+        Reply { state, skip: 0, continued: false, seq, more_after_out_params: false, caps, facts: Facts::default() }
     }
 
     /// Goes on after a LOCAL INFILE exchange; `seq` is the id of the server's next packet.
@@ -138,7 +140,11 @@ impl Reply {
             let rest = &buf[at..];
             let Some(header) = Header::read(rest) else { return (at, Verdict::More) };
             if header.seq != self.seq {
-                return (at, Verdict::Broken("sequence id out of order"));
+                return match self.goodbye(header, &rest[HEADER..]) {
+                    Some(true) => (at + header.packet_len(), Verdict::Done),
+                    Some(false) => (at, Verdict::Broken("sequence id out of order")),
+                    None => (at, Verdict::More),
+                };
             }
             if !self.continued {
                 let payload = &rest[HEADER..];
@@ -237,6 +243,8 @@ impl Reply {
             return self.error(payload);
         }
         let eof = Ok::parse_eof(payload)?;
+        let announced = status::PS_OUT_PARAMS | status::MORE_RESULTS;
+        self.more_after_out_params = eof.status & announced == announced;
         if eof.status & status::CURSOR_EXISTS != 0 { self.end_of_result(eof) } else { Some(State::Rows) }
     }
 
@@ -295,9 +303,12 @@ impl Reply {
         Some(State::Last)
     }
 
+    /// MySQL says only before the rows of OUT parameters, not behind them, that another result follows.
     fn end_of_result(&mut self, ok: Ok) -> Option<State> {
         self.note(ok);
-        Some(if ok.status & status::MORE_RESULTS != 0 { State::Head } else { State::Last })
+        let announced = std::mem::take(&mut self.more_after_out_params);
+        let more = announced || ok.status & status::MORE_RESULTS != 0;
+        Some(if more { State::Head } else { State::Last })
     }
 
     fn note(&mut self, ok: Ok) {
@@ -308,6 +319,18 @@ impl Reply {
         self.facts.warnings = ok.warnings;
         self.facts.status = ok.status;
         self.facts.status_seen |= ok.status;
+    }
+
+    /// Whether this is the ERR, numbered 0, by which a server ends a connection (a timeout, a KILL, a shutdown) and which
+    /// crossed the command on its way. `None`: not to be told yet.
+    fn goodbye(&mut self, header: Header, payload: &[u8]) -> Option<bool> {
+        const MAX_GOODBYE: usize = 1024;
+        let is_possible = header.seq == 0 && !self.continued && header.len <= MAX_GOODBYE;
+        if !is_possible || payload.first().is_some_and(|&first| first != 0xFF) {
+            return Some(false);
+        }
+        let payload = payload.get(..header.len)?;
+        Some(self.error(payload) == Some(State::Last))
     }
 
     fn error(&mut self, payload: &[u8]) -> Option<State> {
@@ -350,6 +373,7 @@ mod tests {
     const OK_MORE: &[u8] = &[0, 1, 0, 0x0A, 0, 0, 0];
     const EOF: &[u8] = &[0xFE, 0, 0, 0x22, 0];
     const EOF_CURSOR: &[u8] = &[0xFE, 0, 0, 0x42, 0];
+    const EOF_OUT_PARAMS: &[u8] = &[0xFE, 0, 0, 0x0A, 0x10];
     const OK_EOF: &[u8] = &[0xFE, 0, 0, 2, 0, 0, 0];
     const ERR: &[u8] = b"\xFF\x28\x04#42000bad";
     const PROGRESS: &[u8] = b"\xFF\xFF\xFF\x01\x01\x02\x00\x00\x00\x03abc";
@@ -368,6 +392,8 @@ mod tests {
             (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF, ROW, ERR])),
             (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF_CURSOR])),
             (Shape::Results, none, packets(1, &[OK_MORE, &[1], DEFINITION, EOF, ROW, &[0xFE, 0, 0, 8, 0], OK])),
+            (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF_OUT_PARAMS, ROW, EOF, OK])),
+            (Shape::Results, none, packets(1, &[&[1], DEFINITION, EOF_OUT_PARAMS, ROW, EOF_OUT_PARAMS, OK])),
             (Shape::Results, DEPRECATE_EOF, packets(1, &[&[1], DEFINITION, ROW, ROW, OK_EOF])),
             (Shape::Results, DEPRECATE_EOF | MARIADB_CACHE_METADATA, packets(1, &[&[1, 0], ROW, OK_EOF])),
             (Shape::Results, DEPRECATE_EOF | MARIADB_CACHE_METADATA, packets(1, &[&[1, 1], DEFINITION, ROW, OK_EOF])),
@@ -432,6 +458,17 @@ mod tests {
     }
 
     #[test]
+    fn a_goodbye_that_crossed_the_command_ends_the_reply() {
+        let bytes = packets(0, &[ERR]);
+        let (n, verdict, facts) = whole(Shape::Results, Capabilities::NONE, &bytes);
+        assert_eq!((n, verdict, facts.error), (bytes.len(), Verdict::Done, Some(1064)));
+        for cut in 1..bytes.len() {
+            let (_, verdict, _) = whole(Shape::Prepare, Capabilities::NONE, &bytes[..cut]);
+            assert_eq!(verdict, Verdict::More, "{cut}");
+        }
+    }
+
+    #[test]
     fn garbage_is_broken() {
         for bytes in [&b"HTTP/1.1 400 Bad Request\r\n"[..], &[1, 0, 0, 1, 0xFC], &[0, 0, 0, 1], &[1, 0, 0, 9, 0]] {
             assert!(matches!(whole(Shape::Results, Capabilities::NONE, bytes).1, Verdict::Broken(_)), "{bytes:?}");
@@ -440,7 +477,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_split_gives_the_same_verdict(which in 0..21usize, sizes in proptest::collection::vec(1..9usize, 1..200)) {
+        fn any_split_gives_the_same_verdict(which in 0..23usize, sizes in proptest::collection::vec(1..9usize, 1..200)) {
             let (shape, caps, bytes) = corpus().swap_remove(which);
             let (_, _, facts) = whole(shape, caps, &bytes);
             let mut reply = Reply::new(shape, caps, 1);

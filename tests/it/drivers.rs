@@ -72,9 +72,9 @@ pub fn server(kind: Kind) -> &'static Server {
 }
 
 /// tidegate in front of it; with `tls` it serves nobody without.
-pub fn tidegate(kind: Kind, tls: bool) -> Tidegate {
+pub fn tidegate(server: &Server, tls: bool) -> Tidegate {
     let listen = if tls { "required" } else { "allowed" };
-    let backend = match (kind, tls) {
+    let backend = match (server.kind(), tls) {
         (Kind::Mysql56, _) | (_, false) => "off",
         (_, true) => "required",
     };
@@ -82,7 +82,7 @@ pub fn tidegate(kind: Kind, tls: bool) -> Tidegate {
         "listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"session\"\n\
          [[user]]\nname = \"{USER}\"\npassword = \"{PASSWORD}\"\n"
     );
-    Tidegate::in_front_of(server(kind), &config)
+    Tidegate::in_front_of(server, &config)
 }
 
 /// Whether this server itself can be reached by TLS.
@@ -90,7 +90,8 @@ pub fn has_tls(kind: Kind) -> bool {
     kind != Kind::Mysql56
 }
 
-fn start(kind: Kind) -> Server {
+/// A server of this kind for one test alone, in the same way.
+pub fn start(kind: Kind) -> Server {
     let arguments = ["--max-allowed-packet=64M", "--innodb-flush-log-at-trx-commit=0"];
     let server = if has_tls(kind) { Server::start_tls(kind, &arguments) } else { Server::start(kind, &arguments) };
     let password = PASSWORD.replace('\'', "''");
@@ -108,7 +109,7 @@ fn compare(program: &str, kind: Kind, tls: bool) {
     let direct = Session { program, kind, tls: direct_tls, schema: &schema, port: server(kind).port() };
     let expected = direct.lines();
     assert!(expected.contains("== "), "{program} did nothing:\n{expected}");
-    let tidegate = tidegate(kind, tls);
+    let tidegate = tidegate(server(kind), tls);
     let through = Session { tls, port: tidegate.address().port(), ..direct };
     assert_equal(program, &expected, &through.lines());
 }
@@ -152,7 +153,7 @@ impl Session<'_> {
 }
 
 /// `tests/drivers`, with what its programs need installed.
-fn drivers() -> PathBuf {
+pub fn drivers() -> PathBuf {
     static INSTALLED: LazyLock<()> = LazyLock::new(|| {
         let install = folder().join("install");
         let status = Command::new(&install).stdout(std::process::Stdio::null()).status();
@@ -187,7 +188,8 @@ fn shorten(line: &str) -> String {
     line.chars().take(500).collect()
 }
 
-fn last_lines(text: &str) -> String {
+/// The end of a text, for a message.
+pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     lines.into_iter().rev().map(|line| shorten(line) + "\n").collect()
 }

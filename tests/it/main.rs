@@ -1,14 +1,12 @@
 //! All integration tests, one binary: each module's first line says what it proves.
 
-mod arrows;
-mod config;
-mod hlog;
-mod slow_log;
 // The harness: what it offers is more than the tests of one day use.
 #[allow(dead_code)]
 mod certificates;
 #[allow(dead_code)]
 mod ports;
+#[allow(dead_code)]
+mod raw;
 #[allow(dead_code)]
 mod relay;
 #[allow(dead_code)]
@@ -19,10 +17,20 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod arrows;
+mod bad_input;
+mod config;
+mod credentials;
+mod driver_suites;
 mod drivers;
+mod drivers_rust;
 mod effects;
 mod fingerprint;
+mod hlog;
+mod pool_handle;
 mod pool_simulation;
+mod protocol;
 mod servers_smoke;
+mod slow_log;
 mod stats_memory;
 mod transparency;

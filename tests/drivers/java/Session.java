@@ -129,14 +129,14 @@ public class Session {
                     s.setTimestamp(7, java.sql.Timestamp.valueOf("2024-02-29 12:34:56.000789"));
                     s.setDate(8, java.sql.Date.valueOf("1999-12-31"));
                     s.setTime(9, java.sql.Time.valueOf("12:34:56"));
-                    out("inserted", s.executeUpdate());
+                    attempt("inserted", () -> s.executeUpdate());
                     try (ResultSet keys = s.getGeneratedKeys()) {
                         out("has a key", keys.next() && keys.getLong(1) > 0);
                     }
                     for (int i = 1; i <= 9; i++) s.setNull(i, Types.VARCHAR);
-                    out("inserted", s.executeUpdate());
+                    attempt("inserted", () -> s.executeUpdate());
                     s.setBinaryStream(6, new java.io.ByteArrayInputStream(every));
-                    out("streamed in", s.executeUpdate());
+                    attempt("streamed in", () -> s.executeUpdate());
                 }
                 out("rows", rows(c, "SELECT i, u, d, x, s, b, dt, da, ti FROM param ORDER BY id"));
                 for (String sql : new String[] {"SELEKT ?", "SELECT * FROM missing WHERE a = ?", "INSERT INTO digit VALUES (?)"}) {

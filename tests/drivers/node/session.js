@@ -280,13 +280,14 @@ class Session {
     for (const [what, options] of cases) await this.attempt(what, () => this.connect(options));
   }
 
-  async changeUser(connection) {
-    await this.query(connection, 'SET @a = 1');
-    await this.call(connection, 'changeUser', { user: env.TG_USER, password: env.TG_PASSWORD, database: OTHER });
-    out('changed', await this.rows(connection, 'SELECT DATABASE(), @a'));
-    const refused = await this.connect();
-    await this.attempt('refused', () => this.call(refused, 'changeUser', { user: env.TG_USER, password: 'wrong' }));
-    refused.destroy();
+  async changeUser() {
+    for (const password of [env.TG_PASSWORD, 'wrong']) {
+      const connection = await this.connect();
+      await this.query(connection, 'SET @a = 1');
+      await this.attempt('change', () => this.call(connection, 'changeUser', { user: env.TG_USER, password, database: OTHER })
+        .then(() => this.rows(connection, 'SELECT DATABASE(), @a')));
+      connection.destroy();
+    }
   }
 
   async kill(connection) {
