@@ -44,7 +44,12 @@ fn profile(random: &mut Random) -> Profile {
             capabilities |= flag;
         }
     }
-    Profile { user: *random.pick(&USERS), in_schema: random.chance(90), capabilities, charset: *random.pick(&CHARSETS) }
+    Profile {
+        user: random.pick::<&str>(&USERS),
+        in_schema: random.chance(90),
+        capabilities,
+        charset: *random.pick(&CHARSETS),
+    }
 }
 
 struct Draft {

@@ -269,9 +269,9 @@ fn silence() -> Reply {
 /// The server's own id of a connection, in both runs at the same place.
 fn server_id(wire: &mut Wire) -> Option<u32> {
     let reply = wire.query("SELECT CONNECTION_ID()");
-    let ids = reply.packets.iter().filter_map(|packet| {
+    let mut ids = reply.packets.iter().filter_map(|packet| {
         let length = usize::from(*packet.payload.first()?);
         (packet.payload.len() == length + 1).then(|| std::str::from_utf8(&packet.payload[1..]).ok()?.parse().ok())?
     });
-    ids.last()
+    ids.next_back()
 }
