@@ -22,6 +22,8 @@ pub const BASE: u32 = 1 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 17 | 1 << 18 | 1 << 
 
 /// A login's OK up to its warnings: nothing was inserted.
 const OK_WITHOUT_INFO: usize = 7;
+/// In the second byte of the status.
+const SESSION_STATE_CHANGED: u8 = 0x40;
 const STATUS_MORE_RESULTS: u16 = 0x0008;
 const STATUS_CURSOR_EXISTS: u16 = 0x0040;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -93,6 +95,7 @@ impl Wire {
             // MariaDB 11 tells a new connection of its variables, and one that changed its user of the schema alone.
             if packet.payload.first() == Some(&0) {
                 packet.payload.truncate(OK_WITHOUT_INFO);
+                packet.payload[4] &= !SESSION_STATE_CHANGED;
             }
         }
         let is_in = reply.packets.first().is_some_and(|packet| packet.payload.first() == Some(&0));

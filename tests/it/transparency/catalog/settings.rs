@@ -234,11 +234,7 @@ pub const KINDS: &[Kind] = &[
             &["SELECT /*+ SET_VAR(div_precision_increment = 9) */ 1/3", "SELECT 1/3"],
         ],
     ),
-    kind(
-        "set_password_or_resource",
-        1,
-        &[&["SET PASSWORD FOR nobody_here = 'x'"], &["SET RESOURCE GROUP nosuch"], &["SET PERSIST_ONLY nosuch = 1"]],
-    ),
+    kind("set_elsewhere", 1, &[&["SET RESOURCE GROUP nosuch"], &["SET PERSIST_ONLY nosuch = 1"]]),
 ];
 
 pub const EXCLUSIVE: &[Kind] = &[kind(
