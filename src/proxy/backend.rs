@@ -342,7 +342,18 @@ pub fn change_user_packet(facts: BackendFacts, params: &Params) -> Vec<u8> {
         method: Some(ASK.to_vec()),
         attributes: Some(params.attributes.clone()),
     };
-    change.payload(facts.capabilities)
+    let mut payload = change.payload(facts.capabilities);
+    if facts.capabilities.has(CONNECT_ATTRS) {
+        payload.resize(payload.len() + padding(params), 0);
+    }
+    payload
+}
+
+/// MySQL 5.6 looks for the attributes' length where the charset stands, and refuses a packet that has not so many
+/// bytes left. Other servers do not look behind the attributes.
+fn padding(params: &Params) -> usize {
+    let taken_for_length = usize::from(params.charset & 0xFF) + 1;
+    taken_for_length.saturating_sub(params.attributes.len())
 }
 
 /// Within `backend.connect_timeout`, else the backend is at fault.

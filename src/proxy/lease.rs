@@ -170,12 +170,17 @@ async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Se
     clean
 }
 
+/// What MySQL 5.6 keeps over COM_CHANGE_USER: the insert id; the number of rows found; warnings, until a statement
+/// reads a table.
+const FORGET_LAST_STATEMENT: [&str; 2] = ["SET last_insert_id = 0", "SELECT 1 FROM (SELECT 1) AS one WHERE FALSE"];
+
 async fn clean(
     proxy: &Proxy,
     channel: &mut Channel,
     facts: BackendFacts,
     account: Option<(&[u8], &Secret)>,
 ) -> Option<Duration> {
+    let mut changed_user = false;
     match statement::simple(channel, &[command::RESET_CONNECTION]).await.ok()? {
         Ok(_) => {}
         // MySQL 5.6 has no such command; to become the same user again does the same.
@@ -183,12 +188,18 @@ async fn clean(
             let (user, secret) = account?;
             let params = Params::bare(user, facts.capabilities);
             backend::change_user(proxy, channel, facts, &params, secret).await.ok()?;
+            changed_user = true;
         }
         Err(_) => return None,
     }
     let rows =
         statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
     let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
+    if changed_user {
+        for sql in FORGET_LAST_STATEMENT {
+            statement::query(channel, facts.capabilities, sql).await.ok()?.ok()?;
+        }
+    }
     // What init_connect did at login is undone by a reset, and is not done again by the server.
     let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
     let seconds = std::str::from_utf8(wait_timeout).ok()?.parse().ok()?;

@@ -34,3 +34,4 @@ mod restore;
 mod servers_smoke;
 mod slow_log;
 mod stats_memory;
+mod transparency;
