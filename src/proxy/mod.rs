@@ -17,6 +17,7 @@ pub mod health;
 mod kill;
 pub mod lease;
 mod listen;
+mod packets;
 mod place;
 mod processlist;
 mod query;
