@@ -28,7 +28,9 @@ demo: cargo ## tidegate between some hundred clients and a private MariaDB; unti
 
 test: cargo deps lint ## all tests, with real servers and drivers
 	$(say) "tests: unit, tests/it with the real servers"
-	@$(CARGO) test --locked --quiet
+	@rm -f $(target)/tmp/skipped
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --quiet
+	@[ ! -s $(target)/tmp/skipped ] || { echo; echo "NOT TESTED, for want of a server:"; sort -u $(target)/tmp/skipped; }
 
 transparency: cargo deps ## random programs, direct and through tidegate, compared to the byte (SEEDS=1000)
 	$(say) "the same programs direct and through tidegate"
