@@ -1,0 +1,3 @@
+//! What the two links carry beside statements: replication, TLS, Unix sockets, PROXY headers, long silence.
+
+mod replication;
