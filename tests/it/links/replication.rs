@@ -28,7 +28,8 @@ fn in_front_of(server: &Server, mode: &str) -> Tidegate {
 
 /// A server whose log holds rows of all sizes up to more than a packet of the wire, in its first file; the file's name.
 fn master(kind: Kind) -> (Server, String) {
-    let server = Server::start(kind, &["--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--max-allowed-packet=64M"]);
+    let server =
+        Server::start(kind, &["--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--max-allowed-packet=64M"]);
     server.sql("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY, b LONGTEXT)");
     server.sql("INSERT INTO d.t VALUES (1, 'one'), (2, REPEAT('two', 100000)); UPDATE d.t SET b = 'uno' WHERE a = 1");
     // MySQL 5.6 takes no more than a tenth of its small log at once.
