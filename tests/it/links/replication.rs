@@ -9,12 +9,11 @@ use tidegate::wire::capabilities::Capabilities;
 use tidegate::wire::command::{BINLOG_DUMP, BINLOG_DUMP_GTID, REGISTER_SLAVE};
 use tidegate::wire::frame::HEADER;
 
+use super::{MODES, config};
 use crate::protocol::on_every_server;
 use crate::raw::{Raw, error_code, packets, text};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
-
-const MODES: [&str; 2] = ["observe", "session"];
 
 /// The dump ends at the log's end, rather than waiting for more.
 const NON_BLOCKING: u16 = 1;
@@ -22,8 +21,7 @@ const NON_BLOCKING: u16 = 1;
 const BEGINNING: u32 = 4;
 
 fn in_front_of(server: &Server, mode: &str) -> Tidegate {
-    let config = format!("[[user]]\nname = \"root\"\npassword = \"\"\n[pool]\nmode = \"{mode}\"\n");
-    Tidegate::in_front_of(server, &config)
+    Tidegate::in_front_of(server, &config(mode, ""))
 }
 
 /// A server whose log holds rows of all sizes up to more than a packet of the wire, in its first file; the file's name.
