@@ -70,6 +70,18 @@ impl Channel {
         read.unwrap_or(Err(ChannelError::TimedOut))
     }
 
+    /// The same from a server in a login: it may refuse a host (MariaDB, once it has read a PROXY header) before it has
+    /// read the packet that it should answer, and its ERR then has that packet's own id. Cancel safe.
+    pub async fn read_answer(&mut self) -> Result<Vec<u8>, ChannelError> {
+        let (found, expected) = match self.read().await {
+            Err(ChannelError::OutOfOrder { found, expected }) if found.wrapping_add(1) == expected => (found, expected),
+            read => return read,
+        };
+        self.seq = found;
+        let payload = self.read().await?;
+        if payload.first() == Some(&0xFF) { Ok(payload) } else { Err(ChannelError::OutOfOrder { found, expected }) }
+    }
+
     /// The next packet's payload, reading not a byte further: what follows belongs to another layer (TLS).
     /// Not cancel safe.
     pub async fn read_exactly_one(&mut self) -> Result<Vec<u8>, ChannelError> {

@@ -279,7 +279,7 @@ fn login_packet(facts: BackendFacts, params: &Params, method: Vec<u8>, answer: V
 /// Goes through the server's questions to its OK payload.
 async fn finish(channel: &mut Channel, dial: &mut Dial<'_>) -> Result<Vec<u8>, Fault> {
     loop {
-        let packet = channel.read().await.map_err(Fault::of_backend)?;
+        let packet = channel.read_answer().await.map_err(Fault::of_backend)?;
         match dial.packet(&packet)? {
             Step::Send(payload) => channel.write(&payload).await.map_err(Fault::of_backend)?,
             Step::Wait => {}

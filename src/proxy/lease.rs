@@ -5,6 +5,7 @@
 //!  relayed login      permit -> dial -> Relayed                             -> closed, then the permit is free
 //!  known secret       idle one -> COM_CHANGE_USER -> Pooled                 -> reset -> idle again
 //!                     permit -> dial -> Pooled
+//!   in its own name   permit -> dial -> Relayed                            -> closed, then the permit is free
 //! ```
 
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use tracing::debug;
 use crate::login::greet::Face;
 use crate::login::methods::secret::Secret;
 use crate::net::channel::{Channel, ChannelError};
-use crate::net::settings::Peer;
+use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::pool;
 use crate::pool::core::{Facts, PoolKey, Use};
 use crate::pool::fate::{Condition, Fate, RetireReason};
@@ -85,6 +86,17 @@ impl Lease {
     fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
         let hold = Some(Hold::Relayed(Box::new(backend), permit));
         Lease { hold, login_ok, secret: None, foreign: false, shows_own_id: false }
+    }
+
+    /// A new connection for the pool, unless it was opened in this client's name (`backend.send_proxy_protocol`): for
+    /// another client the server would take it for this one.
+    fn of_pool(proxy: &Proxy, params: &Params, backend: Backend, ok: Vec<u8>, permit: Permit, secret: Secret) -> Lease {
+        if proxy.settings.backend.send_proxy_protocol != SendProxyProtocol::Off {
+            return Lease { secret: Some(secret), ..Lease::relayed(backend, ok, permit) };
+        }
+        let mut member = member(proxy, Some(params), 1);
+        let lease = member.adopt(permit, Box::new(backend), facts());
+        Lease::pooled(member, lease, ok, secret)
     }
 
     fn pooled(member: Member, lease: pool::lease::Lease<Key, Box<Backend>>, ok: Vec<u8>, secret: Secret) -> Lease {
@@ -261,9 +273,7 @@ impl Dialed {
         let Dialed { greeted, permit, member: first } = self;
         let (backend, ok) = greeted.login(proxy, params, secret).await?;
         drop(first);
-        let mut member = member(proxy, Some(params), 1);
-        let lease = member.adopt(permit, Box::new(backend), facts());
-        Ok(Lease::pooled(member, lease, ok, secret.clone()))
+        Ok(Lease::of_pool(proxy, params, backend, ok, permit, secret.clone()))
     }
 
     /// The greeting's challenge.
@@ -356,11 +366,7 @@ impl Asked {
         match (permit, learned) {
             (None, _) => Lease::own(backend, ok),
             (Some(permit), None) => Lease::relayed(backend, ok, permit),
-            (Some(permit), Some(secret)) => {
-                let mut member = member(proxy, Some(params), 1);
-                let lease = member.adopt(permit, Box::new(backend), facts());
-                Lease::pooled(member, lease, ok, secret)
-            }
+            (Some(permit), Some(secret)) => Lease::of_pool(proxy, params, backend, ok, permit, secret),
         }
     }
 }

@@ -221,7 +221,7 @@ impl Relayed<'_> {
 
     async fn hear_backend(&mut self) -> Result<Vec<u8>, Fault> {
         let limit = self.proxy.settings.backend.connect_timeout;
-        tokio::time::timeout(limit, self.backend.read())
+        tokio::time::timeout(limit, self.backend.read_answer())
             .await
             .map_err(|_| Fault::backend("the server was silent in the middle of a login"))?
             .map_err(Fault::of_backend)

@@ -27,6 +27,7 @@ mod drivers_rust;
 mod effects;
 mod fingerprint;
 mod hlog;
+mod links;
 mod pool_handle;
 mod pool_simulation;
 mod protocol;

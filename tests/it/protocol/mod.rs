@@ -23,7 +23,7 @@ fn in_front_of(server: &Server, mode: &str) -> Tidegate {
 }
 
 /// Runs the same work at the same time for every server that is here.
-fn on_every_server(work: impl Fn(Kind) + Sync) {
+pub fn on_every_server(work: impl Fn(Kind) + Sync) {
     let work = &work;
     std::thread::scope(|scope| {
         for kind in Kind::here() {
