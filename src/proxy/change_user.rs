@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::login::credentials::method_to_check;
-use crate::login::methods::caching_sha2::FAST_AUTH_OK;
+use crate::login::methods::caching_sha2::{FAST_AUTH_OK, FULL_AUTH_NEEDED, REQUEST_PUBLIC_KEY};
 use crate::login::methods::secret::Secret;
 use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
@@ -149,9 +149,25 @@ impl Changing<'_> {
         // Only one switch is to be had: who was asked and is wrong is refused.
         if right.is_none() {
             self.proxy.credentials.forget(&self.params.user);
+            if method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
+                self.hear_in_full().await?;
+            }
             return Err(self.denied(change));
         }
         Ok(right)
+    }
+
+    /// Servers want the whole password before they refuse; some clients tell the refusal right only behind that. What
+    /// they send is as wrong as their short answer was.
+    async fn hear_in_full(&mut self) -> Result<(), Fault> {
+        self.client.write(&[1, FULL_AUTH_NEEDED]).await.map_err(Fault::of_client)?;
+        let answer = self.client.read().await.map_err(Fault::of_client)?;
+        if !self.client.stream.is_secure() && answer == [REQUEST_PUBLIC_KEY] {
+            let key = [&[1], self.proxy.rsa_key().await?.public_pem().as_bytes()].concat();
+            self.client.write(&key).await.map_err(Fault::of_client)?;
+            self.client.read().await.map_err(Fault::of_client)?;
+        }
+        Ok(())
     }
 
     async fn ask(&mut self, method: &Method) -> Result<Vec<u8>, Fault> {
