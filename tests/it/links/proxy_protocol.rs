@@ -44,8 +44,7 @@ fn from_strangers_it_is_a_broken_login() {
 #[test]
 fn the_server_is_told_the_clients_address() {
     let server = Server::start(Kind::MariaDb1011, &["--proxy-protocol-networks=*"]);
-    server
-        .sql("CREATE USER far@'10.1.%', far@'10.2.%'");
+    server.sql("CREATE USER far@'10.1.%', far@'10.2.%'");
     for mode in MODES {
         for form in ["v1", "v2"] {
             let far = "[[user]]\nname = \"far\"\npassword = \"\"\n";
