@@ -10,12 +10,13 @@ CARGO ?= cargo
 target := $(or $(CARGO_TARGET_DIR),target)
 say = @printf '\n== %s\n'
 
-.PHONY: help demo test deps build lint bench compare deny cargo
+.PHONY: help demo test transparency deps build lint bench compare deny cargo
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  DEMO_SECONDS=10 make demo             a demo that ends by itself"
+	@echo "  make transparency SEEDS=1 TIDEGATE_SEED=7 TIDEGATE_MODE=session TIDEGATE_SERVER=mysql9   one program again"
 	@echo "  make compare ARGS='--clients 8,64'    benches/compare --help lists the options"
 
 demo: cargo ## tidegate between some hundred clients and a private MariaDB; until Ctrl-C
@@ -27,7 +28,13 @@ demo: cargo ## tidegate between some hundred clients and a private MariaDB; unti
 
 test: cargo deps lint ## all tests, with real servers and drivers
 	$(say) "tests: unit, tests/it with the real servers"
-	@$(CARGO) test --locked --quiet
+	@rm -f $(target)/tmp/skipped
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --locked --quiet
+	@[ ! -s $(target)/tmp/skipped ] || { echo; echo "NOT TESTED, for want of a server:"; sort -u $(target)/tmp/skipped; }
+
+transparency: cargo deps ## random programs, direct and through tidegate, compared to the byte (SEEDS=1000)
+	$(say) "the same programs direct and through tidegate"
+	@SEEDS=$(or $(SEEDS),1000) $(CARGO) test --locked --quiet --test it transparency:: -- --nocapture --test-threads 2
 
 deps: ## install what the tests need
 	$(say) "servers for the tests: MariaDB, MySQL 5.6, MySQL 9"

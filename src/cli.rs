@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::hist::HistArgs;
+
 /// A MySQL protocol-aware proxy: times every query, pools connections, retires them before the server does.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, disable_help_subcommand = true)]
@@ -36,6 +38,8 @@ pub enum Command {
     },
     /// See whether the running proxy greets its clients: exit 0 if it does, 2 if not.
     Health,
+    /// Look at histogram dumps (.hlog): show, compare, put together, draw.
+    Hist(HistArgs),
 }
 
 #[cfg(test)]

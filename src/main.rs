@@ -12,6 +12,9 @@ use tidegate::proxy::server;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command();
+    if let Command::Hist(args) = &command {
+        return ExitCode::from(commands::hist::run(args));
+    }
     let file = match locate::locate(cli.config, locate::PLACES) {
         Ok(file) => file,
         Err(error) => return bad_config(&error),
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         Command::Serve => serve(&file, loaded),
         Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
+        // It has no configuration, and has ended above.
+        Command::Hist(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -63,7 +68,7 @@ fn check(file: &Path, loaded: &Loaded, connect: bool) -> ExitCode {
 }
 
 fn health(loaded: &Loaded) -> ExitCode {
-    match commands::health::look(&loaded.config.proxy.listen) {
+    match tidegate::proxy::health::look(&loaded.config.proxy.listen) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS

@@ -16,7 +16,7 @@ use self::series::Series;
 use crate::stats::hlog::read::{self, Log};
 
 /// `tidegate hist ..`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct HistArgs {
     /// What to do.
     #[command(subcommand)]
@@ -24,7 +24,7 @@ pub struct HistArgs {
 }
 
 /// What `tidegate hist` can do.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum HistCommand {
     /// Percentiles by phase, label and digest, and the spread of the total
     Show(ShowArgs),
@@ -37,7 +37,7 @@ pub enum HistCommand {
 }
 
 /// `hist show`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ShowArgs {
     /// Histogram dumps; several are added up
     #[arg(required = true)]
@@ -51,7 +51,7 @@ pub struct ShowArgs {
 }
 
 /// `hist diff`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct DiffArgs {
     /// The dump to compare with
     pub before: PathBuf,
@@ -63,7 +63,7 @@ pub struct DiffArgs {
 }
 
 /// `hist merge`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct MergeArgs {
     /// Histogram dumps
     #[arg(required = true)]
@@ -74,7 +74,7 @@ pub struct MergeArgs {
 }
 
 /// `hist plot`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct PlotArgs {
     /// Histogram dumps; each has a curve of its own
     #[arg(required = true)]

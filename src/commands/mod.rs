@@ -1,5 +1,4 @@
 //! The commands beside `serve`.
 
 pub mod check;
-pub mod health;
 pub mod hist;

@@ -131,6 +131,11 @@ impl Stream {
         }
     }
 
+    /// Whether the compressed protocol is spoken on it.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.layer, Layer::Compressed(_))
+    }
+
     /// Whether nobody between the two ends can read along: TLS or a Unix socket.
     pub fn is_secure(&self) -> bool {
         self.tls_info().is_some() || matches!(self.socket(), Some(Socket::Unix(_)))

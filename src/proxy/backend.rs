@@ -13,6 +13,7 @@ use crate::net::{dial, proxy_protocol};
 use crate::proxy::error::Fault;
 use crate::proxy::place::refuse_if_by_place;
 use crate::proxy::server::Proxy;
+use crate::proxy::statement;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::{ChangeUser, Greeting, Login, Salt};
@@ -311,9 +312,24 @@ pub async fn change_user(
         let mut dial = Dial::new(secret, Method::Other("none".into()), [0; 20], secure);
         let ok = finish(channel, &mut dial).await?;
         refuse_if_by_place(proxy, channel, facts, dial.was_asked()).await?;
+        set_by_capabilities(channel, facts).await?;
         Ok(ok)
     })
     .await?
+}
+
+/// Two capabilities are settings that servers make at a login, and not again at a change of user.
+async fn set_by_capabilities(channel: &mut Channel, facts: BackendFacts) -> Result<(), Fault> {
+    let caps = facts.capabilities;
+    let mode = "SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'IGNORE_SPACE')";
+    let timeout = "SESSION wait_timeout = @@SESSION.interactive_timeout";
+    let settings = match (caps.has(IGNORE_SPACE), caps.has(INTERACTIVE)) {
+        (false, false) => return Ok(()),
+        (true, false) => mode.to_owned(),
+        (false, true) => timeout.to_owned(),
+        (true, true) => format!("{mode}, {timeout}"),
+    };
+    statement::query(channel, caps, &format!("SET {settings}")).await?.map(drop).map_err(Fault::refused)
 }
 
 /// COM_CHANGE_USER without an answer: the server's next packet asks by the account's own method.
@@ -326,7 +342,18 @@ pub fn change_user_packet(facts: BackendFacts, params: &Params) -> Vec<u8> {
         method: Some(ASK.to_vec()),
         attributes: Some(params.attributes.clone()),
     };
-    change.payload(facts.capabilities)
+    let mut payload = change.payload(facts.capabilities);
+    if facts.capabilities.has(CONNECT_ATTRS) {
+        payload.resize(payload.len() + padding(params), 0);
+    }
+    payload
+}
+
+/// MySQL 5.6 looks for the attributes' length where the charset stands, and refuses a packet that has not so many
+/// bytes left. Other servers do not look behind the attributes.
+fn padding(params: &Params) -> usize {
+    let taken_for_length = usize::from(params.charset & 0xFF) + 1;
+    taken_for_length.saturating_sub(params.attributes.len())
 }
 
 /// Within `backend.connect_timeout`, else the backend is at fault.

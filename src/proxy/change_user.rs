@@ -1,18 +1,27 @@
-//! COM_CHANGE_USER: a login on the client's own backend. The server asks, the client answers, tidegate passes it on.
+//! COM_CHANGE_USER: a login on the client's own backend, in the order of every login. Whom tidegate knows it checks
+//! itself, by the challenge that the client has; for others the server asks, the client answers, tidegate passes it on.
 
 use std::time::Instant;
 
+use crate::login::credentials::method_to_check;
+use crate::login::methods::caching_sha2::FAST_AUTH_OK;
+use crate::login::methods::secret::Secret;
+use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
+use crate::net::settings::Peer;
 use crate::net::stream::Stream;
-use crate::proxy::backend::change_user_packet;
+use crate::proxy::backend::{BackendFacts, Params, change_user, change_user_packet};
 use crate::proxy::client::Session;
-use crate::proxy::error::{Fault, unknown_command};
+use crate::proxy::entry::first_right;
+use crate::proxy::error::{Fault, access_denied, unknown_command};
 use crate::proxy::query::Exchange;
 use crate::proxy::relayed::Relayed;
+use crate::proxy::server::Proxy;
+use crate::proxy::settings::Mode;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::frame::{HEADER, Header};
-use crate::wire::handshake::ChangeUser;
+use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
 
 impl Session {
@@ -41,15 +50,20 @@ impl Session {
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
-        let can_switch = self.login_form.has(PLUGIN_AUTH);
-        let result = async {
-            backend.command(&change_user_packet(facts, &params)).await.map_err(Fault::of_backend)?;
-            exchange.timer.sent(Instant::now());
-            Relayed { can_switch, ..Relayed::new(&proxy, &mut client, &mut backend, facts) }.run().await
-        }
-        .await;
+        exchange.timer.sent(Instant::now());
+        let login = Changing {
+            proxy: &proxy,
+            client: &mut client,
+            backend: &mut backend,
+            facts,
+            params: &params,
+            peer: &self.peer,
+            salt: self.salt,
+            can_switch: self.login_form.has(PLUGIN_AUTH),
+        };
+        let result = login.run(&change).await;
         let told = match &result {
-            Ok(accepted) => ok::with_info(&accepted.ok, self.capabilities.has(SESSION_TRACK), &[]),
+            Ok((ok, _)) => ok::with_info(ok, self.capabilities.has(SESSION_TRACK), &[]),
             Err(fault) => fault.answer.as_ref().map(|answer| answer.payload()),
         };
         exchange.timer.first_byte(Instant::now());
@@ -61,10 +75,13 @@ impl Session {
         self.lease.backend_mut().restore(backend);
         self.client = client.stream;
         *buffer = client.buffer;
-        self.finish_change(result.map(|_| ()), params)
+        if let Ok((_, salt)) = &result {
+            self.salt = *salt;
+        }
+        self.finish_change(result.map(drop), params)
     }
 
-    fn finish_change(&mut self, result: Result<(), Fault>, params: crate::proxy::backend::Params) -> Result<(), Fault> {
+    fn finish_change(&mut self, result: Result<(), Fault>, params: Params) -> Result<(), Fault> {
         match result {
             Ok(()) => {
                 self.identity.user = String::from_utf8_lossy(&params.user).into_owned();
@@ -78,5 +95,84 @@ impl Session {
         self.statements.clear();
         self.in_step = true;
         Ok(())
+    }
+}
+
+/// One change of user under way.
+struct Changing<'a> {
+    proxy: &'a Proxy,
+    client: &'a mut Channel,
+    backend: &'a mut Channel,
+    facts: BackendFacts,
+    params: &'a Params,
+    peer: &'a Peer,
+    salt: Salt,
+    can_switch: bool,
+}
+
+impl Changing<'_> {
+    /// The server's OK payload, and the challenge that the client has now.
+    async fn run(mut self, change: &ChangeUser) -> Result<(Vec<u8>, Salt), Fault> {
+        let proxy = self.proxy;
+        if proxy.settings.mode == Mode::Observe {
+            return self.relay(change).await;
+        }
+        let user = &self.params.user;
+        let (secrets, is_listed) = match proxy.credentials.configured(user) {
+            Some(secret) => (vec![secret.clone()], true),
+            None => (proxy.known_secrets(user, Instant::now()).await, false),
+        };
+        match self.prove(change, &secrets).await? {
+            Some(secret) => {
+                let ok = change_user(proxy, self.backend, self.facts, self.params, &secret).await?;
+                Ok((ok, self.salt))
+            }
+            None if is_listed => Err(self.denied(change)),
+            None => self.relay(change).await,
+        }
+    }
+
+    /// As servers do, tidegate asks whatever the command held; an old client's answer must be in the command.
+    async fn prove(&mut self, change: &ChangeUser, secrets: &[Secret]) -> Result<Option<Secret>, Fault> {
+        let announced = change.method.as_deref().map_or(Method::Native, Method::from_name);
+        let Some(method) = method_to_check(secrets, &announced) else { return Ok(None) };
+        let right = first_right(secrets, &method, &self.salt, &change.answer).filter(|_| method == announced);
+        let answer = match right {
+            Some(_) => change.answer.clone(),
+            None if !self.can_switch => return Ok(None),
+            None => self.ask(&method).await?,
+        };
+        let right = first_right(secrets, &method, &self.salt, &answer);
+        if right.is_some() && method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
+            self.client.write(&[1, FAST_AUTH_OK]).await.map_err(Fault::of_client)?;
+        }
+        // Only one switch is to be had: who was asked and is wrong is refused.
+        if right.is_none() {
+            self.proxy.credentials.forget(&self.params.user);
+            return Err(self.denied(change));
+        }
+        Ok(right)
+    }
+
+    async fn ask(&mut self, method: &Method) -> Result<Vec<u8>, Fault> {
+        let data = [&self.salt[..], &[0]].concat();
+        let switch = AuthSwitch { method: method.name().as_bytes().to_vec(), data };
+        self.client.write(&switch.payload()).await.map_err(Fault::of_client)?;
+        self.client.read().await.map_err(Fault::of_client)
+    }
+
+    /// MariaDB lets the session go on as the old user, MySQL ends it.
+    fn denied(&self, change: &ChangeUser) -> Fault {
+        let answer = access_denied(&self.params.user, self.peer, !is_empty_password_answer(&change.answer));
+        Fault { refusal: self.facts.mariadb, ..Fault::refused(answer) }
+    }
+
+    async fn relay(self, change: &ChangeUser) -> Result<(Vec<u8>, Salt), Fault> {
+        let Changing { proxy, client, backend, facts, params, salt, can_switch, .. } = self;
+        let is_native = change.method.as_deref().is_none_or(|name| Method::from_name(name) == Method::Native);
+        let held = is_native.then(|| (salt, change.answer.clone()));
+        backend.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
+        let accepted = Relayed { can_switch, held, ..Relayed::new(proxy, client, backend, facts) }.run().await?;
+        Ok((accepted.ok, accepted.scramble.unwrap_or(salt)))
     }
 }

@@ -21,6 +21,7 @@ use crate::stats::record::Identity;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::frame::put_packet;
+use crate::wire::handshake::Salt;
 
 /// A logged-in client with the backend that serves it.
 pub struct Session {
@@ -36,6 +37,8 @@ pub struct Session {
     /// What the client said at login of how its logins are built.
     pub(super) login_form: Capabilities,
     pub(super) params: Params,
+    /// The challenge that the client was shown last.
+    pub(super) salt: Salt,
     pub(super) schema: String,
     pub(super) statements: Statements,
     /// The backend is between two commands: it may be reset and given to another client.
@@ -117,7 +120,7 @@ pub(super) async fn linger(stream: &mut Stream) {
 }
 
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
-    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, lease } = entered;
+    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, salt, lease } = entered;
     let identity = Identity {
         client_id: lease.shown_id(admission.id),
         user: String::from_utf8_lossy(&params.user).into_owned(),
@@ -135,6 +138,7 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         capabilities,
         login_form,
         params,
+        salt,
         statements: Statements::default(),
         in_step: true,
     };

@@ -119,6 +119,13 @@ impl Clients {
         (backend != 0).then_some(backend)
     }
 
+    /// The clients by the backend connections that serve them now.
+    pub fn by_backend(&self) -> FxHashMap<u32, u32> {
+        let live = lock(&self.live);
+        let serving = live.values().map(|entry| (entry.backend.load(Ordering::Acquire), entry.id));
+        serving.filter(|&(backend, _)| backend != 0).collect()
+    }
+
     /// How many are connected.
     pub fn count(&self) -> usize {
         lock(&self.live).len()

@@ -1,6 +1,7 @@
 //! A client's way in: greeting, TLS, login, a backend of its own. DESIGN: credentials, in this order:
 //! `[[user]]`; what was learned or what the account tables say; the account's own method, mirrored or relayed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ pub struct Entered {
     pub login_form: Capabilities,
     /// The login's words.
     pub params: Params,
+    /// The challenge that the client was shown last: its answer in COM_CHANGE_USER is to this one.
+    pub salt: Salt,
     /// Its backend.
     pub lease: Lease,
 }
@@ -44,12 +47,19 @@ pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> 
     if proxy.settings.mode == Mode::Observe {
         return observe(proxy, client, peer).await;
     }
-    let greeted = match proxy.face() {
-        Some(_) => None,
-        None => Some(Box::pin(lease::dial(proxy, None, client, peer, id)).await?),
+    let known_face = proxy.face().filter(|face| !relays_native(proxy, face));
+    let (face, greeted) = match known_face {
+        Some(face) => (face, None),
+        None => {
+            let greeted = Box::pin(lease::dial(proxy, None, client, peer, id)).await?;
+            (Arc::new(greeted.face()), Some(greeted))
+        }
     };
-    let face = proxy.face().ok_or_else(|| Fault::backend("no greeting was learned"))?;
-    let salt = proxy.new_salt()?;
+    // A dialed backend's own challenge: the client's first answer is then good there, whatever the client is able to.
+    let salt = match &greeted {
+        Some(greeted) => greeted.salt(),
+        None => proxy.new_salt()?,
+    };
     let greeting = face.greeting(id, salt, proxy.tls.is_some());
     let login = match hello(proxy, client, &greeting).await {
         Ok(login) => login,
@@ -65,8 +75,16 @@ pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> 
     let greeting_method = Method::from_name(&greeting.method);
     let mut entry = Entry { proxy, client, peer, id, params, salt, greeting_method, greeted, checked_by: None };
     let lease = entry.admit(&login).await?;
-    let (params, checked_by) = (entry.params, entry.checked_by);
+    let (params, salt, checked_by) = (entry.params, entry.salt, entry.checked_by);
     Ok(Found { login, capabilities, params, salt, checked_by, lease })
+}
+
+/// Whether every login will be relayed to a server whose usual method tidegate cannot learn from. Then the backend is
+/// dialed first: clients that know no AuthSwitch have no other way in.
+fn relays_native(proxy: &Proxy, face: &Face) -> bool {
+    let auth = &proxy.settings.auth;
+    let knows_nobody = auth.users.is_empty() && auth.service.is_none();
+    knows_nobody && Method::from_name(&face.greeting.method) == Method::Native
 }
 
 /// What a login found; the client is not told yet.
@@ -91,8 +109,8 @@ impl Found {
         let told = told.ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         client.write(&told).await.map_err(Fault::of_client)?;
         let client = compressed(&self.login, self.capabilities_offered(proxy), client);
-        let Found { login, capabilities, params, lease, .. } = self;
-        Ok(Entered { client, capabilities, login_form: login.capabilities, params, lease })
+        let Found { login, capabilities, params, salt, lease, .. } = self;
+        Ok(Entered { client, capabilities, login_form: login.capabilities, params, salt, lease })
     }
 
     /// The server's own id of the connection that will serve the client.
@@ -197,8 +215,9 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
         ..Relayed::new(proxy, client, asked.channel(), facts)
     };
     let accepted = relayed.run().await?;
+    let salt = accepted.scramble.unwrap_or(greeting.salt);
     let lease = asked.accepted(proxy, &params, accepted.ok, None);
-    Ok(Found { login, capabilities, params, salt: greeting.salt, checked_by: None, lease })
+    Ok(Found { login, capabilities, params, salt, checked_by: None, lease })
 }
 
 /// One login in mode `session`.
@@ -231,10 +250,10 @@ impl Entry<'_> {
             Proof::Known(secret) => self.lease_for(secret).await,
             Proof::Unknown if self.asks_in_full(login, &announced) => {
                 let password = ask_in_full(self.client).await?;
-                self.relay(Some(password)).await
+                self.relay(login, Some(password)).await
             }
-            Proof::Unknown if !login.capabilities.has(PLUGIN_AUTH) => Err(cannot_switch()),
-            Proof::Unknown => self.relay(None).await,
+            Proof::Unknown if !login.capabilities.has(PLUGIN_AUTH) && self.greeted.is_none() => Err(cannot_switch()),
+            Proof::Unknown => self.relay(login, None).await,
         }
     }
 
@@ -336,11 +355,17 @@ impl Entry<'_> {
     }
 
     /// Challenge and answer pass between the two; a password seen on the way is learned, or was given `in_hand` before.
-    async fn relay(&mut self, in_hand: Option<Password>) -> Result<Lease, Fault> {
+    async fn relay(&mut self, login: &Login, in_hand: Option<Password>) -> Result<Lease, Fault> {
+        // An empty answer of a client that can be asked may only mean that it waits to be asked.
+        let can_switch = login.capabilities.has(PLUGIN_AUTH);
+        let is_answer = announced(login) == Method::Native && !(can_switch && login.answer.is_empty());
+        let held = is_answer.then(|| (self.salt, login.answer.clone()));
         let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
         let facts = asked.facts;
-        let relayed = Relayed { in_hand, ..Relayed::new(self.proxy, self.client, asked.channel(), facts) };
+        let relayed =
+            Relayed { can_switch, held, in_hand, ..Relayed::new(self.proxy, self.client, asked.channel(), facts) };
         let accepted = relayed.run().await?;
+        self.salt = accepted.scramble.unwrap_or(self.salt);
         if let Some(secret) = &accepted.learned {
             self.proxy.credentials.learn(&self.params.user, secret.clone(), now());
         }
@@ -361,7 +386,7 @@ enum Judged {
     Unjudged,
 }
 
-fn first_right(secrets: &[Secret], method: &Method, salt: &Salt, answer: &[u8]) -> Option<Secret> {
+pub(super) fn first_right(secrets: &[Secret], method: &Method, salt: &Salt, answer: &[u8]) -> Option<Secret> {
     secrets.iter().find_map(|secret| match secret.check(method, salt, answer) {
         Verdict::Right(secret) => Some(secret),
         Verdict::Wrong | Verdict::Unknown => None,

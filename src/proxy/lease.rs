@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
+use crate::login::greet::Face;
 use crate::login::methods::secret::Secret;
 use crate::net::channel::{Channel, ChannelError};
 use crate::net::settings::{Peer, SendProxyProtocol};
@@ -27,6 +28,7 @@ use crate::proxy::statement;
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
+use crate::wire::handshake::Salt;
 
 /// How long a server may take to close after QUIT, or to reset.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -180,12 +182,17 @@ async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Se
     clean
 }
 
+/// What MySQL 5.6 keeps over COM_CHANGE_USER: the insert id; the number of rows found; warnings, until a statement
+/// reads a table.
+const FORGET_LAST_STATEMENT: [&str; 2] = ["SET last_insert_id = 0", "SELECT 1 FROM (SELECT 1) AS one WHERE FALSE"];
+
 async fn clean(
     proxy: &Proxy,
     channel: &mut Channel,
     facts: BackendFacts,
     account: Option<(&[u8], &Secret)>,
 ) -> Option<Duration> {
+    let mut changed_user = false;
     match statement::simple(channel, &[command::RESET_CONNECTION]).await.ok()? {
         Ok(_) => {}
         // MySQL 5.6 has no such command; to become the same user again does the same.
@@ -193,12 +200,18 @@ async fn clean(
             let (user, secret) = account?;
             let params = Params::bare(user, facts.capabilities);
             backend::change_user(proxy, channel, facts, &params, secret).await.ok()?;
+            changed_user = true;
         }
         Err(_) => return None,
     }
     let rows =
         statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
     let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
+    if changed_user {
+        for sql in FORGET_LAST_STATEMENT {
+            statement::query(channel, facts.capabilities, sql).await.ok()?.ok()?;
+        }
+    }
     // What init_connect did at login is undone by a reset, and is not done again by the server.
     let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
     let seconds = std::str::from_utf8(wait_timeout).ok()?.parse().ok()?;
@@ -261,6 +274,16 @@ impl Dialed {
         let (backend, ok) = greeted.login(proxy, params, secret).await?;
         drop(first);
         Ok(Lease::of_pool(proxy, params, backend, ok, permit, secret.clone()))
+    }
+
+    /// The greeting's challenge.
+    pub fn salt(&self) -> Salt {
+        self.greeted.salt()
+    }
+
+    /// What the server says of itself on this connection.
+    pub fn face(&self) -> Face {
+        Face { greeting: self.greeted.greeting.clone() }
     }
 
     /// The client goes before its login.

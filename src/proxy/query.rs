@@ -8,6 +8,9 @@ use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::packets::Packets;
+use crate::proxy::processlist::{self, is_processlist};
+use crate::proxy::settings::Mode;
 use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
@@ -230,14 +233,13 @@ impl Session {
         header: Header,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
-        let mut packets =
-            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
+        let mut packets = Packets::of_command(header, self.client.is_compressed());
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());
         exchange.kept = buffer.filled().len();
         loop {
-            let now = packets.pass(more.filled());
+            let now = packets.pass(more.filled_mut());
             self.in_order(&packets).await?;
             exchange.bytes_in += now as u64;
             self.send_backend(&more.filled()[..now]).await?;
@@ -267,6 +269,7 @@ impl Session {
     /// and thrown away, so that what the statement did is whole.
     async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
+        let mut list = self.lists_clients(exchange, commands.filled()).then(Vec::new);
         loop {
             self.await_backend(exchange, commands).await?;
             let buffer = buffer.get_or_insert_with(Buffer::take);
@@ -277,7 +280,20 @@ impl Session {
             }
             exchange.timer.first_byte(Instant::now());
             let (pass, verdict) = exchange.reply.scan(buffer.filled());
-            self.send_client(exchange, &buffer.filled()[..pass]).await;
+            match &mut list {
+                Some(list) if list.len() + pass <= processlist::MAX_LIST => {
+                    list.extend_from_slice(&buffer.filled()[..pass]);
+                    if verdict != Verdict::More {
+                        self.send_list(exchange, list).await;
+                    }
+                }
+                _ => {
+                    if let Some(list) = list.take() {
+                        self.send_client(exchange, &list).await;
+                    }
+                    self.send_client(exchange, &buffer.filled()[..pass]).await;
+                }
+            }
             buffer.consume(pass);
             match verdict {
                 Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
@@ -285,9 +301,26 @@ impl Session {
                 Verdict::Done if buffer.is_empty() => return Ok(()),
                 Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
                 Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
+                // Only a reply that is watched asks for it.
+                Verdict::NeedWhole(_) => return Err(Fault::backend("a packet announced more than was asked for")),
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
         }
+    }
+
+    /// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
+    fn lists_clients(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+        let asks = match exchange.code {
+            command::PROCESS_INFO => true,
+            command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
+            _ => false,
+        };
+        asks && self.proxy.settings.mode != Mode::Observe
+    }
+
+    async fn send_list(&mut self, exchange: &mut Exchange, list: &[u8]) {
+        let told = processlist::mapped(list, self.capabilities, &self.proxy.clients.by_backend());
+        self.send_client(exchange, told.as_deref().unwrap_or(list)).await;
     }
 
     /// What stands right behind a reply can only be the ERR by which the server ends the connection.
@@ -303,11 +336,14 @@ impl Session {
         let limit = self.proxy.settings.backend.read_timeout;
         let Session { client, lease, .. } = self;
         let backend = &lease.backend().stream;
+        // Frames read ahead would set the ids of the reply's own frames.
+        let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready);
             }
-            while !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
+            while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
+            {
                 match client.poll_fill(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
@@ -351,11 +387,11 @@ impl Session {
     /// The file of a LOAD DATA LOCAL: packets from the client up to an empty one.
     async fn pass_file(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut file = commands.split_beyond(exchange.kept);
-        let mut packets = Packets::default();
+        let mut packets = Packets::of_file(self.client.is_compressed());
         let mut seq = exchange.reply.next_seq();
         loop {
             let began = Instant::now();
-            let (now, ended) = packets.pass_file(file.filled(), &mut seq);
+            let (now, ended) = packets.pass_file(file.filled_mut(), &mut seq);
             self.in_order(&packets).await?;
             self.send_backend(&file.filled()[..now]).await?;
             exchange.bytes_in += now as u64;
@@ -457,131 +493,5 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>, key: 
         Some(limit) => tokio::time::timeout(limit, work)
             .await
             .map_err(|_| Fault::backend(format!("the server was silent for {limit:?} ({key})"))),
-    }
-}
-
-/// Counts through packets that pass without being held.
-#[derive(Debug, Default)]
-struct Packets {
-    /// Bytes of the current packet that were not passed yet.
-    left: usize,
-    /// The current packet's payload goes on in the next one.
-    continued: bool,
-    /// Packets begun, as sequence ids count.
-    count: u8,
-    /// The first sequence id that did not follow: what it was, and what it should have been.
-    out_of_order: Option<(u8, u8)>,
-}
-
-impl Packets {
-    /// How many of `bytes` belong to one (perhaps continued) payload.
-    fn pass(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        loop {
-            let now = self.left.min(bytes.len() - at);
-            at += now;
-            self.left -= now;
-            if self.left > 0 || !self.continued {
-                return at;
-            }
-            let Some(header) = Header::read(&bytes[at..]) else { return at };
-            if !self.follows(header, self.count) {
-                return at;
-            }
-            self.left = header.packet_len();
-            self.continued = header.is_continued();
-            self.count = self.count.wrapping_add(1);
-        }
-    }
-
-    fn follows(&mut self, header: Header, expected: u8) -> bool {
-        if header.seq != expected {
-            self.out_of_order = Some((header.seq, expected));
-        }
-        self.out_of_order.is_none()
-    }
-
-    fn are_over(&self) -> bool {
-        self.left == 0 && !self.continued
-    }
-
-    /// How many of `bytes` belong to a file, and whether its empty last packet is among them; `seq` follows the ids.
-    fn pass_file(&mut self, bytes: &[u8], seq: &mut u8) -> (usize, bool) {
-        let mut at = 0;
-        loop {
-            let now = self.left.min(bytes.len() - at);
-            at += now;
-            self.left -= now;
-            if self.left > 0 {
-                return (at, false);
-            }
-            let Some(header) = Header::read(&bytes[at..]) else { return (at, false) };
-            if !self.follows(header, *seq) {
-                return (at, false);
-            }
-            *seq = header.seq.wrapping_add(1);
-            if header.len == 0 && !self.continued {
-                return (at + HEADER, true);
-            }
-            self.left = header.packet_len();
-            self.continued = header.is_continued();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::frame::{MAX_PAYLOAD, put_packet};
-
-    #[test]
-    fn a_file_ends_with_its_empty_packet_in_any_split() {
-        let mut bytes = Vec::new();
-        for (seq, payload) in [(2, &b"1,2\n"[..]), (3, &b"3,4\n"[..]), (4, &b""[..])] {
-            put_packet(&mut bytes, seq, payload);
-        }
-        for split in 1..bytes.len() {
-            let (mut packets, mut seq, mut passed, mut ended) = (Packets::default(), 2, 0, false);
-            for shown in [split, bytes.len()] {
-                let (now, end) = packets.pass_file(&bytes[passed..shown], &mut seq);
-                passed += now;
-                ended = end;
-            }
-            assert_eq!((passed, ended, seq), (bytes.len(), true, 5), "split at {split}");
-        }
-    }
-
-    #[test]
-    fn a_packet_that_does_not_follow_is_found() {
-        let mut bytes = Vec::new();
-        put_packet(&mut bytes, 2, b"1,2\n");
-        put_packet(&mut bytes, 7, b"3,4\n");
-        let (mut packets, mut seq) = (Packets::default(), 2);
-        assert_eq!(packets.pass_file(&bytes, &mut seq), (8, false));
-        assert_eq!(packets.out_of_order, Some((7, 3)));
-    }
-
-    #[test]
-    fn an_empty_packet_that_continues_a_full_one_ends_no_file() {
-        let mut bytes = Vec::new();
-        put_packet(&mut bytes, 2, &vec![b'x'; MAX_PAYLOAD]);
-        let continued = bytes.len();
-        put_packet(&mut bytes, 4, b"");
-        let (mut packets, mut seq) = (Packets::default(), 2);
-        assert_eq!(packets.pass_file(&bytes[..continued], &mut seq), (continued, false));
-        assert_eq!(packets.pass_file(&bytes[continued..], &mut seq), (4, true));
-    }
-
-    #[test]
-    fn a_continued_command_is_one() {
-        let mut bytes = Vec::new();
-        put_packet(&mut bytes, 0, &vec![3; MAX_PAYLOAD + 5]);
-        let header = Header::read(&bytes).expect("header");
-        let mut packets =
-            Packets { left: header.packet_len(), continued: header.is_continued(), count: 1, ..Packets::default() };
-        let first = packets.pass(&bytes[..1000]);
-        assert_eq!((first, packets.are_over()), (1000, false));
-        let second = packets.pass(&bytes[1000..]);
-        assert_eq!((first + second, packets.are_over(), packets.count), (bytes.len(), true, 2));
     }
 }

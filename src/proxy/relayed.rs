@@ -23,6 +23,8 @@ pub struct Accepted {
     pub ok: Vec<u8>,
     /// The password, where it went through tidegate and the server took it.
     pub learned: Option<Secret>,
+    /// The challenge that the client answered last.
+    pub scramble: Option<Scramble>,
 }
 
 /// One relayed login; the backend has been told who logs in, and its next packet is awaited.
@@ -39,6 +41,8 @@ pub struct Relayed<'a> {
     pub answered: Option<(Method, Scramble)>,
     /// The client understands an AuthSwitch (`PLUGIN_AUTH`).
     pub can_switch: bool,
+    /// The client's answer by mysql_native_password to this challenge, which it was shown before the backend asked.
+    pub held: Option<(Scramble, Vec<u8>)>,
     /// The password, where the client has already given it away (caching_sha2_password over a safe link).
     pub in_hand: Option<Password>,
     /// The client's last answer was that it has no password.
@@ -53,7 +57,17 @@ impl<'a> Relayed<'a> {
         backend: &'a mut Channel,
         facts: BackendFacts,
     ) -> Relayed<'a> {
-        Relayed { proxy, client, backend, facts, answered: None, can_switch: true, in_hand: None, by_nothing: false }
+        Relayed {
+            proxy,
+            client,
+            backend,
+            facts,
+            answered: None,
+            can_switch: true,
+            held: None,
+            in_hand: None,
+            by_nothing: false,
+        }
     }
 }
 
@@ -86,7 +100,8 @@ impl Relayed<'_> {
         if !asked {
             return Err(place::refused());
         }
-        Ok(Accepted { ok, learned })
+        let scramble = self.answered.map(|(_, scramble)| scramble);
+        Ok(Accepted { ok, learned, scramble })
     }
 
     /// The server asks (again) by a method of its choice.
@@ -101,12 +116,17 @@ impl Relayed<'_> {
             let text = "tidegate does not send a password in clear that came over TLS: use backend.tls";
             return Err(Fault::own(text, ErrPacket::new(fault::UNSUPPORTED_AUTH, b"08004", text)));
         }
+        let scramble = scramble_from(&switch.data).unwrap_or_default();
+        if let Some((_, answer)) = self.held.take_if(|(asked, _)| method == Method::Native && *asked == scramble) {
+            self.answered = Some((method, scramble));
+            self.by_nothing = is_no_password(&answer);
+            return self.tell_backend(&answer).await.map(|()| None);
+        }
         if !self.can_switch {
             return Err(cannot_switch());
         }
         self.client.write(packet).await.map_err(Fault::of_client)?;
         let answer = self.hear_client().await?;
-        let scramble = scramble_from(&switch.data).unwrap_or_default();
         self.answered = Some((method.clone(), scramble));
         self.by_nothing = is_no_password(&answer) && is_answered_by_password(&method);
         match method {

@@ -227,7 +227,8 @@ fn announce(proxy: &Proxy) {
     if auth.users.is_empty() && auth.service.is_none() {
         info!(
             "no [[user]] and no auth.service_user: accounts with mysql_native_password over plain TCP get a connection of \
-             their own and are not pooled; `tidegate check --connect` shows what to grant"
+             their own and are not pooled. To pool them: CREATE USER 'tidegate'@'..' IDENTIFIED BY '..'; GRANT SELECT ON \
+             mysql.user TO 'tidegate'@'..'; and name it in auth.service_user (`tidegate check --connect` says more)"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Where packets begin and end, and what they say. Pure: no socket, no clock.
 
+pub mod announce;
 pub mod capabilities;
 pub mod command;
 pub mod fault;
@@ -9,3 +10,4 @@ pub mod ok;
 pub mod query_text;
 pub mod reply;
 pub mod status;
+pub mod trackers;

@@ -44,6 +44,9 @@ pub enum Verdict {
     More,
     /// The reply ended with the last byte passed.
     Done,
+    /// Only after [`Reply::watch`]: the packet that follows the bytes passed says that the session has changed. Show
+    /// these many bytes of it (header included) to [`Reply::take`]; it is up to the caller what the client gets of it.
+    NeedWhole(usize),
     /// The server asks for a file; after the client has sent it, [`Reply::resume`].
     LocalInfile,
     /// These bytes are no reply to this command: the backend's fault.
@@ -87,6 +90,8 @@ pub struct Reply {
     /// The result under way holds OUT parameters, and its definitions' EOF has said that another follows.
     more_after_out_params: bool,
     caps: Capabilities,
+    /// Packets with `SESSION_STATE_CHANGED` are not passed on unseen.
+    watch: bool,
     /// What the reply said so far.
     pub facts: Facts,
 }
@@ -101,7 +106,34 @@ impl Reply {
             Shape::Rows => State::Rows,
             _ => State::Single,
         };
-        Reply { state, skip: 0, continued: false, seq, more_after_out_params: false, caps, facts: Facts::default() }
+        Reply {
+            state,
+            skip: 0,
+            continued: false,
+            seq,
+            more_after_out_params: false,
+            caps,
+            watch: false,
+            facts: Facts::default(),
+        }
+    }
+
+    /// From now on every OK and EOF packet whose status has `SESSION_STATE_CHANGED` is asked for whole, see
+    /// [`Verdict::NeedWhole`]. Rows and definitions pass as before.
+    pub fn watch(&mut self) {
+        self.watch = true;
+    }
+
+    /// Takes the packet that [`Verdict::NeedWhole`] asked for, header included, instead of showing it to
+    /// [`Reply::scan`], which goes on behind it. `Done`, `More` or `Broken`.
+    pub fn take(&mut self, packet: &[u8]) -> Verdict {
+        let header = Header::read(packet).filter(|header| header.packet_len() == packet.len() && self.skip == 0);
+        let Some(next) = header.and_then(|header| self.step(header, &packet[HEADER..])) else {
+            return Verdict::Broken("malformed packet");
+        };
+        self.state = next;
+        self.seq = self.seq.wrapping_add(1);
+        if next == State::Last { Verdict::Done } else { Verdict::More }
     }
 
     /// Goes on after a LOCAL INFILE exchange; `seq` is the id of the server's next packet.
@@ -148,8 +180,12 @@ impl Reply {
             }
             if !self.continued {
                 let payload = &rest[HEADER..];
-                if payload.len() < self.peek(header, payload) {
+                let needed = self.peek(header, payload);
+                if payload.len() < needed {
                     return (at, Verdict::More);
+                }
+                if needed > 0 && self.watch && self.announces(header, payload) {
+                    return (at, Verdict::NeedWhole(header.packet_len()));
                 }
                 match self.step(header, payload) {
                     Some(next) => self.state = next,
@@ -171,6 +207,19 @@ impl Reply {
             (State::Rows, Some(0..=0xFD)) => 0,
             _ => header.len.min(OK_HEAD),
         }
+    }
+
+    /// Whether this is an OK or EOF that says that the session has changed.
+    fn announces(&self, header: Header, payload: &[u8]) -> bool {
+        let ok = match (self.state, payload.first()) {
+            (State::Head | State::Single, Some(0x00)) => Ok::parse(payload),
+            (State::Rows, Some(0xFE)) if self.caps.has(DEPRECATE_EOF) => Ok::parse(payload),
+            (State::Head | State::Single | State::Rows | State::ColumnsEof, Some(0xFE)) if header.len < 9 => {
+                Ok::parse_eof(payload)
+            }
+            _ => None,
+        };
+        !header.is_continued() && ok.is_some_and(|ok| ok.status & status::SESSION_STATE_CHANGED != 0)
     }
 
     /// Takes the packet that begins here into account; `payload` may go beyond it or be cut after what `peek` asked for.
@@ -445,6 +494,71 @@ mod tests {
             let bytes = packets(1, &payloads);
             let (n, verdict, facts) = whole(Shape::Results, caps, &bytes);
             assert_eq!((n, verdict, facts.rows), (bytes.len(), Verdict::Done, 1));
+        }
+    }
+
+    const OK_CHANGED: &[u8] = &[0, 0, 0, 2, 0x40, 0, 0, 0, 3, 2, 1, b'1'];
+    const OK_CHANGED_MORE: &[u8] = &[0, 0, 0, 0x0A, 0x40, 0, 0, 0, 3, 2, 1, b'1'];
+    const EOF_CHANGED: &[u8] = &[0xFE, 0, 0, 0x22, 0x40];
+    const END_CHANGED: &[u8] = &[0xFE, 0, 0, 2, 0x40, 0, 0, 0, 3, 2, 1, b'1'];
+
+    /// Scans to the end; the packets that were asked for whole.
+    fn watched(caps: Capabilities, bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, Vec<u8>, Facts) {
+        let mut reply = Reply::new(Shape::Results, caps, 1);
+        reply.watch();
+        let (mut seen, mut passed, mut shown, mut at) = (Vec::new(), Vec::new(), 0, 0);
+        loop {
+            let (n, verdict) = reply.scan(&bytes[at..shown]);
+            passed.extend_from_slice(&bytes[at..at + n]);
+            at += n;
+            let verdict = match verdict {
+                Verdict::NeedWhole(len) => {
+                    at += len;
+                    seen.push(bytes[at - len..at].to_vec());
+                    shown = shown.max(at);
+                    reply.take(&bytes[at - len..at])
+                }
+                other => other,
+            };
+            match verdict {
+                Verdict::Done => break,
+                Verdict::More => shown = (shown + step).min(bytes.len()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(at, bytes.len());
+        (seen, passed, reply.facts)
+    }
+
+    #[test]
+    fn packets_that_announce_something_are_asked_for_whole() {
+        let row_like = b"\x00not an OK";
+        // Capabilities, payloads, and which of them are asked for.
+        type Case<'a> = (Capabilities, &'a [&'a [u8]], &'a [usize]);
+        let cases: &[Case<'_>] = &[
+            (Capabilities::NONE, &[OK], &[]),
+            (Capabilities::NONE, &[OK_CHANGED], &[0]),
+            (Capabilities::NONE, &[OK_CHANGED_MORE, &[1], DEFINITION, EOF, row_like, EOF_CHANGED], &[0, 5]),
+            (Capabilities::NONE, &[&[1], DEFINITION, EOF_CHANGED, ROW, EOF_CHANGED], &[2, 4]),
+            (DEPRECATE_EOF, &[&[1], DEFINITION, row_like, END_CHANGED], &[3]),
+            (DEPRECATE_EOF, &[&[1], DEFINITION, ROW, OK_EOF], &[]),
+            (DEPRECATE_EOF, &[&[1], DEFINITION, ROW, ERR], &[]),
+        ];
+        for (caps, payloads, expected) in cases {
+            let bytes = packets(1, payloads);
+            for step in [1, 3, 1000] {
+                let (seen, passed, facts) = watched(*caps, &bytes, step);
+                let seen: Vec<_> = seen.iter().map(|packet| &packet[HEADER..]).collect();
+                let expected: Vec<_> = expected.iter().map(|&at| payloads[at]).collect();
+                assert_eq!(seen, expected, "{payloads:?}");
+                assert_eq!(
+                    passed.len() + seen.iter().map(|payload| HEADER + payload.len()).sum::<usize>(),
+                    bytes.len()
+                );
+                let mut plain = Reply::new(Shape::Results, *caps, 1);
+                assert_eq!(plain.scan(&bytes), (bytes.len(), Verdict::Done));
+                assert_eq!(facts, plain.facts);
+            }
         }
     }
 

@@ -73,15 +73,20 @@ pub fn server(kind: Kind) -> &'static Server {
 
 /// tidegate in front of it; with `tls` it serves nobody without.
 pub fn tidegate(server: &Server, tls: bool) -> Tidegate {
+    in_front_of(server, tls, true)
+}
+
+/// `listed`: the account stands in the configuration; else tidegate has never heard of it.
+fn in_front_of(server: &Server, tls: bool, listed: bool) -> Tidegate {
     let listen = if tls { "required" } else { "allowed" };
     let backend = match (server.kind(), tls) {
         (Kind::Mysql56, _) | (_, false) => "off",
         (_, true) => "required",
     };
-    let config = format!(
-        "listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"session\"\n\
-         [[user]]\nname = \"{USER}\"\npassword = \"{PASSWORD}\"\n"
-    );
+    let mut config = format!("listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"session\"\n");
+    if listed {
+        config += &format!("[[user]]\nname = \"{USER}\"\npassword = \"{PASSWORD}\"\n");
+    }
     Tidegate::in_front_of(server, &config)
 }
 
@@ -109,7 +114,10 @@ fn compare(program: &str, kind: Kind, tls: bool) {
     let direct = Session { program, kind, tls: direct_tls, schema: &schema, port: server(kind).port() };
     let expected = direct.lines();
     assert!(expected.contains("== "), "{program} did nothing:\n{expected}");
-    let tidegate = tidegate(server(kind), tls);
+    // Half of the sessions come as an account that nobody told tidegate of. The old node client, which understands no
+    // change of method, has no other way to hear the server's own refusals.
+    let listed = program != "node-mysql" && (tls || kind == Kind::Mysql9);
+    let tidegate = in_front_of(server(kind), tls, listed);
     let through = Session { tls, port: tidegate.address().port(), ..direct };
     assert_equal(program, &expected, &through.lines());
 }

@@ -31,6 +31,8 @@ mod links;
 mod pool_handle;
 mod pool_simulation;
 mod protocol;
+mod restore;
 mod servers_smoke;
 mod slow_log;
 mod stats_memory;
+mod transparency;

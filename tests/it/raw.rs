@@ -167,6 +167,7 @@ impl Raw {
             match verdict {
                 Verdict::Done | Verdict::LocalInfile => return,
                 Verdict::More => assert!(self.more() > 0, "the connection ended in the middle of a reply"),
+                Verdict::NeedWhole(_) => panic!("nobody watches"),
                 Verdict::Broken(why) => {
                     panic!("{why} in the reply to {}: {}", text(cut(command)), text(cut(&self.ahead)))
                 }

@@ -1,0 +1,10 @@
+//! What a client's session is, what holds it on one backend, and how it is brought to another. Pure.
+
+pub mod carried;
+pub mod outcome;
+pub mod pins;
+pub mod quote;
+pub mod reason;
+pub mod restore;
+pub mod state;
+pub mod statements;

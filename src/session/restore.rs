@@ -1,0 +1,358 @@
+//! From what a backend connection's session is to what a client's is: the fewest commands that lead there.
+//!
+//! One SET holds all variables. The servers check all of its values before they assign the first, and assign them in
+//! the order in which they stand: what others depend on comes first, autocommit last.
+
+use crate::session::carried::{is_nullable, is_of_login, rank};
+use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
+use crate::session::state::{Collation, State, UserValue};
+
+/// One command of a restore. They may be sent in one go, but nothing behind [`Step::ChangeUser`] before its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// COM_CHANGE_USER with this schema and the client's character set: a fresh login. A fresh dial does as well.
+    ChangeUser(Option<Box<[u8]>>),
+    /// COM_SET_OPTION: several statements in one query, or not.
+    MultiStatements(bool),
+    /// COM_INIT_DB
+    InitDb(Box<[u8]>),
+    /// COM_QUERY with this SET: ASCII, and the same under any SQL mode and character set.
+    Set(String),
+}
+
+/// Something of the client's state that cannot be written down as a command: the client must keep its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unrestorable {
+    /// The connection's collation was not read yet.
+    #[error("the connection's collation is not known")]
+    Collation,
+    /// The name of a variable, or a character set, has bytes that a character set could read otherwise.
+    #[error("a name cannot be written in every character set")]
+    Name,
+}
+
+/// What a fresh login of the client's user with the backend's parameters has, where that was read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Baseline<'a> {
+    /// Names and values, sorted by name. For the character sets, the collation and `wait_timeout` DEFAULT would be
+    /// the server's value, not the login's.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Baseline<'a> {
+    fn get(self, name: &[u8]) -> Option<&'a str> {
+        let at = self.variables.binary_search_by(|(own, _)| own.as_bytes().cmp(name)).ok()?;
+        Some(self.variables[at].1)
+    }
+}
+
+/// The commands that make a backend in the state `from` one in the state `to`; none where they are equal.
+pub fn steps(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
+    if from == to {
+        return Ok(Vec::new());
+    }
+    if to.collation() == Collation::Unread {
+        return Err(Unrestorable::Collation);
+    }
+    match needs_login(from, to, baseline) {
+        false => differences(from, to, baseline),
+        true => after_login(to, baseline),
+    }
+}
+
+/// Whether the way there begins with COM_CHANGE_USER, so that another backend may be the cheaper choice.
+pub fn needs_login(from: &State, to: &State, baseline: Baseline<'_>) -> bool {
+    let lost = |name: &[u8]| to.variable(name).is_none() && is_of_login(name) && baseline.get(name).is_none();
+    from.generation() != to.generation()
+        || (from.schema().is_some() && to.schema().is_none())
+        || from.variables().any(|(name, _)| lost(name) && !collation_follows(name, to))
+}
+
+// character_set_connection, set again, brings its default collation with it.
+fn collation_follows(name: &[u8], to: &State) -> bool {
+    name == b"collation_connection" && to.variable(b"character_set_connection").is_some()
+}
+
+fn after_login(to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
+    // COM_CHANGE_USER keeps COM_SET_OPTION's choice on some servers: say it, whatever it is.
+    let fresh = State::fresh(to.generation(), to.schema(), !to.multi_statements());
+    let mut steps = vec![Step::ChangeUser(to.schema().map(Box::from))];
+    steps.extend(differences(&fresh, to, baseline)?);
+    Ok(steps)
+}
+
+fn differences(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
+    let mut steps = Vec::new();
+    if from.multi_statements() != to.multi_statements() {
+        steps.push(Step::MultiStatements(to.multi_statements()));
+    }
+    if let Some(schema) = to.schema().filter(|schema| from.schema() != Some(*schema)) {
+        steps.push(Step::InitDb(schema.into()));
+    }
+    let mut items = system_items(from, to, baseline)?;
+    items.sort_by_key(|(rank, _)| *rank);
+    let mut items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+    items.extend(user_items(from, to)?);
+    if !items.is_empty() {
+        steps.push(Step::Set(format!("SET {}", items.join(","))));
+    }
+    Ok(steps)
+}
+
+/// Items of SET with their rank.
+fn system_items(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<(u8, String)>, Unrestorable> {
+    let mut items = Vec::new();
+    let collation = collation_item(from, to);
+    for (name, value) in to.variables() {
+        let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
+        if from.variable(name) != Some(value) || again {
+            items.push((rank(name), system_item(name, Some(value))?));
+        }
+    }
+    for (name, _) in from.variables().filter(|(name, _)| to.variable(name).is_none() && !collation_follows(name, to)) {
+        items.push((rank(name), system_item(name, baseline.get(name).map(str::as_bytes))?));
+    }
+    if let (Some(CollationItem::Itself), Some(value)) = (collation, to.variable(b"collation_connection"))
+        && from.variable(b"collation_connection") == Some(value)
+    {
+        items.push((rank(b"collation_connection"), system_item(b"collation_connection", Some(value))?));
+    }
+    Ok(items)
+}
+
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum CollationItem {
+    /// character_set_connection must be set, though it is equal, for its default collation.
+    CharacterSet,
+    /// The collation must be set, though it is equal: character_set_connection, which is not, takes it away.
+    Itself,
+}
+
+fn collation_item(from: &State, to: &State) -> Option<CollationItem> {
+    let of = |state: &State, name: &[u8]| state.variable(name).map(<[u8]>::to_vec);
+    let charset = |state: &State| of(state, b"character_set_connection");
+    let named = of(to, b"collation_connection");
+    let from_other = of(from, b"collation_connection").is_some() || from.collation() == Collation::Unread;
+    match charset(from) == charset(to) {
+        true => (named.is_none() && from_other && charset(to).is_some()).then_some(CollationItem::CharacterSet),
+        false => named.map(|_| CollationItem::Itself),
+    }
+}
+
+fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable> {
+    let mut item = String::from("@@session.");
+    put_name(&mut item, name).ok_or(Unrestorable::Name)?;
+    item.push('=');
+    match value {
+        None => item.push_str("DEFAULT"),
+        Some(b"") if is_nullable(name) => item.push_str("NULL"),
+        Some(value) => put_value(&mut item, value),
+    }
+    Ok(item)
+}
+
+/// User variables never come before the character sets, but do not depend on them either.
+fn user_items(from: &State, to: &State) -> Result<Vec<String>, Unrestorable> {
+    let find = |state: &State, name: &[u8]| {
+        state.user_variables().find(|(own, _)| *own == name).map(|(_, value)| value.clone())
+    };
+    let set = to.user_variables().filter(|(name, value)| find(from, name).as_ref() != Some(*value));
+    let mut items = set.map(|(name, value)| user_item(name, Some(value))).collect::<Result<Vec<_>, _>>()?;
+    for (name, _) in from.user_variables().filter(|(name, _)| find(to, name).is_none()) {
+        items.push(user_item(name, None)?);
+    }
+    Ok(items)
+}
+
+fn user_item(name: &[u8], value: Option<&UserValue>) -> Result<String, Unrestorable> {
+    let mut item = String::from("@");
+    put_name(&mut item, name).ok_or(Unrestorable::Name)?;
+    item.push('=');
+    let is_null = |text: &[u8]| text.eq_ignore_ascii_case(b"null");
+    match value {
+        // A variable that becomes NULL keeps the character set of its value before; a new one is binary.
+        None => item = format!("{item}X'',{item}NULL"),
+        Some(UserValue::Literal(text)) if is_null(text) => item = format!("{item}X'',{item}NULL"),
+        Some(UserValue::Literal(text)) => item.push_str(&String::from_utf8_lossy(text)),
+        Some(UserValue::Text { bytes, client, connection, collation }) => {
+            put_text(&mut item, bytes, client, connection, collation.as_deref())?;
+        }
+    }
+    Ok(item)
+}
+
+// The value as the server made it: from the client's character set to the connection's, in its collation.
+fn put_text(
+    item: &mut String,
+    bytes: &[u8],
+    client: &[u8],
+    connection: &[u8],
+    collation: Option<&[u8]>,
+) -> Result<(), Unrestorable> {
+    if ![client, connection].into_iter().chain(collation).all(is_word) {
+        return Err(Unrestorable::Name);
+    }
+    item.push_str("CONVERT(_");
+    item.push_str(&String::from_utf8_lossy(client));
+    item.push(' ');
+    put_hex(item, bytes);
+    item.push_str(" USING ");
+    item.push_str(&String::from_utf8_lossy(connection));
+    item.push(')');
+    if let Some(collation) = collation {
+        item.push_str(" COLLATE ");
+        item.push_str(&String::from_utf8_lossy(collation));
+    }
+    Ok(())
+}
+
+/// The tracker settings that tidegate itself wants of a backend; to be sent after the login and after every reset or
+/// change of user, and after a client's own SET of them. `variables`: `*`, or a list of names.
+pub fn own_trackers(variables: &str, transactions: bool) -> String {
+    let mut sql =
+        String::from("SET session_track_schema=1,session_track_state_change=1,session_track_system_variables=");
+    put_string(&mut sql, variables.as_bytes());
+    let info = if transactions { "CHARACTERISTICS" } else { "OFF" };
+    sql + ",session_track_transaction_info='" + info + "'"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BASELINE: Baseline<'_> =
+        Baseline { variables: &[("character_set_client", "latin1"), ("wait_timeout", "28800")] };
+
+    fn state(schema: Option<&str>, variables: &[(&str, &str)], users: &[(&str, &str)]) -> State {
+        let mut state = State::fresh(1, schema.map(str::as_bytes), true);
+        for (name, value) in variables {
+            state.set(name.as_bytes(), value.as_bytes()).expect("room");
+        }
+        for (name, value) in users {
+            let value = UserValue::Literal(value.as_bytes().into());
+            state.set_user(name.as_bytes(), Some(value)).expect("room");
+        }
+        state
+    }
+
+    fn text(from: &State, to: &State) -> String {
+        match steps(from, to, BASELINE) {
+            Ok(steps) => steps.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn named(mut state: State, collation: Option<&str>) -> State {
+        state.names(collation.map(str::as_bytes)).expect("room");
+        state
+    }
+
+    #[test]
+    fn equal_states_need_nothing() {
+        let state = state(Some("db"), &[("time_zone", "SYSTEM")], &[("a", "1")]);
+        assert_eq!(steps(&state, &state.clone(), BASELINE), Ok(vec![]));
+    }
+
+    #[test]
+    fn one_set_brings_all_variables_in_order() {
+        let from = state(Some("a"), &[("max_error_count", "5")], &[("gone", "1")]);
+        let to =
+            state(Some("b"), &[("autocommit", "OFF"), ("time_zone", "+02:00"), ("sql_mode", "")], &[("n", "-1.5")]);
+        assert_eq!(
+            text(&from, &to),
+            "InitDb([98]) Set(\"SET @@session.`sql_mode`='',@@session.`time_zone`='+02:00',\
+             @@session.`max_error_count`=DEFAULT,@@session.`autocommit`='OFF',@`n`=-1.5,@`gone`=X'',@`gone`=NULL\")"
+        );
+    }
+
+    #[test]
+    fn the_value_at_login_is_not_always_the_default() {
+        let fresh = state(None, &[], &[]);
+        let from = state(None, &[("wait_timeout", "5"), ("character_set_client", "utf8")], &[]);
+        assert_eq!(
+            text(&from, &fresh),
+            "Set(\"SET @@session.`character_set_client`='latin1',@@session.`wait_timeout`=28800\")"
+        );
+        let from = state(None, &[("character_set_results", "")], &[]);
+        assert_eq!(text(&from, &fresh), "ChangeUser(None) MultiStatements(true)", "not in the baseline");
+        assert_eq!(text(&fresh, &from), "Set(\"SET @@session.`character_set_results`=NULL\")");
+    }
+
+    #[test]
+    fn no_schema_and_another_generation_need_a_login() {
+        let none = state(None, &[("time_zone", "SYSTEM")], &[]);
+        let some = state(Some("db"), &[("time_zone", "SYSTEM")], &[]);
+        assert_eq!(text(&none, &some), "InitDb([100, 98])");
+        let login = "ChangeUser(None) MultiStatements(true) Set(\"SET @@session.`time_zone`='SYSTEM'\")";
+        assert_eq!(text(&some, &none), login);
+        assert!(needs_login(&some, &none, BASELINE) && !needs_login(&none, &some, BASELINE));
+        let newer = State::fresh(2, None, true);
+        assert_eq!(text(&none, &newer), "ChangeUser(None) MultiStatements(true)");
+    }
+
+    #[test]
+    fn the_collation_follows_its_character_set() {
+        let set = |collation| named(state(None, &[("character_set_connection", "utf8mb4")], &[]), collation);
+        let latin = named(state(None, &[("character_set_connection", "latin1")], &[]), None);
+        let both = "@@session.`character_set_connection`='utf8mb4',@@session.`collation_connection`='utf8mb4_bin'";
+        assert_eq!(text(&latin, &set(Some("utf8mb4_bin"))), format!("Set(\"SET {both}\")"));
+        let charset = "Set(\"SET @@session.`character_set_connection`='utf8mb4'\")";
+        assert_eq!(text(&set(Some("utf8mb4_bin")), &set(None)), charset, "equal, but for the collation");
+        assert_eq!(text(&latin, &set(None)), charset);
+        let other = named(state(None, &[("character_set_connection", "utf8")], &[]), Some("utf8mb4_bin"));
+        assert_eq!(text(&other, &set(Some("utf8mb4_bin"))), format!("Set(\"SET {both}\")"), "taken away by the other");
+        let unread = state(None, &[("character_set_connection", "utf8mb4")], &[]);
+        assert_eq!(text(&latin, &unread), "the connection's collation is not known");
+        assert_eq!(text(&unread, &set(None)), charset);
+    }
+
+    #[test]
+    fn strings_of_user_variables_keep_character_set_and_collation() {
+        let mut to = named(state(None, &[("character_set_connection", "utf8mb4")], &[]), Some("utf8mb4_bin"));
+        to.set(b"character_set_client", b"latin1").expect("room");
+        let from = to.clone();
+        let value = to.user_literal(b"'\xE9'", Default::default());
+        to.set_user(b"a", value).expect("room");
+        let expected = "Set(\"SET @`a`=CONVERT(_latin1 X'E9' USING utf8mb4) COLLATE utf8mb4_bin\")";
+        assert_eq!(text(&from, &to), expected);
+    }
+
+    #[test]
+    fn names_that_could_be_misread_keep_the_backend() {
+        assert_eq!(
+            steps(&state(None, &[], &[]), &state(None, &[], &[("a`b", "1")]), BASELINE),
+            Err(Unrestorable::Name)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_restore_names_each_variable_once(
+            from in proptest::collection::vec((0..6usize, 0..3u8), 0..8),
+            to in proptest::collection::vec((0..6usize, 0..3u8), 0..8),
+        ) {
+            const NAMES: [&str; 6] =
+                ["sql_mode", "character_set_client", "character_set_connection", "collation_connection", "time_zone", "autocommit"];
+            let build = |changes: &[(usize, u8)]| {
+                let mut state = State::fresh(1, None, true);
+                for &(name, value) in changes {
+                    state.set(NAMES[name].as_bytes(), &[b'a' + value]).expect("room");
+                }
+                state.names(state.variable(b"collation_connection").map(<[u8]>::to_vec).as_deref()).expect("room");
+                state
+            };
+            let (from, to) = (build(&from), build(&to));
+            let found = steps(&from, &to, BASELINE).expect("a way");
+            prop_assert_eq!(found.is_empty(), from == to);
+            let set = found.iter().find_map(|step| if let Step::Set(sql) = step { Some(sql.clone()) } else { None });
+            let set = set.unwrap_or_default();
+            for (at, name) in NAMES.iter().enumerate() {
+                let quoted = format!("`{name}`=");
+                prop_assert!(set.matches(&quoted).count() <= 1, "{}", set);
+                let later = NAMES[at + 1..].iter().filter_map(|later| set.find(&format!("`{later}`=")));
+                prop_assert!(set.find(&quoted).is_none_or(|here| later.into_iter().all(|there| here < there)), "{}", set);
+            }
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! Prepared statements of the binary protocol, shared by clients and backends.
+//!
+//! ```text
+//!  client id --> Template (text, schema, sql_mode, character sets, user: one for all who prepared the same)
+//!                   |
+//!  backend:      Template --> backend id, prepared when first needed, the least recently used closed beyond a limit
+//! ```
+//!
+//! A client's id never changes while the statement lives. Where a backend's own preparation finds other parameters or
+//! columns than the client was told, the table has changed since: the client must be told as a server would.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+/// MariaDB's id for "the statement prepared last".
+pub const LAST_PREPARED: u32 = u32::MAX;
+
+/// What a prepared statement's meaning depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The statement's text.
+    pub text: Box<[u8]>,
+    /// The schema in which it was prepared.
+    pub schema: Option<Box<[u8]>>,
+    /// sql_mode, by which it is parsed once and for all.
+    pub sql_mode: Box<[u8]>,
+    /// character_set_client, character_set_connection and the collation.
+    pub charset: Box<[u8]>,
+    /// Whose rights it has.
+    pub user: Box<[u8]>,
+}
+
+/// One statement, whoever prepared it.
+#[derive(Debug)]
+pub struct Template {
+    /// What it is.
+    pub key: Key,
+    hash: u64,
+}
+
+impl Hash for Template {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+/// All statements of all clients, each once. A statement goes when nobody refers to it.
+#[derive(Debug, Default)]
+pub struct Registry {
+    known: FxHashMap<u64, Vec<Weak<Template>>>,
+}
+
+impl Registry {
+    /// The template of this key; a new one if it is the first.
+    pub fn intern(&mut self, key: Key) -> Arc<Template> {
+        let hash = hash_of(&key);
+        let same = self.known.entry(hash).or_default();
+        if let Some(found) = same.iter().filter_map(Weak::upgrade).find(|template| template.key == key) {
+            return found;
+        }
+        same.retain(|template| template.strong_count() > 0);
+        let template = Arc::new(Template { key, hash });
+        same.push(Arc::downgrade(&template));
+        template
+    }
+
+    /// Forgets what nobody refers to any more; for a timer.
+    pub fn sweep(&mut self) {
+        self.known.retain(|_, same| {
+            same.retain(|template| template.strong_count() > 0);
+            !same.is_empty()
+        });
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.known.values().flatten().filter(|template| template.strong_count() > 0).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a COM_STMT_PREPARE found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How many parameters.
+    pub params: u16,
+    /// How many columns.
+    pub columns: u16,
+}
+
+/// A client's prepared statement.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What was prepared.
+    pub template: Arc<Template>,
+    /// What the client was told.
+    pub shape: Shape,
+    /// The parameters' types as the client sent them last: a server remembers them, a new backend must be told.
+    pub types: Option<Box<[u8]>>,
+}
+
+/// A client has as many statements open as is allowed: ER_MAX_PREPARED_STMT_COUNT_REACHED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many prepared statements")]
+pub struct TooMany;
+
+/// One client's statements by the ids that it was given.
+#[derive(Debug, Default)]
+pub struct ClientStatements {
+    // Boxed: most clients have none.
+    open: Option<Box<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    by_id: FxHashMap<u32, Prepared>,
+    last: u32,
+}
+
+impl ClientStatements {
+    /// Takes a prepared statement in and gives it an id that is not in use; from 1 on, as servers do.
+    pub fn add(&mut self, template: Arc<Template>, shape: Shape, max_statements: usize) -> Result<u32, TooMany> {
+        let open = self.open.get_or_insert_default();
+        if open.by_id.len() >= max_statements {
+            return Err(TooMany);
+        }
+        let mut id = open.last;
+        loop {
+            id = if id >= LAST_PREPARED - 1 { 1 } else { id + 1 };
+            if !open.by_id.contains_key(&id) {
+                break;
+            }
+        }
+        open.last = id;
+        open.by_id.insert(id, Prepared { template, shape, types: None });
+        Ok(id)
+    }
+
+    /// The statement of this id, or the last one prepared for [`LAST_PREPARED`].
+    pub fn get(&self, id: u32) -> Option<&Prepared> {
+        let open = self.open.as_ref()?;
+        open.by_id.get(&if id == LAST_PREPARED { open.last } else { id })
+    }
+
+    /// The id that the client means: its own, or the last one for [`LAST_PREPARED`].
+    pub fn resolve(&self, id: u32) -> u32 {
+        self.open.as_ref().filter(|_| id == LAST_PREPARED).map_or(id, |open| open.last)
+    }
+
+    /// An execution sent new types.
+    pub fn set_types(&mut self, id: u32, types: &[u8]) {
+        let id = self.resolve(id);
+        if let Some(prepared) = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id))
+            && prepared.types.as_deref() != Some(types)
+        {
+            prepared.types = Some(types.into());
+        }
+    }
+
+    /// The client was told of new columns (or parameters).
+    pub fn set_shape(&mut self, id: u32, shape: Shape) {
+        let id = self.resolve(id);
+        if let Some(prepared) = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id)) {
+            prepared.shape = shape;
+        }
+    }
+
+    /// COM_STMT_CLOSE. `None` if there is no such statement: servers answer nothing either.
+    pub fn close(&mut self, id: u32) -> Option<Prepared> {
+        let id = self.resolve(id);
+        self.open.as_mut()?.by_id.remove(&id)
+    }
+
+    /// COM_RESET_CONNECTION, COM_CHANGE_USER: all are closed.
+    pub fn clear(&mut self) {
+        self.open = None;
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.by_id.len())
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What must be done before a backend can execute a client's statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it is this id there.
+    Ready(u32),
+    /// COM_STMT_PREPARE of its text under the key's schema and modes, then [`BackendStatements::prepared`].
+    Prepare,
+}
+
+/// A backend's own preparation, beside what the client was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is as the client knows it.
+    Same,
+    /// Other columns: the client learns them from the result's own definitions, as after a server's own re-preparation.
+    Columns,
+    /// Another number of parameters: the text means something else here; the client must prepare again.
+    Params,
+}
+
+impl Told {
+    /// Compares the two.
+    pub fn of(client: Shape, backend: Shape) -> Told {
+        match (client.params == backend.params, client.columns == backend.columns) {
+            (true, true) => Told::Same,
+            (true, false) => Told::Columns,
+            (false, _) => Told::Params,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct OnBackend {
+    template: Arc<Template>,
+    id: u32,
+    shape: Shape,
+    used: u64,
+    /// The client whose types the backend knows, if the last execution sent them.
+    types: Option<Box<[u8]>>,
+}
+
+/// One backend's statements.
+#[derive(Debug, Default)]
+pub struct BackendStatements {
+    /// By the template's address: the template lives as long as it is in here.
+    by_template: FxHashMap<usize, OnBackend>,
+    /// Addresses by when they were used last.
+    order: BTreeMap<u64, usize>,
+    clock: u64,
+}
+
+impl BackendStatements {
+    /// Whether the backend has it; that counts as use.
+    pub fn need(&mut self, template: &Arc<Template>) -> Need {
+        let at = address(template);
+        let now = self.tick();
+        let Some(found) = self.by_template.get_mut(&at) else { return Need::Prepare };
+        self.order.remove(&found.used);
+        self.order.insert(now, at);
+        found.used = now;
+        Need::Ready(found.id)
+    }
+
+    /// The backend has prepared it under `id`. Returns the ids that must be closed there, so that at most
+    /// `max_statements` are open: the least recently used.
+    pub fn prepared(&mut self, template: Arc<Template>, id: u32, shape: Shape, max_statements: usize) -> Vec<u32> {
+        let mut closed = Vec::new();
+        closed.extend(self.forget(&template));
+        while self.by_template.len() >= max_statements.max(1) {
+            let Some((_, at)) = self.order.pop_first() else { break };
+            closed.extend(self.by_template.remove(&at).map(|oldest| oldest.id));
+        }
+        let (at, used) = (address(&template), self.tick());
+        self.order.insert(used, at);
+        self.by_template.insert(at, OnBackend { template, id, shape, used, types: None });
+        closed
+    }
+
+    /// What the backend found when it prepared it.
+    pub fn shape(&self, template: &Arc<Template>) -> Option<Shape> {
+        self.by_template.get(&address(template)).map(|found| found.shape)
+    }
+
+    /// Whether an execution must send its types although the client did not: another client's (or none) are known
+    /// there. Notes that they will be.
+    pub fn must_send_types(&mut self, template: &Arc<Template>, types: Option<&[u8]>) -> bool {
+        let Some(found) = self.by_template.get_mut(&address(template)) else { return true };
+        if found.types.as_deref() == types {
+            return false;
+        }
+        found.types = types.map(Box::from);
+        true
+    }
+
+    /// It is no longer good there (a re-preparation failed): the id to close.
+    pub fn forget(&mut self, template: &Arc<Template>) -> Option<u32> {
+        let found = self.by_template.remove(&address(template))?;
+        self.order.remove(&found.used);
+        Some(found.id)
+    }
+
+    /// COM_RESET_CONNECTION, COM_CHANGE_USER: the backend has closed all.
+    pub fn clear(&mut self) {
+        *self = BackendStatements::default();
+    }
+
+    /// How many are open there.
+    pub fn len(&self) -> usize {
+        self.by_template.len()
+    }
+
+    /// Whether none is open there.
+    pub fn is_empty(&self) -> bool {
+        self.by_template.is_empty()
+    }
+
+    /// The texts that are open there, for a look at it.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_template.values().map(|found| &*found.template.key.text)
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+}
+
+fn address(template: &Arc<Template>) -> usize {
+    Arc::as_ptr(template).addr()
+}
+
+fn hash_of(key: &Key) -> u64 {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SHAPE: Shape = Shape { params: 1, columns: 2 };
+
+    fn key(text: &str, schema: &str) -> Key {
+        let bytes = |text: &str| Box::from(text.as_bytes());
+        Key {
+            text: bytes(text),
+            schema: Some(bytes(schema)),
+            sql_mode: bytes(""),
+            charset: bytes(""),
+            user: bytes("u"),
+        }
+    }
+
+    #[test]
+    fn the_same_text_under_the_same_schema_is_one_statement() {
+        let mut registry = Registry::default();
+        let one = registry.intern(key("SELECT ?", "a"));
+        assert!(Arc::ptr_eq(&one, &registry.intern(key("SELECT ?", "a"))));
+        let other = registry.intern(key("SELECT ?", "b"));
+        assert!(!Arc::ptr_eq(&one, &other));
+        assert_eq!(registry.len(), 2);
+        drop((one, other));
+        registry.sweep();
+        assert!(registry.is_empty() && registry.known.is_empty());
+    }
+
+    #[test]
+    fn a_clients_ids_stay_and_are_not_used_twice() {
+        let template = Registry::default().intern(key("SELECT ?", "a"));
+        let mut client = ClientStatements::default();
+        let first = client.add(template.clone(), SHAPE, 2).expect("room");
+        let second = client.add(template.clone(), SHAPE, 2).expect("room");
+        assert_eq!((first, second, client.add(template.clone(), SHAPE, 2)), (1, 2, Err(TooMany)));
+        assert_eq!(client.resolve(LAST_PREPARED), 2);
+        assert!(client.get(LAST_PREPARED).is_some() && client.get(3).is_none());
+        assert!(client.close(1).is_some() && client.close(1).is_none());
+        assert_eq!(client.add(template.clone(), SHAPE, 2), Ok(3), "1 may still be on its way");
+        client.open.as_mut().expect("some").last = LAST_PREPARED - 1;
+        client.close(2);
+        assert_eq!(client.add(template, SHAPE, 2), Ok(1), "round, and past those in use");
+        client.clear();
+        assert!(client.is_empty());
+    }
+
+    #[test]
+    fn a_backend_prepares_when_first_needed_and_closes_the_least_recently_used() {
+        let mut registry = Registry::default();
+        let [a, b, c] = ["a", "b", "c"].map(|text| registry.intern(key(text, "s")));
+        let mut backend = BackendStatements::default();
+        assert_eq!(backend.need(&a), Need::Prepare);
+        assert_eq!(backend.prepared(a.clone(), 10, SHAPE, 2), [0u32; 0]);
+        assert_eq!(backend.prepared(b.clone(), 11, SHAPE, 2), [0u32; 0]);
+        assert_eq!(backend.need(&a), Need::Ready(10));
+        assert_eq!(backend.prepared(c.clone(), 12, SHAPE, 2), [11], "b was used longest ago");
+        assert_eq!(
+            [backend.need(&a), backend.need(&b), backend.need(&c)],
+            [Need::Ready(10), Need::Prepare, Need::Ready(12)]
+        );
+        assert_eq!(backend.prepared(a.clone(), 13, SHAPE, 2), [10], "prepared again");
+        assert_eq!(backend.forget(&a), Some(13));
+        assert_eq!(backend.texts().collect::<Vec<_>>(), [b"c"]);
+        backend.clear();
+        assert!(backend.is_empty() && backend.need(&c) == Need::Prepare);
+    }
+
+    #[test]
+    fn another_shape_is_told() {
+        let shape = |params, columns| Shape { params, columns };
+        assert_eq!(Told::of(SHAPE, SHAPE), Told::Same);
+        assert_eq!(Told::of(SHAPE, shape(1, 3)), Told::Columns);
+        assert_eq!(Told::of(SHAPE, shape(2, 2)), Told::Params);
+        let template = Registry::default().intern(key("SELECT *", "a"));
+        let mut client = ClientStatements::default();
+        let id = client.add(template, SHAPE, 9).expect("room");
+        client.set_shape(id, shape(1, 3));
+        assert_eq!(client.get(id).map(|prepared| prepared.shape), Some(shape(1, 3)));
+    }
+
+    #[test]
+    fn types_are_sent_where_the_backend_knows_others() {
+        let template = Registry::default().intern(key("SELECT ?", "a"));
+        let mut client = ClientStatements::default();
+        let id = client.add(template.clone(), SHAPE, 9).expect("room");
+        client.set_types(LAST_PREPARED, &[3, 0]);
+        assert_eq!(client.get(id).and_then(|prepared| prepared.types.as_deref()), Some(&[3u8, 0][..]));
+        let mut backend = BackendStatements::default();
+        backend.prepared(template.clone(), 7, SHAPE, 9);
+        assert!(backend.must_send_types(&template, Some(&[3, 0])));
+        assert!(!backend.must_send_types(&template, Some(&[3, 0])));
+        assert!(backend.must_send_types(&template, Some(&[8, 0])), "another client's");
+    }
+
+    proptest! {
+        #[test]
+        fn a_backend_never_has_more_than_its_limit(uses in proptest::collection::vec(0..12usize, 1..200), max in 1..6usize) {
+            let mut registry = Registry::default();
+            let all: Vec<_> = (0..12).map(|n| registry.intern(key(&n.to_string(), "s"))).collect();
+            let (mut backend, mut open, mut next) = (BackendStatements::default(), BTreeMap::new(), 0);
+            for which in uses {
+                match backend.need(&all[which]) {
+                    Need::Ready(id) => prop_assert_eq!(open.get(&id), Some(&which)),
+                    Need::Prepare => {
+                        prop_assert!(!open.values().any(|own| *own == which));
+                        next += 1;
+                        for closed in backend.prepared(all[which].clone(), next, SHAPE, max) {
+                            prop_assert!(open.remove(&closed).is_some(), "{closed} was not open");
+                        }
+                        open.insert(next, which);
+                    }
+                }
+                prop_assert!(open.len() <= max && backend.len() == open.len() && backend.order.len() == open.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! No client can tell that tidegate is there: seeded programs of several sessions run direct and through it, many at
+//! once, and every reply must be equal to the byte.
+//!
+//! `TIDEGATE_SEED=7` runs one program; `SEEDS=1000` that many from there; `TIDEGATE_MODE=observe` one mode alone;
+//! `TIDEGATE_SERVER=mysql9` one server alone.
+
+mod action;
+mod campaign;
+mod catalog;
+mod compare;
+mod fixture;
+mod generator;
+mod mask;
+mod program;
+mod random;
+mod runner;
+mod shrink;
+mod wire;
+mod wrong_hop;
+
+use std::time::{Duration, Instant};
+
+use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
+use campaign::{Outcome, Place, campaign};
+use wrong_hop::Wrong;
+
+/// Programs of `make test`, per server.
+const IN_SESSION: u64 = 24;
+const IN_OBSERVE: u64 = 6;
+/// When `make test` stops beginning programs, per server and mode.
+const LIMIT: Duration = Duration::from_secs(60);
+const PROGRAMS: usize = 3;
+const SESSIONS: usize = 12;
+const ENOUGH: usize = 3;
+const SHRINKING: Duration = Duration::from_secs(40);
+
+#[test]
+fn mariadb_10_11_cannot_be_told_from_tidegate() {
+    transparent(Kind::MariaDb1011);
+}
+
+#[test]
+fn mariadb_11_cannot_be_told_from_tidegate() {
+    transparent(Kind::MariaDb11);
+}
+
+#[test]
+fn mysql_9_cannot_be_told_from_tidegate() {
+    transparent(Kind::Mysql9);
+}
+
+#[test]
+fn mysql_5_6_cannot_be_told_from_tidegate() {
+    transparent(Kind::Mysql56);
+}
+
+#[test]
+fn a_plain_relay_is_transparent_and_a_wrong_one_is_found() {
+    let server = server(Kind::MariaDb1011);
+    assert_eq!(through(&server, Wrong::Nothing).differences, Vec::<String>::new());
+    for wrong in [Wrong::Byte(b'7', b'8'), Wrong::Before("SET @a=9;"), Wrong::Before("DO 1;")] {
+        let outcome = through(&server, wrong);
+        assert!(!outcome.differences.is_empty(), "{}", outcome.summary());
+    }
+}
+
+fn through(server: &Server, wrong: Wrong) -> Outcome {
+    let hop = wrong_hop::start(server.address(), wrong);
+    let place =
+        Place { server: server.address(), hop, ask_ids: true, sessions: 16, programs: 2, shrinking: Duration::ZERO };
+    campaign(&place, &[1, 2, 3, 4], 1, None)
+}
+
+fn transparent(kind: Kind) {
+    if wish("TIDEGATE_SERVER").is_some_and(|name| name != kind.name()) || !kind.is_here() {
+        return;
+    }
+    let server = server(kind);
+    let modes = wish("TIDEGATE_MODE");
+    for (mode, count) in [("session", IN_SESSION), ("observe", IN_OBSERVE), ("transaction", 0)] {
+        match &modes {
+            Some(only) if only != mode => {}
+            Some(_) => in_mode(&server, mode, IN_SESSION),
+            None if count > 0 => in_mode(&server, mode, count),
+            None => {}
+        }
+    }
+}
+
+/// Long values of time are the test's own: nothing may wait for a minute.
+fn server(kind: Kind) -> Server {
+    let server = Server::start(kind, &["--innodb-lock-wait-timeout=1", "--lock-wait-timeout=1"]);
+    let mut control = runner::Control::new(server.address());
+    control.must(fixture::ACCOUNTS, "");
+    server
+}
+
+fn in_mode(server: &Server, mode: &str, count: u64) {
+    let config = format!(
+        "[pool]\nmode = \"{mode}\"\nsize = {SESSIONS}\nmax_overflow = 0\n[[user]]\nname = \"ta\"\npassword = \"\"\n"
+    );
+    let tidegate = Tidegate::in_front_of(server, &config);
+    let place = Place {
+        server: server.address(),
+        hop: tidegate.address(),
+        ask_ids: mode != "transaction",
+        sessions: SESSIONS,
+        programs: PROGRAMS,
+        shrinking: SHRINKING,
+    };
+    let (seeds, limit) = seeds(count);
+    campaign(&place, &seeds, ENOUGH, limit).judge(&format!("{} in mode {mode}", server.kind()));
+}
+
+/// The seeds to run, and until when.
+fn seeds(count: u64) -> (Vec<u64>, Option<Instant>) {
+    let number = |name| wish(name).map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text}")));
+    let first = number("TIDEGATE_SEED");
+    match number("SEEDS") {
+        Some(count) => (numbered(first.unwrap_or(1), count), None),
+        None if first.is_some() => (numbered(first.unwrap_or(1), 1), None),
+        None => (numbered(1, count), Some(Instant::now() + LIMIT)),
+    }
+}
+
+fn numbered(first: u64, count: u64) -> Vec<u64> {
+    (first..first + count).collect()
+}
+
+fn wish(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
