@@ -52,6 +52,8 @@ pub(super) enum End {
     Quit,
     /// tidegate is shutting down.
     Leaving,
+    /// The client was silent for longer than `listen.idle_timeout`.
+    Idle,
     /// The backend closed between two commands; its last words were passed on.
     BackendClosed,
 }
@@ -150,6 +152,7 @@ enum Wake {
     Client,
     Backend,
     Leaving,
+    Overdue,
 }
 
 impl Session {
@@ -162,6 +165,7 @@ impl Session {
                 None => match self.idle().await {
                     Wake::Client => Buffer::take(),
                     Wake::Leaving => return Ok(End::Leaving),
+                    Wake::Overdue => return Ok(End::Idle),
                     Wake::Backend => match Box::pin(self.backend_spoke()).await? {
                         true => return Ok(End::BackendClosed),
                         false => continue,
@@ -189,16 +193,22 @@ impl Session {
 
     /// Waits for whoever speaks first, holding no buffer.
     async fn idle(&self) -> Wake {
-        std::future::poll_fn(|cx| {
+        self.admission.await_client();
+        let wake = std::future::poll_fn(|cx| {
             if self.admission.is_leaving() {
                 return Poll::Ready(Wake::Leaving);
+            }
+            if self.admission.is_overdue() {
+                return Poll::Ready(Wake::Overdue);
             }
             if self.lease.backend().stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Backend);
             }
             self.client.poll_readable(cx).map(|_| Wake::Client)
         })
-        .await
+        .await;
+        self.admission.client_moved();
+        wake
     }
 
     /// So that this task can be woken by those who ask something of it.
@@ -236,6 +246,12 @@ impl Session {
         match &ended {
             Ok(End::Quit) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
+            Ok(End::Idle) => {
+                info!(client = self.admission.id, "closed: idle for longer than listen.idle_timeout");
+                if says_why_it_closes(&self.proxy) {
+                    self.say(0, &idle_for_too_long()).await;
+                }
+            }
             Ok(End::BackendClosed) => {
                 info!(
                     client = self.admission.id,
@@ -275,6 +291,21 @@ pub(super) async fn fill_now(stream: &mut Stream, buffer: &mut Buffer) -> std::i
         Poll::Pending => Poll::Ready(Ok(None)),
     })
     .await
+}
+
+/// MySQL 8 and later send an ERR before they close an idle connection; the others just close it.
+fn says_why_it_closes(proxy: &Proxy) -> bool {
+    proxy.face().is_some_and(|face| {
+        let major = face.greeting.version.split(|&b| b == b'.').next().unwrap_or_default();
+        let major: Option<u32> = std::str::from_utf8(major).ok().and_then(|major| major.parse().ok());
+        !face.greeting.is_mariadb() && major.is_some_and(|major| major >= 8)
+    })
+}
+
+fn idle_for_too_long() -> ErrPacket {
+    let text = "The client was disconnected by the server because of inactivity. See wait_timeout and \
+                interactive_timeout for configuring this behavior.";
+    ErrPacket::new(fault::CLIENT_IDLE, b"HY000", text)
 }
 
 fn shutting_down() -> ErrPacket {

@@ -1,8 +1,9 @@
 //! Who is connected: ids that no server gives, and what others may ask of a client's task.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
@@ -10,6 +11,11 @@ use crate::login::greet::FIRST_CLIENT_ID;
 
 /// Ids are given from here up to twice this number, then again from the start.
 const ID_MASK: u32 = FIRST_CLIENT_ID - 1;
+
+/// A client that is not waited for.
+const BUSY: u64 = 0;
+/// A client that was waited for too long.
+const OVERDUE: u64 = u64::MAX;
 
 /// One connected client, as others see it.
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub struct Entry {
     backend: AtomicU32,
     /// The task is asked to end its client at the next command boundary.
     leaving: AtomicBool,
+    /// Since when the task waits for its client ([`Clients::note_time`]), or [`BUSY`], or [`OVERDUE`].
+    waiting: AtomicU64,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -40,8 +48,32 @@ impl Entry {
         *lock(&self.waker) = Some(waker.clone());
     }
 
+    /// The client has spoken or taken what was sent.
+    #[inline]
+    pub fn client_moved(&self) {
+        self.waiting.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Whether the client was waited for longer than `listen.idle_timeout`.
+    #[inline]
+    pub fn is_overdue(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == OVERDUE
+    }
+
+    /// Whether this made it overdue.
+    fn expire(&self, now: u64, limit: u64) -> bool {
+        let since = self.waiting.load(Ordering::Relaxed);
+        let is_late = since != BUSY && since != OVERDUE && now.saturating_sub(since) >= limit;
+        // A client that moves in this moment is not late.
+        is_late && self.waiting.compare_exchange(since, OVERDUE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     fn leave(&self) {
         self.leaving.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = lock(&self.waker).as_ref() {
             waker.wake_by_ref();
         }
@@ -52,6 +84,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct Clients {
     next: AtomicU32,
+    /// Milliseconds, as last told.
+    now: AtomicU64,
     live: Mutex<FxHashMap<u32, Arc<Entry>>>,
 }
 
@@ -72,6 +106,7 @@ impl Clients {
             id,
             backend: AtomicU32::new(0),
             leaving: AtomicBool::new(false),
+            waiting: AtomicU64::new(BUSY),
             waker: Mutex::new(None),
         });
         live.insert(id, Arc::clone(&entry));
@@ -96,6 +131,15 @@ impl Clients {
         lock(&self.live).len()
     }
 
+    /// Tells the time, and wakes those who have waited for their clients since `limit` or longer. Tasks note the time
+    /// that was told last, so that none of them needs a clock or a timer of its own.
+    pub fn note_time(&self, now: Duration, limit: Duration) {
+        let (now, limit) = (millis(now).saturating_add(1), millis(limit));
+        self.now.store(now, Ordering::Relaxed);
+        let late: Vec<_> = lock(&self.live).values().filter(|entry| entry.expire(now, limit)).cloned().collect();
+        late.iter().for_each(|entry| entry.wake());
+    }
+
     /// Asks every client's task to end at its next command boundary; returns how many.
     pub fn ask_all_to_leave(&self) -> usize {
         let all: Vec<_> = lock(&self.live).values().cloned().collect();
@@ -111,6 +155,14 @@ pub struct Admission {
     entry: Arc<Entry>,
 }
 
+impl Admission {
+    /// From now on the client is waited for: to speak, or to take what was sent.
+    #[inline]
+    pub fn await_client(&self) {
+        self.entry.waiting.store(self.clients.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
 impl std::ops::Deref for Admission {
     type Target = Entry;
     fn deref(&self) -> &Entry {
@@ -122,6 +174,10 @@ impl Drop for Admission {
     fn drop(&mut self) {
         lock(&self.clients.live).remove(&self.entry.id);
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(OVERDUE - 1)
 }
 
 /// A panic elsewhere leaves these lists whole: every change is one call.
@@ -147,5 +203,23 @@ mod tests {
         assert_eq!((clients.backend_of(gone), clients.count()), (None, 1));
         assert_eq!(clients.ask_all_to_leave(), 1);
         assert!(second.is_leaving());
+    }
+
+    #[test]
+    fn only_a_client_that_is_waited_for_too_long_is_overdue() {
+        let clients = Arc::new(Clients::default());
+        let [busy, waiting, moved] = [(); 3].map(|()| clients.admit(3).expect("room"));
+        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), Duration::from_secs(5));
+        tell(10);
+        waiting.await_client();
+        moved.await_client();
+        tell(14);
+        moved.client_moved();
+        moved.await_client();
+        tell(15);
+        let overdue = || [&busy, &waiting, &moved].map(|client| client.is_overdue());
+        assert_eq!(overdue(), [false, true, false]);
+        tell(19);
+        assert_eq!(overdue(), [false, true, true]);
     }
 }

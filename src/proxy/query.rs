@@ -89,13 +89,16 @@ impl Session {
     /// client that never goes on must not hold what is dead.
     async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
         loop {
-            let Session { client, lease, .. } = &mut *self;
+            let Session { client, lease, admission, .. } = &mut *self;
             let backend = &lease.backend().stream;
+            admission.await_client();
             let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
                 Poll::Ready(filled) => Poll::Ready(Some(filled)),
+                Poll::Pending if admission.is_overdue() => Poll::Ready(Some(Err(too_slow()))),
                 Poll::Pending => backend.poll_readable(cx).map(|_| None),
             })
             .await;
+            admission.client_moved();
             match filled {
                 Some(filled) => return filled.map(|n| n > 0).map_err(Fault::client_io),
                 None if self.backend_spoke().await? => {
@@ -358,17 +361,24 @@ impl Session {
         if exchange.client_gone || bytes.is_empty() {
             return;
         }
-        let (mut written, mut blocked) = (0, None);
-        let client = &mut self.client;
+        let (mut written, mut taken, mut blocked) = (0, 0, None);
+        let Session { client, admission, .. } = self;
         let sent = std::future::poll_fn(|cx| {
             let sent = client.poll_send(cx, bytes, &mut written);
             if sent.is_pending() {
+                if blocked.is_none() || written > taken {
+                    admission.await_client();
+                    taken = written;
+                } else if admission.is_overdue() {
+                    return Poll::Ready(Err(too_slow()));
+                }
                 blocked.get_or_insert_with(Instant::now);
             }
             sent
         })
         .await;
         if let Some(since) = blocked {
+            admission.client_moved();
             exchange.timer.client_blocked(since, Instant::now());
         }
         exchange.client_gone = sent.is_err();
@@ -470,6 +480,10 @@ impl Exchange {
             None => self.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
         }
     }
+}
+
+fn too_slow() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "idle for longer than listen.idle_timeout")
 }
 
 /// Bounds a wait where the configuration says so; for ever by default.

@@ -180,6 +180,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
     let workers = start_workers(&proxy, &recorders)?;
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector));
+    let watching = tokio::spawn(watch_idle(Arc::clone(&proxy)));
     announce(&proxy);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let accepting = tokio::spawn(listen::accept(listeners, workers));
@@ -200,11 +201,23 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     accepting.abort();
     drain(&proxy, &mut signals).await;
     keeper.abort();
+    watching.abort();
     reporter.dump();
     if let Some(slow_log) = &proxy.slow_log {
         let _ = slow_log.shutdown(Duration::from_secs(2));
     }
     Ok(())
+}
+
+/// Looks at all clients now and then, where `listen.idle_timeout` is set.
+async fn watch_idle(proxy: Arc<Proxy>) {
+    let Some(limit) = proxy.settings.listen.idle_timeout else { return };
+    let pause = (limit / 10).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let began = Instant::now();
+    loop {
+        proxy.clients.note_time(began.elapsed(), limit);
+        tokio::time::sleep(pause).await;
+    }
 }
 
 fn announce(proxy: &Proxy) {

@@ -30,6 +30,8 @@ pub const UNSUPPORTED_AUTH: u16 = 1251;
 pub const UNREACHABLE: u16 = 1429;
 /// ER_SECURE_TRANSPORT_REQUIRED
 pub const TLS_REQUIRED: u16 = 3159;
+/// ER_CLIENT_INTERACTION_TIMEOUT
+pub const CLIENT_IDLE: u16 = 4031;
 
 /// An ERR packet's content.
 #[derive(Debug, Clone, PartialEq, Eq)]

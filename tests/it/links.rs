@@ -1,5 +1,6 @@
 //! What the two links carry beside statements: replication, TLS, Unix sockets, PROXY headers, long silence.
 
+mod idle;
 mod proxy_protocol;
 mod replication;
 mod tls;
