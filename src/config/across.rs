@@ -13,7 +13,10 @@ pub fn check(reader: &mut Reader<'_>, config: &Config) {
     check_admin_ports(reader, config);
     check_send_proxy_protocol(reader, config);
     warn_local_accounts(reader, config);
-    warn_without_effect(reader, config);
+    // Who has mistakes to correct is not told of trifles.
+    if !reader.has_errors() {
+        warn_without_effect(reader, config);
+    }
 }
 
 /// Keys whose work is not done yet: who sets one must not believe that it does something.

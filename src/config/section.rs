@@ -78,6 +78,11 @@ impl<'d> Reader<'d> {
         self.warnings.push(Problem { line, path, fault });
     }
 
+    /// Whether anything is wrong so far.
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// Whether nothing wrong was found at `path`: checks across keys would only say the same again.
     pub fn is_sound(&self, path: &str) -> bool {
         self.errors.iter().all(|error| {

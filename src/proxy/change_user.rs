@@ -136,11 +136,10 @@ impl Changing<'_> {
     async fn prove(&mut self, change: &ChangeUser, secrets: &[Secret]) -> Result<Option<Secret>, Fault> {
         let announced = change.method.as_deref().map_or(Method::Native, Method::from_name);
         let Some(method) = method_to_check(secrets, &announced) else { return Ok(None) };
-        let right = first_right(secrets, &method, &self.salt, &change.answer).filter(|_| method == announced);
-        let answer = match right {
-            Some(_) => change.answer.clone(),
-            None if !self.can_switch => return Ok(None),
-            None => self.ask(&method).await?,
+        let answer = match self.can_switch {
+            true => self.ask(&method).await?,
+            false if method == announced => change.answer.clone(),
+            false => return Ok(None),
         };
         let right = first_right(secrets, &method, &self.salt, &answer);
         if right.is_some() && method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
@@ -185,8 +184,8 @@ impl Changing<'_> {
 
     async fn relay(self, change: &ChangeUser) -> Result<(Vec<u8>, Salt), Fault> {
         let Changing { proxy, client, backend, facts, params, salt, can_switch, .. } = self;
-        let is_native = change.method.as_deref().is_none_or(|name| Method::from_name(name) == Method::Native);
-        let held = is_native.then(|| (salt, change.answer.clone()));
+        // A client that cannot be asked has answered the challenge that it has.
+        let held = (!can_switch).then(|| (salt, change.answer.clone()));
         backend.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
         let accepted = Relayed { can_switch, held, ..Relayed::new(proxy, client, backend, facts) }.run().await?;
         Ok((accepted.ok, accepted.scramble.unwrap_or(salt)))

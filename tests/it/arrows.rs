@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The roots, which tie the rest together.
     ("main", ALL),
     ("lib", ALL),
-    ("cli", &[]),
+    ("cli", &["commands"]),
 ];
 
 /// `config` knows each module's settings and nothing else of it.

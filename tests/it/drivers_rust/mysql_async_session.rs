@@ -247,7 +247,8 @@ async fn logins(place: &Place, lines: &mut Lines) {
     for (what, options) in [
         ("wrong password", options(place).pass(Some("wrong"))),
         ("no password", options(place).pass(None::<String>)),
-        ("unknown user", options(place).user(Some("tidegate_nobody"))),
+        // For this name MySQL 9 pretends a method that the driver has; for others it picks one that it lacks.
+        ("unknown user", options(place).user(Some("nobody"))),
         ("unknown schema", options(place).db_name(Some("tidegate_no_such_schema"))),
     ] {
         let outcome = Conn::new(Opts::from(options)).await.map(drop);
