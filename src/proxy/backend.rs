@@ -312,14 +312,14 @@ pub async fn change_user(
         let mut dial = Dial::new(secret, Method::Other("none".into()), [0; 20], secure);
         let ok = finish(channel, &mut dial).await?;
         refuse_if_by_place(proxy, channel, facts, dial.was_asked()).await?;
-        set_by_capabilities(channel, facts).await?;
         Ok(ok)
     })
     .await?
 }
 
-/// Two capabilities are settings that servers make at a login, and not again at a change of user.
-async fn set_by_capabilities(channel: &mut Channel, facts: BackendFacts) -> Result<(), Fault> {
+/// Two capabilities are settings that servers make at a login, and not again at a change of user: for a change that stands
+/// for a login.
+pub async fn set_by_capabilities(channel: &mut Channel, facts: BackendFacts) -> Result<(), Fault> {
     let caps = facts.capabilities;
     let mode = "SESSION sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'IGNORE_SPACE')";
     let timeout = "SESSION wait_timeout = @@SESSION.interactive_timeout";

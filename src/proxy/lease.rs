@@ -399,7 +399,7 @@ pub async fn checkout(
     let mut member = member(proxy, Some(params), id);
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
-        let changed = backend::change_user(proxy, &mut channel, facts, params, secret).await;
+        let changed = as_a_login(proxy, &mut channel, facts, params, secret).await;
         lease.restore(channel);
         match changed {
             Ok(ok) => return Ok(Lease::pooled(member, lease, ok, secret.clone())),
@@ -418,6 +418,18 @@ pub async fn checkout(
     }
     drop(member);
     dial(proxy, Some(params), client, peer, id).await?.login(proxy, params, secret).await
+}
+
+async fn as_a_login(
+    proxy: &Proxy,
+    channel: &mut Channel,
+    facts: BackendFacts,
+    params: &Params,
+    secret: &Secret,
+) -> Result<Vec<u8>, Fault> {
+    let ok = backend::change_user(proxy, channel, facts, params, secret).await?;
+    backend::set_by_capabilities(channel, facts).await?;
+    Ok(ok)
 }
 
 fn facts() -> Facts {

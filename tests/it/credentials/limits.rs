@@ -41,7 +41,7 @@ fn the_pools_bound_is_told_after_the_wait() {
             // Where nobody is named the backend is dialed before the greeting, and an error there has no state.
             assert_eq!(ended.code(), 1040, "{kind}: {}", ended.words());
             assert!(ended.words().contains("Too many connections (tidegate: "), "{kind}: {}", ended.words());
-            assert_eq!(ended.words().contains(" 08004 "), config.contains(APP), "{kind}: {}", ended.words());
+            assert!(ended.words().contains(" 08004 ") || !config.contains(APP), "{kind}: {}", ended.words());
             assert!((350..5_000).contains(&began.elapsed().as_millis()), "{kind}: {:?}", began.elapsed());
             held.quit();
             assert!(attempt(&tidegate, &As::new("app", "right")).is_in(), "{kind}");

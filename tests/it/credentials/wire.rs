@@ -145,7 +145,10 @@ impl Raw {
     }
 
     pub fn login(&mut self, to: &As<'_>) -> Ended {
-        let greeting = self.greeting.clone().expect("a greeting");
+        let greeting = match self.greeting.clone() {
+            Ok(greeting) => greeting,
+            Err(error) => return Ended { error: Some(error), switches: Vec::new(), more: String::new() },
+        };
         let mut caps = LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION;
         if to.plugin_auth {
             caps = caps | PLUGIN_AUTH | PLUGIN_AUTH_LENENC & greeting.capabilities;
@@ -194,7 +197,7 @@ impl Raw {
     pub fn change_user(&mut self, to: &As<'_>) -> Ended {
         let change = ChangeUser {
             user: to.user.into(),
-            answer: Vec::new(),
+            answer: self.answer_unasked(to),
             schema: to.schema.unwrap_or_default().into(),
             charset: Some(33),
             method: Some(to.method.unwrap_or("mysql_native_password").into()),
@@ -203,6 +206,13 @@ impl Raw {
         let caps = self.caps;
         self.begin(&change.payload(caps));
         self.follow(to, Method::Other(String::new()), Vec::new())
+    }
+
+    /// Servers ask whoever can be asked; an old client's answer is to the greeting's challenge.
+    fn answer_unasked(&self, to: &As<'_>) -> Vec<u8> {
+        let salt = self.greeting.as_ref().expect("a greeting").salt;
+        let secret = Secret::password(to.password.as_bytes());
+        if to.plugin_auth { Vec::new() } else { secret.answer(&Method::Native, &salt).expect("an answer") }
     }
 
     fn follow(&mut self, to: &As<'_>, mut method: Method, mut salt: Vec<u8>) -> Ended {
