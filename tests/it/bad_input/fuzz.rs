@@ -2,7 +2,7 @@
 //! makes it longer.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::backends::{fake, let_in};
 use super::neighbour::Neighbour;
@@ -18,8 +18,8 @@ struct Random(u64);
 
 impl Random {
     fn seeded() -> Random {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_nanos() as u64;
-        let seed = variable("TIDEGATE_FUZZ_SEED").unwrap_or(now) | 1;
+        // The same run each time, so that a failure can be repeated; other seeds by hand.
+        let seed = variable("TIDEGATE_FUZZ_SEED").unwrap_or(1_918_273_645) | 1;
         eprintln!("TIDEGATE_FUZZ_SEED={seed}");
         Random(seed)
     }
