@@ -9,12 +9,12 @@ locate() {
         mysqld=/usr/sbin/mariadbd share=/usr/share/mysql
         ;;
     mariadb11)
-        mysqld=$cache/mariadb11/bin/mariadbd share=$cache/mariadb11/root/usr/share/mariadb
-        plugins=$cache/mariadb11/root/usr/lib/mysql/plugin
+        tree=$cache/mariadb11/root
+        mysqld=$cache/mariadb11/bin/mariadbd share=$tree/usr/share/mariadb plugins=$tree/usr/lib/mysql/plugin
         ;;
     mysql9)
-        mysqld=$cache/mysql9/bin/mysqld share=$cache/mysql9/root/usr/share/mysql
-        plugins=$cache/mysql9/root/usr/lib/mysql/plugin
+        tree=$cache/mysql9/root
+        mysqld=$cache/mysql9/bin/mysqld share=$tree/usr/share/mysql plugins=$tree/usr/lib/mysql/plugin
         ;;
     mysql56)
         mysqld=$cache/mysql56/bin/mysqld share=$cache/mysql56/share
