@@ -159,7 +159,7 @@ async fn give_back(
 ) {
     let reason = match lease.fate(condition, Instant::now()) {
         Fate::Retire(reason) => reason,
-        _ => match tokio::time::timeout(GOODBYE, reset(proxy, &mut lease, account)).await {
+        _ => match tokio::time::timeout(patience(proxy), reset(proxy, &mut lease, account)).await {
             Ok(Some(wait_timeout)) => {
                 lease.set_wait_timeout(wait_timeout);
                 let now = Instant::now();
@@ -172,6 +172,11 @@ async fn give_back(
     debug!(backend = backend.id, reason = reason.as_str(), "backend connection retired");
     close(*backend, reason != RetireReason::Broken && reason != RetireReason::ResetFailed).await;
     drop(permit);
+}
+
+/// A server that is silent in a reset is not waited for longer than in a reply: its permit may be wanted.
+fn patience(proxy: &Proxy) -> Duration {
+    proxy.settings.backend.read_timeout.map_or(GOODBYE, |limit| limit.min(GOODBYE))
 }
 
 /// Makes a connection as after a fresh login; its `@@wait_timeout`, or `None` where that failed.
