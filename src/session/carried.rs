@@ -62,6 +62,11 @@ pub(super) fn is_nullable(name: &[u8]) -> bool {
     name == b"character_set_results" || (name.starts_with(b"innodb_ft_") && name.ends_with(b"_table"))
 }
 
+/// The character sets and the collation: a login says them, and a state always has them.
+pub(super) fn is_of_charset(name: &[u8]) -> bool {
+    is_of_login(name) && name != b"wait_timeout"
+}
+
 /// Variables whose value at login comes from the login, not from the server's global value.
 pub(super) fn is_of_login(name: &[u8]) -> bool {
     matches!(

@@ -1,5 +1,6 @@
 //! What a client's session is, what holds it on one backend, and how it is brought to another. Pure.
 
+pub mod baseline;
 pub mod carried;
 pub mod outcome;
 pub mod pins;

@@ -3,7 +3,8 @@
 //! One SET holds all variables. The servers check all of its values before they assign the first, and assign them in
 //! the order in which they stand: what others depend on comes first, autocommit last.
 
-use crate::session::carried::{is_nullable, is_of_login, rank};
+use crate::session::baseline::{Baseline, same};
+use crate::session::carried::{is_nullable, is_of_charset, is_of_login, rank};
 use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
 use crate::session::state::{Collation, State, UserValue};
 
@@ -31,40 +32,36 @@ pub enum Unrestorable {
     Name,
 }
 
-/// What a fresh login of the client's user with the backend's parameters has, where that was read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Baseline<'a> {
-    /// Names and values, sorted by name. For the character sets, the collation and `wait_timeout` DEFAULT would be
-    /// the server's value, not the login's.
-    pub variables: &'a [(&'a str, &'a str)],
+/// A state, and what its login had before anything was set.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// What was set.
+    pub state: &'a State,
+    /// What was not.
+    pub baseline: &'a Baseline,
 }
 
-impl<'a> Baseline<'a> {
-    fn get(self, name: &[u8]) -> Option<&'a str> {
-        let at = self.variables.binary_search_by(|(own, _)| own.as_bytes().cmp(name)).ok()?;
-        Some(self.variables[at].1)
-    }
-}
-
-/// The commands that make a backend in the state `from` one in the state `to`; none where they are equal.
-pub fn steps(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
-    if from == to {
+/// The commands that make a backend that stands at `from` one that stands at `to`; none where they are equal.
+///
+/// [`Step::ChangeUser`] comes alone: what a login has now is to be read behind it, and the way from there asked for again.
+pub fn steps(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrestorable> {
+    if from.state == to.state {
         return Ok(Vec::new());
     }
-    if to.collation() == Collation::Unread {
+    if to.state.collation() == Collation::Unread {
         return Err(Unrestorable::Collation);
     }
-    match needs_login(from, to, baseline) {
-        false => differences(from, to, baseline),
-        true => after_login(to, baseline),
+    match needs_login(from.state, to) {
+        false => differences(from, to),
+        true => Ok(vec![Step::ChangeUser(to.state.schema().map(Box::from))]),
     }
 }
 
 /// Whether the way there begins with COM_CHANGE_USER, so that another backend may be the cheaper choice.
-pub fn needs_login(from: &State, to: &State, baseline: Baseline<'_>) -> bool {
+pub fn needs_login(from: &State, to: Standing<'_>) -> bool {
+    let Standing { state: to, baseline } = to;
     let lost = |name: &[u8]| to.variable(name).is_none() && is_of_login(name) && baseline.get(name).is_none();
-    from.generation() != to.generation()
-        || (from.schema().is_some() && to.schema().is_none())
+    (from.schema().is_some() && to.schema().is_none())
         || from.variables().any(|(name, _)| lost(name) && !collation_follows(name, to))
 }
 
@@ -73,26 +70,18 @@ fn collation_follows(name: &[u8], to: &State) -> bool {
     name == b"collation_connection" && to.variable(b"character_set_connection").is_some()
 }
 
-fn after_login(to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
-    // COM_CHANGE_USER keeps COM_SET_OPTION's choice on some servers: say it, whatever it is.
-    let fresh = State::fresh(to.generation(), to.schema(), !to.multi_statements());
-    let mut steps = vec![Step::ChangeUser(to.schema().map(Box::from))];
-    steps.extend(differences(&fresh, to, baseline)?);
-    Ok(steps)
-}
-
-fn differences(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<Step>, Unrestorable> {
+fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrestorable> {
     let mut steps = Vec::new();
-    if from.multi_statements() != to.multi_statements() {
-        steps.push(Step::MultiStatements(to.multi_statements()));
+    if from.state.multi_statements() != to.state.multi_statements() {
+        steps.push(Step::MultiStatements(to.state.multi_statements()));
     }
-    if let Some(schema) = to.schema().filter(|schema| from.schema() != Some(*schema)) {
+    if let Some(schema) = to.state.schema().filter(|schema| from.state.schema() != Some(*schema)) {
         steps.push(Step::InitDb(schema.into()));
     }
-    let mut items = system_items(from, to, baseline)?;
+    let mut items = system_items(from, to)?;
     items.sort_by_key(|(rank, _)| *rank);
     let mut items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
-    items.extend(user_items(from, to)?);
+    items.extend(user_items(from.state, to.state)?);
     if !items.is_empty() {
         steps.push(Step::Set(format!("SET {}", items.join(","))));
     }
@@ -100,24 +89,43 @@ fn differences(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<S
 }
 
 /// Items of SET with their rank.
-fn system_items(from: &State, to: &State, baseline: Baseline<'_>) -> Result<Vec<(u8, String)>, Unrestorable> {
+fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)>, Unrestorable> {
     let mut items = Vec::new();
-    let collation = collation_item(from, to);
-    for (name, value) in to.variables() {
+    let collation = collation_item(from.state, to.state);
+    let is_there = |name: &[u8], value: &[u8]| match from.state.variable(name) {
+        Some(own) => same(own, value),
+        None => from.baseline.is(name, value),
+    };
+    for (name, value) in to.state.variables() {
         let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
-        if from.variable(name) != Some(value) || again {
+        if again || !is_there(name, value) {
             items.push((rank(name), system_item(name, Some(value))?));
         }
     }
-    for (name, _) in from.variables().filter(|(name, _)| to.variable(name).is_none() && !collation_follows(name, to)) {
-        items.push((rank(name), system_item(name, baseline.get(name).map(str::as_bytes))?));
+    let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none());
+    for (name, own) in undone.filter(|(name, _)| !collation_follows(name, to.state)) {
+        let value = to.baseline.get(name);
+        if !value.is_some_and(|value| same(own, value)) {
+            items.push((rank(name), system_item(name, value)?));
+        }
     }
-    if let (Some(CollationItem::Itself), Some(value)) = (collation, to.variable(b"collation_connection"))
-        && from.variable(b"collation_connection") == Some(value)
+    items.extend(other_login(from, to)?);
+    if let (Some(CollationItem::Itself), Some(value)) = (collation, to.state.variable(b"collation_connection"))
+        && is_there(b"collation_connection", value)
     {
         items.push((rank(b"collation_connection"), system_item(b"collation_connection", Some(value))?));
     }
     Ok(items)
+}
+
+/// What neither has set, and what the one login had otherwise than the other: a SET GLOBAL came in between.
+fn other_login(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)>, Unrestorable> {
+    if from.state.generation() == to.state.generation() {
+        return Ok(Vec::new());
+    }
+    let untouched = |name: &[u8]| from.state.variable(name).is_none() && to.state.variable(name).is_none();
+    let other = to.baseline.beyond(from.baseline).filter(|(name, _)| untouched(name) && !is_of_charset(name));
+    other.map(|(name, value)| Ok((rank(name), system_item(name, Some(value))?))).collect()
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -221,8 +229,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BASELINE: Baseline<'_> =
-        Baseline { variables: &[("character_set_client", "latin1"), ("wait_timeout", "28800")] };
+    fn baseline() -> Baseline {
+        Baseline::new([("character_set_client", &b"latin1"[..]), ("wait_timeout", b"28800")])
+    }
+
+    fn way(from: &State, to: &State) -> Result<Vec<Step>, Unrestorable> {
+        let baseline = &baseline();
+        steps(Standing { state: from, baseline }, Standing { state: to, baseline })
+    }
+
+    fn is_login(from: &State, to: &State) -> bool {
+        needs_login(from, Standing { state: to, baseline: &baseline() })
+    }
 
     fn state(schema: Option<&str>, variables: &[(&str, &str)], users: &[(&str, &str)]) -> State {
         let mut state = State::fresh(1, schema.map(str::as_bytes), true);
@@ -237,7 +255,7 @@ mod tests {
     }
 
     fn text(from: &State, to: &State) -> String {
-        match steps(from, to, BASELINE) {
+        match way(from, to) {
             Ok(steps) => steps.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
         }
@@ -251,7 +269,7 @@ mod tests {
     #[test]
     fn equal_states_need_nothing() {
         let state = state(Some("db"), &[("time_zone", "SYSTEM")], &[("a", "1")]);
-        assert_eq!(steps(&state, &state.clone(), BASELINE), Ok(vec![]));
+        assert_eq!(way(&state, &state.clone()), Ok(vec![]));
     }
 
     #[test]
@@ -275,20 +293,32 @@ mod tests {
             "Set(\"SET @@session.`character_set_client`='latin1',@@session.`wait_timeout`=28800\")"
         );
         let from = state(None, &[("character_set_results", "")], &[]);
-        assert_eq!(text(&from, &fresh), "ChangeUser(None) MultiStatements(true)", "not in the baseline");
+        assert_eq!(text(&from, &fresh), "ChangeUser(None)", "not in the baseline");
         assert_eq!(text(&fresh, &from), "Set(\"SET @@session.`character_set_results`=NULL\")");
     }
 
     #[test]
-    fn no_schema_and_another_generation_need_a_login() {
+    fn no_schema_needs_a_login() {
         let none = state(None, &[("time_zone", "SYSTEM")], &[]);
         let some = state(Some("db"), &[("time_zone", "SYSTEM")], &[]);
         assert_eq!(text(&none, &some), "InitDb([100, 98])");
-        let login = "ChangeUser(None) MultiStatements(true) Set(\"SET @@session.`time_zone`='SYSTEM'\")";
-        assert_eq!(text(&some, &none), login);
-        assert!(needs_login(&some, &none, BASELINE) && !needs_login(&none, &some, BASELINE));
-        let newer = State::fresh(2, None, true);
-        assert_eq!(text(&none, &newer), "ChangeUser(None) MultiStatements(true)");
+        assert_eq!(text(&some, &none), "ChangeUser(None)");
+        assert!(is_login(&some, &none) && !is_login(&none, &some));
+    }
+
+    #[test]
+    fn a_later_logins_values_are_set_where_the_client_had_others() {
+        let [old, new] = [("5", "a"), ("6", "a")].map(|(one, two)| {
+            Baseline::new([("div_precision_increment", one.as_bytes()), ("sql_mode", two.as_bytes())])
+        });
+        let (before, after) = (State::fresh(1, None, true), State::fresh(2, None, true));
+        let (before, after) = (
+            Standing { state: &before, baseline: &old },
+            Standing { state: &after, baseline: &new },
+        );
+        let set = |value| Ok(vec![Step::Set(format!("SET @@session.`div_precision_increment`={value}"))]);
+        assert_eq!(steps(before, after), set(6));
+        assert_eq!(steps(after, before), set(5));
     }
 
     #[test]
@@ -321,7 +351,7 @@ mod tests {
     #[test]
     fn names_that_could_be_misread_keep_the_backend() {
         assert_eq!(
-            steps(&state(None, &[], &[]), &state(None, &[], &[("a`b", "1")]), BASELINE),
+            way(&state(None, &[], &[]), &state(None, &[], &[("a`b", "1")])),
             Err(Unrestorable::Name)
         );
     }
@@ -343,7 +373,7 @@ mod tests {
                 state
             };
             let (from, to) = (build(&from), build(&to));
-            let found = steps(&from, &to, BASELINE).expect("a way");
+            let found = way(&from, &to).expect("a way");
             prop_assert_eq!(found.is_empty(), from == to);
             let set = found.iter().find_map(|step| if let Step::Set(sql) = step { Some(sql.clone()) } else { None });
             let set = set.unwrap_or_default();

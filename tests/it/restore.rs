@@ -1,6 +1,7 @@
 //! A backend that was restored reads, on every server, as the session whose state it was given.
 
-use tidegate::session::restore::{Baseline, Step, steps};
+use tidegate::session::baseline::Baseline;
+use tidegate::session::restore::{Standing, Step, steps};
 use tidegate::session::state::State;
 use tidegate::sql::details::{Detail, details, unquoted};
 use tidegate::sql::dialect::Dialect;
@@ -89,10 +90,12 @@ fn text(session: &[Set]) -> String {
 fn check(server: &Server) {
     let base = Dialect::of_server(&server.version());
     let wait_timeout = server.sql("SELECT @@wait_timeout").trim().to_owned();
-    let fresh = [("wait_timeout", wait_timeout.as_str())];
+    let baseline = &Baseline::new([("wait_timeout", wait_timeout.as_bytes())]);
     for from in SESSIONS {
         for to in SESSIONS {
-            let steps = steps(&state(from, base), &state(to, base), Baseline { variables: &fresh }).expect("a way");
+            let (left, wanted) = (state(from, base), state(to, base));
+            let steps =
+                steps(Standing { state: &left, baseline }, Standing { state: &wanted, baseline }).expect("a way");
             let restore: String = steps
                 .iter()
                 .map(|step| match step {
