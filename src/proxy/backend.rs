@@ -1,5 +1,7 @@
 //! One backend connection: dialed, greeted, logged in, taken over by another login.
 
+use std::sync::Arc;
+
 use secrecy::zeroize::Zeroizing;
 
 use crate::login::dial::{ASK, Dial, Step};
@@ -13,7 +15,11 @@ use crate::net::{dial, proxy_protocol};
 use crate::proxy::error::Fault;
 use crate::proxy::place::refuse_if_by_place;
 use crate::proxy::server::Proxy;
+use crate::proxy::setup::Fresh;
 use crate::proxy::statement;
+use crate::session::baseline::Baseline;
+use crate::session::state::State;
+use crate::session::statements::BackendStatements;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::{ChangeUser, Greeting, Login, Salt};
@@ -84,6 +90,39 @@ pub struct Backend {
     pub mariadb: bool,
     /// What its replies are shaped by.
     pub capabilities: Capabilities,
+    /// What tidegate knows of its session, in mode `transaction`.
+    pub kept: Kept,
+}
+
+/// What a connection's session is, for the next client that needs it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The state that its last client left.
+    pub state: State,
+    /// What that client's login had.
+    pub baseline: Arc<Baseline>,
+    /// What is prepared there.
+    pub statements: BackendStatements,
+    /// Statements of tidegate's own ran since its last client's: what the last statement left is not the client's any more.
+    pub spoiled: bool,
+    /// `init_connect` is empty.
+    pub resets_whole: bool,
+    /// The worker that its socket is registered with.
+    pub home: u16,
+}
+
+impl Kept {
+    /// A login, a reset or a change of user made the session this.
+    pub fn settle(&mut self, fresh: &Fresh) {
+        *self = Kept {
+            state: fresh.state.clone(),
+            baseline: Arc::clone(&fresh.baseline),
+            statements: BackendStatements::default(),
+            spoiled: true,
+            resets_whole: fresh.resets_whole,
+            home: self.home,
+        };
+    }
 }
 
 impl Backend {
@@ -101,7 +140,7 @@ impl Backend {
     /// Of a login that has ended well.
     pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
         let BackendFacts { id, mariadb, capabilities } = facts;
-        Backend { stream: channel.stream, id, mariadb, capabilities }
+        Backend { stream: channel.stream, id, mariadb, capabilities, kept: Kept::default() }
     }
 }
 
@@ -136,7 +175,7 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
     }
     let greeting =
         Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
-    proxy.face.store(Some(std::sync::Arc::new(Face { greeting: greeting.clone() })));
+    proxy.meet(Face { greeting: greeting.clone() });
     Ok(Greeted { channel, greeting })
 }
 

@@ -72,7 +72,7 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 }
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
-async fn admit(proxy: &Proxy, stream: Stream, peer: Peer, admission: &Admission) -> Result<Entered, Fault> {
+async fn admit(proxy: &Arc<Proxy>, stream: Stream, peer: Peer, admission: &Admission) -> Result<Entered, Fault> {
     let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
     match entry::enter(proxy, &mut client, peer, admission.id).await {
         Ok(found) => {

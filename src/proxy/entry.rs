@@ -43,7 +43,7 @@ pub struct Entered {
 }
 
 /// Brings a client in. Not cancel safe: the client's patience bounds it, each wait for others has a bound of its own.
-pub async fn enter(proxy: &Proxy, client: &mut Channel, peer: Peer, id: u32) -> Result<Found, Fault> {
+pub async fn enter(proxy: &Arc<Proxy>, client: &mut Channel, peer: Peer, id: u32) -> Result<Found, Fault> {
     if proxy.settings.mode == Mode::Observe {
         return observe(proxy, client, peer).await;
     }
@@ -222,7 +222,7 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
 
 /// One login in mode `session`.
 struct Entry<'a> {
-    proxy: &'a Proxy,
+    proxy: &'a Arc<Proxy>,
     client: &'a mut Channel,
     peer: Peer,
     id: u32,

@@ -8,6 +8,7 @@
 //!   in its own name   permit -> dial -> Relayed                            -> closed, then the permit is free
 //! ```
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
@@ -20,11 +21,13 @@ use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::pool;
 use crate::pool::core::{Facts, PoolKey, Use};
 use crate::pool::fate::{Condition, Fate, RetireReason};
-use crate::pool::handle::{CheckoutError, Connect, DialError, Watch};
+use crate::pool::handle::CheckoutError;
 use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
+use crate::proxy::connect::Connector;
 use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
-use crate::proxy::statement;
+use crate::proxy::settings::Mode;
+use crate::proxy::{setup, statement};
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
@@ -46,6 +49,16 @@ impl Key {
         let account = String::from_utf8_lossy(&params.user).into_owned();
         Key { user: params.user.clone(), account, capabilities: params.capabilities }
     }
+
+    /// The account's name.
+    pub fn user(&self) -> &[u8] {
+        &self.user
+    }
+
+    /// What the connection agrees on with the server.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
 }
 
 impl PoolKey for Key {
@@ -58,6 +71,7 @@ impl PoolKey for Key {
 pub type Pool = pool::handle::Pool<Key, Box<Backend>>;
 type Permit = pool::lease::Permit<Key, Box<Backend>>;
 type Member = pool::member::Member<Key, Box<Backend>>;
+type PoolLease = pool::lease::Lease<Key, Box<Backend>>;
 
 /// A backend that serves one client.
 pub struct Lease {
@@ -74,7 +88,9 @@ pub struct Lease {
 enum Hold {
     Own(Box<Backend>),
     Relayed(Box<Backend>, Permit),
-    Pooled { lease: pool::lease::Lease<Key, Box<Backend>>, member: Member },
+    Pooled { lease: PoolLease, member: Member },
+    /// Mode `transaction`, between two transactions: the client has none.
+    Parked(Member),
 }
 
 impl Lease {
@@ -99,7 +115,7 @@ impl Lease {
         Lease::pooled(member, lease, ok, secret)
     }
 
-    fn pooled(member: Member, lease: pool::lease::Lease<Key, Box<Backend>>, ok: Vec<u8>, secret: Secret) -> Lease {
+    fn pooled(member: Member, lease: PoolLease, ok: Vec<u8>, secret: Secret) -> Lease {
         let hold = Some(Hold::Pooled { lease, member });
         Lease { hold, login_ok: ok, secret: Some(secret), foreign: false, shows_own_id: false }
     }
@@ -110,7 +126,7 @@ impl Lease {
         match &self.hold {
             Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
             Some(Hold::Pooled { lease, .. }) => lease,
-            None => unreachable!("a lease has its backend until it ends"),
+            Some(Hold::Parked(_)) | None => unreachable!("whoever asks for the backend has seen that there is one"),
         }
     }
 
@@ -120,8 +136,78 @@ impl Lease {
         match &mut self.hold {
             Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
             Some(Hold::Pooled { lease, .. }) => lease,
-            None => unreachable!("a lease has its backend until it ends"),
+            Some(Hold::Parked(_)) | None => unreachable!("whoever asks for the backend has seen that there is one"),
         }
+    }
+
+    /// Whether there is a backend now: always but in mode `transaction`.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        !matches!(self.hold, Some(Hold::Parked(_)) | None)
+    }
+
+    /// The pool's lease, where the backend is the pool's.
+    pub(super) fn pooled_lease(&mut self) -> Option<&mut PoolLease> {
+        match &mut self.hold {
+            Some(Hold::Pooled { lease, .. }) => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// The backend of a client of mode `transaction` goes to whoever needs it. `used_at`: when its server answered last.
+    pub(super) fn park(&mut self, used_at: Instant) {
+        self.hold = match self.hold.take() {
+            Some(Hold::Pooled { lease, member }) => {
+                let state = lease.kept.state.fingerprint();
+                lease.release(state, used_at, used_at);
+                Some(Hold::Parked(member))
+            }
+            other => other,
+        };
+    }
+
+    /// The backend is not fit for anybody; the client may take another. Returns what is to be closed, with its permit.
+    pub(super) fn drop_backend(&mut self, reason: RetireReason) -> Option<(Box<Backend>, Permit)> {
+        let Some(Hold::Pooled { lease, member }) = self.hold.take_if(|hold| matches!(hold, Hold::Pooled { .. })) else {
+            return None;
+        };
+        self.hold = Some(Hold::Parked(member));
+        Some(lease.retire(reason))
+    }
+
+    /// A connection that lies ready, without waiting. Whether there is one.
+    pub(super) fn try_take_up(&mut self, state: u64, now: Instant) -> bool {
+        if let Some(Hold::Parked(member)) = &mut self.hold
+            && let Some(lease) = member.try_checkout(state, now)
+        {
+            self.put(lease);
+        }
+        self.is_held()
+    }
+
+    /// A connection, if need be after a wait in the queue. Cancel safe.
+    pub(super) async fn take_up(
+        &mut self,
+        state: u64,
+        connector: &Connector,
+    ) -> Result<(), CheckoutError<Fault>> {
+        if let Some(Hold::Parked(member)) = &mut self.hold {
+            let lease = member.checkout(state, connector).await?;
+            self.put(lease);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, lease: PoolLease) {
+        if let Some(Hold::Parked(member)) = self.hold.take() {
+            self.hold = Some(Hold::Pooled { lease, member });
+        }
+    }
+
+    /// A client of mode `transaction`, which has no backend yet.
+    pub(super) fn parked(proxy: &Proxy, params: &Params, client: u32, secret: Secret) -> Lease {
+        let hold = Some(Hold::Parked(member(proxy, Some(params), client)));
+        Lease { hold, login_ok: Vec::new(), secret: Some(secret), foreign: false, shows_own_id: false }
     }
 
     /// The id that the client was shown: tidegate's, or in `observe` the server's.
@@ -146,14 +232,14 @@ impl Lease {
                 let account = self.secret.as_ref().map(|secret| (member.key().user.as_slice(), secret));
                 give_back(proxy, lease, condition, account).await;
             }
-            None => {}
+            Some(Hold::Parked(_)) | None => {}
         }
     }
 }
 
 async fn give_back(
     proxy: &Proxy,
-    mut lease: pool::lease::Lease<Key, Box<Backend>>,
+    mut lease: PoolLease,
     condition: Condition,
     account: Option<(&[u8], &Secret)>,
 ) {
@@ -163,7 +249,8 @@ async fn give_back(
             Ok(Some(wait_timeout)) => {
                 lease.set_wait_timeout(wait_timeout);
                 let now = Instant::now();
-                return lease.release(0, now, now);
+                let state = lease.kept.state.fingerprint();
+                return lease.release(state, now, now);
             }
             Ok(None) | Err(_) => RetireReason::ResetFailed,
         },
@@ -182,7 +269,17 @@ fn patience(proxy: &Proxy) -> Duration {
 /// Makes a connection as after a fresh login; its `@@wait_timeout`, or `None` where that failed.
 async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Secret)>) -> Option<Duration> {
     let (mut channel, facts) = backend.borrow();
-    let clean = clean(proxy, &mut channel, facts, account).await;
+    let mut clean = clean(proxy, &mut channel, facts, account).await;
+    if clean.is_some() && proxy.settings.mode == Mode::Transaction {
+        let schema = backend.kept.state.schema().map(<[u8]>::to_vec);
+        clean = match setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await {
+            Ok(fresh) => {
+                backend.kept.settle(&fresh);
+                Some(fresh.wait_timeout)
+            }
+            Err(_) => None,
+        };
+    }
     backend.restore(channel);
     clean
 }
@@ -250,16 +347,17 @@ pub struct Dialed {
 
 /// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
 pub async fn dial(
-    proxy: &Proxy,
+    proxy: &Arc<Proxy>,
     params: Option<&Params>,
     client: &mut Channel,
     peer: Peer,
     id: u32,
 ) -> Result<Dialed, Fault> {
     let mut member = member(proxy, params, id);
+    let connector = Connector::new(proxy);
     let permit = tokio::select! {
         biased;
-        permit = member.permit(Use::Relayed, &Connector) => permit.map_err(exhausted)?,
+        permit = member.permit(Use::Relayed, &connector) => permit.map_err(exhausted)?,
         gone = client.gone() => return Err(Fault::of_client(gone)),
     };
     let greeted = dial_uncounted(proxy, peer).await?;
@@ -394,7 +492,7 @@ async fn give_up(begun: Begun) {
 /// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.
 /// Either way the server itself judges the login.
 pub async fn checkout(
-    proxy: &Proxy,
+    proxy: &Arc<Proxy>,
     params: &Params,
     secret: &Secret,
     client: &mut Channel,
@@ -425,7 +523,7 @@ pub async fn checkout(
     dial(proxy, Some(params), client, peer, id).await?.login(proxy, params, secret).await
 }
 
-async fn as_a_login(
+pub(super) async fn as_a_login(
     proxy: &Proxy,
     channel: &mut Channel,
     facts: BackendFacts,
@@ -448,7 +546,7 @@ fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
     proxy.pool.member(key, u64::from(client), cap, 0)
 }
 
-fn exhausted(error: CheckoutError<Fault>) -> Fault {
+pub(super) fn exhausted(error: CheckoutError<Fault>) -> Fault {
     match error {
         CheckoutError::Timeout(facts, _) => {
             let text = format!("Too many connections (tidegate: {facts})");
@@ -458,35 +556,5 @@ fn exhausted(error: CheckoutError<Fault>) -> Fault {
         CheckoutError::Closed => {
             Fault::own("shutting down", ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress"))
         }
-    }
-}
-
-/// How the pool's keeper pings and closes. It dials nothing by itself: in mode `session` every connection begins as
-/// some client's login.
-#[derive(Debug, Clone, Copy)]
-pub struct Connector;
-
-impl Connect<Key, Box<Backend>> for Connector {
-    type Error = Fault;
-
-    async fn dial(&self, _key: &Key) -> Result<(Box<Backend>, Facts), DialError<Fault>> {
-        Err(DialError::Refused(Fault::backend("connections begin with a client's login")))
-    }
-
-    async fn ping(&self, backend: &mut Box<Backend>) -> bool {
-        let (mut channel, _) = backend.borrow();
-        let alive = tokio::time::timeout(GOODBYE, statement::simple(&mut channel, &[command::PING])).await;
-        backend.restore(channel);
-        matches!(alive, Ok(Ok(Ok(_))))
-    }
-
-    async fn close(&self, backend: Box<Backend>, reason: RetireReason) {
-        debug!(backend = backend.id, reason = reason.as_str(), "idle backend connection closed");
-        close(*backend, true).await;
-    }
-
-    /// COM_CHANGE_USER at the next checkout finds out.
-    fn watch(&self, _: &Box<Backend>) -> Option<Watch> {
-        None
     }
 }

@@ -1,6 +1,7 @@
 //! One running proxy: what all its clients share, its worker threads, its signals, its end.
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,15 @@ use crate::pool;
 use crate::proxy::accounts::Accounts;
 use crate::proxy::clients::Clients;
 use crate::proxy::error::Fault;
-use crate::proxy::lease::{Connector, Pool};
+use crate::proxy::connect::Connector;
+use crate::proxy::lease::Pool;
 use crate::proxy::listen::{self, Accepted, Listeners};
+use crate::proxy::logins::Logins;
 use crate::proxy::report::Reporter;
 use crate::proxy::settings::ProxySettings;
+use crate::proxy::setup::Questions;
+use crate::session::baseline::Baselines;
+use crate::session::statements::Registry;
 use crate::sql::digest::fingerprint;
 use crate::stats::recorder::{Recorder, RecorderSettings, Recorders};
 use crate::stats::slow_log::SlowLog;
@@ -53,6 +59,14 @@ pub struct Proxy {
     pub clients: Arc<Clients>,
     /// The backend connections.
     pub pool: Pool,
+    /// What logins begin with, in mode `transaction`.
+    pub baselines: Mutex<Baselines>,
+    /// What logins were seen to begin with lately.
+    pub logins: Logins,
+    /// What is asked of a new connection.
+    pub questions: ArcSwapOption<Questions>,
+    /// All prepared statements, in mode `transaction`.
+    pub registry: Mutex<Registry>,
     /// Slow statements go here.
     pub slow_log: Option<SlowLog>,
     rsa: OnceCell<RsaKey>,
@@ -87,6 +101,10 @@ impl Proxy {
             accounts: Accounts::default(),
             clients: Arc::default(),
             pool: Pool::new(settings.pool.clone()),
+            baselines: Mutex::default(),
+            logins: Logins::default(),
+            questions: ArcSwapOption::empty(),
+            registry: Mutex::default(),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
             rsa,
             pool_sizes,
@@ -97,6 +115,16 @@ impl Proxy {
     /// The backend's greeting, if any was seen.
     pub fn face(&self) -> Option<Arc<Face>> {
         self.face.load_full()
+    }
+
+    /// The backend has greeted. Another version is another server: nothing that was asked of the one before counts.
+    pub fn meet(&self, face: Face) {
+        let is_other = self.face().is_some_and(|before| before.greeting.version != face.greeting.version);
+        if is_other {
+            self.questions.store(None);
+            self.logins.forget();
+        }
+        self.face.store(Some(Arc::new(face)));
     }
 
     /// Whether the backend is reached by a Unix socket, where accounts can be entered by place.
@@ -179,7 +207,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     let listeners = Listeners::bind(&proxy.settings.listen).await?;
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
     let workers = start_workers(&proxy, &recorders)?;
-    let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector));
+    let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector::new(&proxy)));
     let watching = tokio::spawn(watch_idle(Arc::clone(&proxy)));
     announce(&proxy);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -259,11 +287,23 @@ fn start_workers(proxy: &Arc<Proxy>, recorders: &Recorders) -> anyhow::Result<Ve
             let (proxy, own) = (Arc::clone(proxy), Arc::clone(&worker));
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || work(proxy, own, receiver))
+                .spawn(move || {
+                    HOME.set(u16::try_from(index).unwrap_or(u16::MAX));
+                    work(proxy, own, receiver);
+                })
                 .context("a worker thread")?;
             Ok(listen::Target { worker, sender })
         })
         .collect()
+}
+
+thread_local! {
+    static HOME: Cell<u16> = const { Cell::new(u16::MAX) };
+}
+
+/// The number of the worker that this thread is; sockets that are made here belong to it.
+pub fn home() -> u16 {
+    HOME.get()
 }
 
 /// A worker's life: one runtime, one task per client.

@@ -5,7 +5,7 @@ use crate::proxy::error::Fault;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, QUERY_ATTRIBUTES};
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
-use crate::wire::frame::Fields;
+use crate::wire::frame::{Fields, put_packet};
 use crate::wire::status;
 
 /// The most rows that are kept of a result; tidegate asks for few.
@@ -21,6 +21,10 @@ pub type Rows = Vec<Vec<Option<Vec<u8>>>>;
 /// Not cancel safe: a connection left in between must be closed.
 pub async fn simple(channel: &mut Channel, payload: &[u8]) -> Result<Result<Vec<u8>, ErrPacket>, Fault> {
     channel.command(payload).await.map_err(Fault::of_backend)?;
+    answer(channel).await
+}
+
+async fn answer(channel: &mut Channel) -> Result<Result<Vec<u8>, ErrPacket>, Fault> {
     let reply = channel.read().await.map_err(Fault::of_backend)?;
     match reply.first() {
         Some(0xFF) => Ok(Err(ErrPacket::parse(&reply).ok_or_else(malformed)?)),
@@ -31,12 +35,58 @@ pub async fn simple(channel: &mut Channel, payload: &[u8]) -> Result<Result<Vec<
 
 /// Runs one statement and reads its whole result (no rows for an OK). Not cancel safe.
 pub async fn query(channel: &mut Channel, caps: Capabilities, sql: &str) -> Result<Result<Rows, ErrPacket>, Fault> {
+    channel.command(&payload(caps, sql)).await.map_err(Fault::of_backend)?;
+    result(channel, caps).await
+}
+
+/// Sends these statements in one go and reads their results in order: one does not keep the next from running.
+/// Not cancel safe.
+pub async fn several(
+    channel: &mut Channel,
+    caps: Capabilities,
+    statements: &[&str],
+) -> Result<Vec<Result<Rows, ErrPacket>>, Fault> {
+    let mut bytes = Vec::new();
+    for sql in statements {
+        put_packet(&mut bytes, 0, &payload(caps, sql));
+    }
+    channel.stream.send(&bytes).await.map_err(Fault::backend_io)?;
+    let mut results = Vec::with_capacity(statements.len());
+    for _ in statements {
+        channel.seq = 1;
+        results.push(result(channel, caps).await?);
+    }
+    Ok(results)
+}
+
+/// Sends these commands, each of which is answered by one packet, in one go. The OK payloads, or the server's errors.
+/// Not cancel safe.
+pub async fn commands(channel: &mut Channel, payloads: &[Vec<u8>]) -> Result<Vec<Result<Vec<u8>, ErrPacket>>, Fault> {
+    let mut bytes = Vec::new();
+    for payload in payloads {
+        put_packet(&mut bytes, 0, payload);
+    }
+    channel.stream.send(&bytes).await.map_err(Fault::backend_io)?;
+    let mut answers = Vec::with_capacity(payloads.len());
+    for _ in payloads {
+        channel.seq = 1;
+        answers.push(answer(channel).await?);
+    }
+    Ok(answers)
+}
+
+/// The COM_QUERY of a statement of tidegate's own.
+pub fn payload(caps: Capabilities, sql: &str) -> Vec<u8> {
     let mut payload = vec![command::QUERY];
     if caps.has(QUERY_ATTRIBUTES) {
         payload.extend_from_slice(&[0, 1]);
     }
     payload.extend_from_slice(sql.as_bytes());
-    let head = match simple(channel, &payload).await? {
+    payload
+}
+
+async fn result(channel: &mut Channel, caps: Capabilities) -> Result<Result<Rows, ErrPacket>, Fault> {
+    let head = match answer(channel).await? {
         Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };

@@ -153,6 +153,8 @@ fn base64(text: &str) -> Vec<u8> {
     digits.chunks(4).flat_map(whole).collect()
 }
 
+const STALL: Duration = Duration::from_secs(3);
+
 #[test]
 fn time_is_put_down_to_whom_it_was_waited_for() {
     let server = Server::shared(Kind::MariaDb1011);
@@ -162,15 +164,17 @@ fn time_is_put_down_to_whom_it_was_waited_for() {
         raw.query("SELECT SLEEP(0.3)");
         let long = raw.query_payload("SELECT REPEAT('x', 1000000) FROM mysql.help_topic LIMIT 20");
         raw.send_packet(0, &long);
-        sleep(Duration::from_millis(500));
+        // Long against what a busy machine needs to make the rows.
+        sleep(STALL);
         let reply = raw.reply(&long, 1);
         let entries = entries(&tidegate.file("slow.log"), 2);
         let (slept, slow) = (&entries[0], &entries[1]);
-        assert!((0.3..0.5).contains(&slept.seconds("Tidegate_server_time")), "{mode}: {slept:?}");
-        assert!(slept.seconds("Tidegate_client_time") < 0.05, "{mode}: {slept:?}");
-        assert!((0.3..0.8).contains(&slow.seconds("Tidegate_client_time")), "{mode}: {slow:?}");
-        assert!(slow.seconds("Tidegate_server_time") < 0.25, "{mode}: {slow:?}");
+        let share = |entry: &Entry, phase| entry.seconds(phase) / entry.seconds("Query_time");
+        assert!(slept.seconds("Tidegate_server_time") >= 0.3, "{mode}: {slept:?}");
+        assert!(share(slept, "Tidegate_server_time") > 0.9, "{mode}: {slept:?}");
+        assert_eq!(slept.seconds("Tidegate_client_time"), 0.0, "{mode}: {slept:?}");
+        assert!(share(slow, "Tidegate_client_time") > 0.2, "{mode}: {slow:?}");
         assert_eq!(slow.value("Bytes_sent"), reply.len().to_string(), "{mode}");
-        assert!((slow.seconds("Query_time") - 0.5).abs() < 0.4, "{mode}: {slow:?}");
+        assert!(slow.seconds("Query_time") >= STALL.as_secs_f64() * 0.9, "{mode}: {slow:?}");
     }
 }

@@ -1,0 +1,113 @@
+//! How the pool dials, pings, watches and closes.
+
+use std::os::fd::AsFd;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use crate::net::stream::Socket;
+use crate::pool::core::Facts;
+use crate::pool::fate::RetireReason;
+use crate::pool::handle::{Connect, DialError, Watch};
+use crate::proxy::backend::{self, Backend, Params};
+use crate::proxy::error::Fault;
+use crate::proxy::lease::{Key, close};
+use crate::proxy::server::{Proxy, home};
+use crate::proxy::settings::Mode;
+use crate::proxy::{setup, statement};
+use crate::wire::command;
+use crate::wire::fault::ACCESS_DENIED;
+
+/// How long a server may take to answer a ping.
+const PING: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Clone)]
+pub struct Connector(Weak<Proxy>);
+
+impl Connector {
+    /// Of this proxy.
+    pub fn new(proxy: &Arc<Proxy>) -> Connector {
+        Connector(Arc::downgrade(proxy))
+    }
+}
+
+impl Connect<Key, Box<Backend>> for Connector {
+    type Error = Fault;
+
+    /// By what is known of the account. In mode `session` every connection begins as some client's login.
+    async fn dial(&self, key: &Key) -> Result<(Box<Backend>, Facts), DialError<Fault>> {
+        let proxy = self.0.upgrade().filter(|proxy| proxy.settings.mode == Mode::Transaction);
+        let Some(proxy) = proxy else {
+            return Err(DialError::Refused(Fault::backend("connections begin with a client's login")));
+        };
+        match login(&proxy, key).await {
+            Ok((backend, wait_timeout)) => {
+                let facts = Facts {
+                    wait_timeout: Some(wait_timeout),
+                    state: backend.kept.state.fingerprint(),
+                    home: backend.kept.home,
+                };
+                Ok((Box::new(backend), facts))
+            }
+            Err(fault) if fault.is_refusal() => Err(DialError::Refused(fault)),
+            Err(fault) => Err(DialError::Unreachable(fault)),
+        }
+    }
+
+    async fn ping(&self, backend: &mut Box<Backend>) -> bool {
+        let (mut channel, _) = backend.borrow();
+        let alive = tokio::time::timeout(PING, statement::simple(&mut channel, &[command::PING])).await;
+        backend.restore(channel);
+        matches!(alive, Ok(Ok(Ok(_))))
+    }
+
+    async fn close(&self, backend: Box<Backend>, reason: RetireReason) {
+        debug!(backend = backend.id, reason = reason.as_str(), "idle backend connection closed");
+        close(*backend, true).await;
+    }
+
+    /// The socket is watched by a descriptor of its own: the connection may be taken meanwhile.
+    fn watch(&self, backend: &Box<Backend>) -> Option<Watch> {
+        let descriptor = match backend.stream.socket()? {
+            Socket::Tcp(tcp) => tcp.as_fd().try_clone_to_owned(),
+            Socket::Unix(unix) => unix.as_fd().try_clone_to_owned(),
+        };
+        let twin = std::os::unix::net::UnixStream::from(descriptor.ok()?);
+        Some(Box::pin(async move {
+            // Of the socket's kind only its readiness is asked.
+            if let Ok(twin) = tokio::net::UnixStream::from_std(twin) {
+                let _ = twin.readable().await;
+            }
+        }))
+    }
+}
+
+async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fault> {
+    let user = key.user();
+    let credentials = &proxy.credentials;
+    let secret = credentials.configured(user).cloned().or_else(|| credentials.learned(user));
+    let secret = secret.ok_or_else(|| Fault::backend("the account's password is not known any more"))?;
+    let params = Params::bare(user, key.capabilities());
+    let logged_in = async { backend::greet(proxy, None).await?.login(proxy, &params, &secret).await };
+    let (mut backend, ok) = match logged_in.await {
+        Ok(logged_in) => logged_in,
+        Err(fault) => {
+            // A refuted secret is never tried again.
+            if fault.is_refusal_of(ACCESS_DENIED) {
+                credentials.forget(user);
+            }
+            return Err(fault);
+        }
+    };
+    let (mut channel, facts) = backend.borrow();
+    let fresh = setup::fresh(proxy, &mut channel, facts, None).await;
+    backend.restore(channel);
+    let fresh = fresh?;
+    credentials.learn(user, secret, Instant::now());
+    proxy.logins.note(user, params.charset, &fresh, &ok);
+    backend.kept.settle(&fresh);
+    backend.kept.home = home();
+    Ok((backend, fresh.wait_timeout))
+}

@@ -1,0 +1,191 @@
+//! What follows a login in mode `transaction`: what the login gave is read, and the server is told to announce every change.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::net::channel::Channel;
+use crate::proxy::backend::BackendFacts;
+use crate::proxy::error::Fault;
+use crate::proxy::server::Proxy;
+use crate::proxy::statement::{self, Rows};
+use crate::session::baseline::{Baseline, NAMES};
+use crate::session::carried::{Variable, rule};
+use crate::session::restore::own_trackers;
+use crate::session::state::State;
+use crate::wire::announce::Asked;
+use crate::wire::capabilities::{MULTI_STATEMENTS, SESSION_TRACK};
+
+/// What a login gave.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    /// The session's state: the character sets of the login, the schema.
+    pub state: State,
+    /// The values of all that was not set.
+    pub baseline: Arc<Baseline>,
+    /// The connection's own `@@wait_timeout`.
+    pub wait_timeout: Duration,
+    /// What the server would announce to a client by itself.
+    pub asked: Asked,
+    /// The server's `init_connect` is empty: a reset is as good as a login.
+    pub resets_whole: bool,
+}
+
+/// What is asked of every connection of this server, made when the first one is there.
+#[derive(Debug)]
+pub struct Questions {
+    names: Vec<Box<str>>,
+    sql: String,
+    trackers: Option<String>,
+    /// The character sets' own collations.
+    collations: Vec<(Box<[u8]>, Box<[u8]>)>,
+}
+
+/// The variables of the client's own announcements.
+const TRACKERS: [&str; 5] = [
+    "session_track_gtids",
+    "session_track_schema",
+    "session_track_state_change",
+    "session_track_system_variables",
+    "session_track_transaction_info",
+];
+
+impl Questions {
+    /// The statement that reads all of it.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The statement after which the server announces what tidegate must know. `None`: it cannot (MySQL 5.6).
+    pub fn trackers(&self) -> Option<&str> {
+        self.trackers.as_deref()
+    }
+
+    /// The collation that `SET NAMES` with this character set alone brings, where no variable says otherwise.
+    pub fn collation_of(&self, charset: &[u8]) -> Option<&[u8]> {
+        let at = self.collations.binary_search_by(|(name, _)| (**name).cmp(charset)).ok()?;
+        Some(&self.collations[at].1)
+    }
+
+    /// Names and values of one answer to [`Questions::sql`].
+    pub fn values(&self, rows: Rows) -> Option<Vec<(Box<str>, Box<[u8]>)>> {
+        let row = rows.into_iter().next().filter(|row| row.len() == self.names.len())?;
+        let values = row.into_iter().map(|value| value.unwrap_or_default().into_boxed_slice());
+        Some(self.names.iter().cloned().zip(values).collect())
+    }
+
+    async fn of(channel: &mut Channel, facts: BackendFacts) -> Result<Questions, Fault> {
+        let caps = facts.capabilities;
+        let known = rows(statement::query(channel, caps, "SHOW VARIABLES").await?)?;
+        let known: Vec<Box<str>> = known.iter().filter_map(|row| text(row.first()?)).collect();
+        let is_known = |name: &&str| known.iter().any(|own| **own == **name);
+        let extra = TRACKERS.into_iter().chain(["init_connect"]);
+        let names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
+        let sql = format!("SELECT {}", names.iter().map(|name| format!("@@{name}")).collect::<Vec<_>>().join(","));
+        let tracks = caps.has(SESSION_TRACK) && known.iter().any(|name| **name == *TRACKERS[3]);
+        let trackers = tracks.then(|| own_trackers(&announced(&known, facts.mariadb), true));
+        let sets = "SELECT character_set_name, default_collate_name FROM information_schema.character_sets";
+        let sets = rows(statement::query(channel, caps, sets).await?)?;
+        let mut collations: Vec<_> = sets.into_iter().filter_map(pair).collect();
+        collations.sort();
+        Ok(Questions { names, sql, trackers, collations })
+    }
+}
+
+/// All variables where that costs nothing. MySQL announces `statement_id` with every statement if it is asked for all.
+fn announced(known: &[Box<str>], mariadb: bool) -> String {
+    let frozen = ["timestamp", "insert_id", "last_insert_id", "identity", "rand_seed1", "rand_seed2", "gtid_next"];
+    match mariadb {
+        true => "*".to_owned(),
+        false => {
+            let own = known.iter().map(|name| &**name).filter(|name| !frozen.contains(name) && is_of_use(name));
+            own.chain(frozen).collect::<Vec<_>>().join(",")
+        }
+    }
+}
+
+fn is_of_use(name: &str) -> bool {
+    rule(name.as_bytes()) != Variable::Nothing && !name.contains("performance_schema") && !name.starts_with("mysqlx")
+}
+
+/// Reads what the login, reset or change of user that has just ended gave, and has changes announced from now on.
+/// `schema`: what it was told. Not cancel safe.
+pub async fn fresh(
+    proxy: &Proxy,
+    channel: &mut Channel,
+    facts: BackendFacts,
+    schema: Option<&[u8]>,
+) -> Result<Fresh, Fault> {
+    let questions = questions(proxy, channel, facts).await?;
+    let caps = facts.capabilities;
+    let mut sql = vec![questions.sql()];
+    sql.extend(questions.trackers());
+    let mut answers = statement::several(channel, caps, &sql).await?;
+    if let Some(refused) = answers.iter().skip(1).find_map(|answer| answer.as_ref().err()) {
+        return Err(Fault::backend(format!("session_track_* cannot be set: {}", refused.text())));
+    }
+    let read = rows(answers.swap_remove(0))?;
+    let values = questions.values(read).ok_or_else(malformed)?;
+    Ok(built(proxy, values, schema, caps.has(MULTI_STATEMENTS)))
+}
+
+/// The questions for this server.
+pub async fn questions(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts) -> Result<Arc<Questions>, Fault> {
+    if let Some(known) = proxy.questions.load_full() {
+        return Ok(known);
+    }
+    let made = Arc::new(Questions::of(channel, facts).await?);
+    proxy.questions.store(Some(Arc::clone(&made)));
+    Ok(made)
+}
+
+fn built(proxy: &Proxy, values: Vec<(Box<str>, Box<[u8]>)>, schema: Option<&[u8]>, multi: bool) -> Fresh {
+    let mut asked = Asked::default();
+    let mut of_login = Vec::new();
+    let mut resets_whole = true;
+    let mut rest = Vec::new();
+    for (name, value) in values {
+        match &*name {
+            "character_set_client" | "character_set_results" | "character_set_connection" | "collation_connection" => {
+                of_login.push((name, value));
+            }
+            "init_connect" => resets_whole = value.is_empty(),
+            own if own.starts_with("session_track_") => {
+                asked.set(own.as_bytes(), &value);
+            }
+            _ => rest.push((name, value)),
+        }
+    }
+    let (generation, baseline) = lock(&proxy.baselines).intern(Baseline::new(rest));
+    let mut state = State::fresh(generation, schema, multi);
+    // The collation last: the character set takes it away.
+    of_login.sort_by_key(|(name, _)| &**name == "collation_connection");
+    for (name, value) in &of_login {
+        // Four short values fit into an empty state.
+        let _ = state.set(name.as_bytes(), value);
+    }
+    let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));
+    Fresh { state, baseline, wait_timeout, asked, resets_whole }
+}
+
+fn rows(answer: Result<Rows, crate::wire::fault::ErrPacket>) -> Result<Rows, Fault> {
+    answer.map_err(|refused| Fault::backend(format!("the server refused to show its settings: {}", refused.text())))
+}
+
+fn text(value: &Option<Vec<u8>>) -> Option<Box<str>> {
+    std::str::from_utf8(value.as_deref()?).ok().map(Box::from)
+}
+
+fn pair(row: Vec<Option<Vec<u8>>>) -> Option<(Box<[u8]>, Box<[u8]>)> {
+    let mut values = row.into_iter().flatten().map(Vec::into_boxed_slice);
+    Some((values.next()?, values.next()?))
+}
+
+/// A panic elsewhere leaves what is behind these locks whole: every change is one call.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn malformed() -> Fault {
+    Fault::backend("the server answered a question of tidegate's own with something else")
+}
