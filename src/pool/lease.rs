@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::core::{Facts, PoolKey, SlotId, Taken};
@@ -101,6 +101,7 @@ pub struct Lease<K: PoolKey, C> {
     slot: SlotId,
     own: bool,
     state: u64,
+    silent_since: Instant,
     dies_at: Instant,
     ping_due: bool,
     reset_on_return: ResetOnReturn,
@@ -119,6 +120,7 @@ impl<K: PoolKey, C> Lease<K, C> {
             slot: taken.slot,
             own: taken.own,
             state: taken.state,
+            silent_since: taken.silent_since,
             dies_at: taken.dies_at,
             ping_due,
             reset_on_return,
@@ -144,6 +146,17 @@ impl<K: PoolKey, C> Lease<K, C> {
         self.ping_due
     }
 
+    /// For how long its server has been silent when it was taken.
+    pub fn silent(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.silent_since)
+    }
+
+    /// Gives it back unused, in the state in which it was taken.
+    pub fn give_back(self) {
+        let (state, since) = (self.state, self.silent_since);
+        self.release(state, since, now());
+    }
+
     /// Says what it is held for, since now: a pin's reason, `"transaction"`, ..; at first `"statement"`.
     pub fn label(&self, label: &'static str, now: Instant) {
         self.shared.with(|core| core.label(self.slot, label, now));
@@ -166,16 +179,18 @@ impl<K: PoolKey, C> Lease<K, C> {
 
     /// Returns when an offered lease is wanted: save what it protects, then release it. Cancel safe; one task at a time.
     pub async fn asked(&self) {
-        poll_fn(|cx| {
-            self.shared.with_inner(|inner| match inner.core.is_asked(self.slot) {
-                true => Poll::Ready(()),
-                false => {
-                    note_waker(&mut inner.holders, self.slot.0, cx);
-                    Poll::Pending
-                }
-            })
+        poll_fn(|cx| self.poll_asked(cx)).await;
+    }
+
+    /// Ready when an offered lease is wanted, see [`Lease::asked`].
+    pub fn poll_asked(&self, cx: &Context<'_>) -> Poll<()> {
+        self.shared.with_inner(|inner| match inner.core.is_asked(self.slot) {
+            true => Poll::Ready(()),
+            false => {
+                note_waker(&mut inner.holders, self.slot.0, cx);
+                Poll::Pending
+            }
         })
-        .await;
     }
 
     /// What is to be done with it, counted. `Reset` and `Ping`: do it, then ask again; `Keep`: [`Lease::release`];

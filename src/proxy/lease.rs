@@ -166,6 +166,17 @@ impl Lease {
         };
     }
 
+    /// The backend goes back as it came.
+    pub(super) fn park_untouched(&mut self) {
+        self.hold = match self.hold.take() {
+            Some(Hold::Pooled { lease, member }) => {
+                lease.give_back();
+                Some(Hold::Parked(member))
+            }
+            other => other,
+        };
+    }
+
     /// The backend is not fit for anybody; the client may take another. Returns what is to be closed, with its permit.
     pub(super) fn drop_backend(&mut self, reason: RetireReason) -> Option<(Box<Backend>, Permit)> {
         let Some(Hold::Pooled { lease, member }) = self.hold.take_if(|hold| matches!(hold, Hold::Pooled { .. })) else {

@@ -196,6 +196,21 @@ impl Ledger {
         self.names.iter().flat_map(|names| names.variables.iter().map(|name| &**name))
     }
 
+    /// A user variable has a value that is to be read before the backend goes. `name` in small letters, without `@`.
+    pub fn read_later(&mut self, name: &[u8]) {
+        self.names().variables.insert(name.into());
+        self.named();
+    }
+
+    /// A user variable has a value that is known.
+    pub fn is_known(&mut self, name: &[u8]) {
+        if let Some(names) = &mut self.names
+            && names.variables.remove(name)
+        {
+            self.named();
+        }
+    }
+
     /// COM_RESET_CONNECTION or COM_CHANGE_USER succeeded, or the connection is gone: all is over.
     pub fn reset(&mut self) {
         *self = Ledger::default();

@@ -183,6 +183,11 @@ impl State {
         Ok(kind)
     }
 
+    /// A system variable has the value again that it had at login.
+    pub fn unset(&mut self, name: &[u8]) -> Result<(), TooMuch> {
+        self.put(name, None)
+    }
+
     /// `SET timestamp`: the text's own literal; `None` for DEFAULT. 0 is DEFAULT too.
     pub fn set_timestamp(&mut self, literal: Option<&[u8]>) -> Result<(), TooMuch> {
         let is_zero = |text: &[u8]| text.iter().all(|byte| matches!(byte, b'0' | b'.'));

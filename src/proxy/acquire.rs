@@ -1,0 +1,312 @@
+//! Mode `transaction`: a client comes by a backend, and the backend to the client's state.
+//!
+//! ```text
+//! lies ready, or a wait in the queue -> alive? -> on this worker -> the client's state -> the command
+//!        ^                               | no                        | broke
+//!        +------------- closed ----------+---------------------------+
+//! ```
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use crate::net::buffer::Buffer;
+use crate::net::channel::Channel;
+use crate::net::stream::Socket;
+use crate::pool::fate::RetireReason;
+use crate::pool::handle::CheckoutError;
+use crate::proxy::backend::{Backend, BackendFacts, Params};
+use crate::proxy::client::Session;
+use crate::proxy::error::{Fault, Whose};
+use crate::proxy::lease::{as_a_login, close, exhausted};
+use crate::proxy::server::{Proxy, home};
+use crate::proxy::{setup, statement};
+use crate::session::restore::{Step, needs_login, steps};
+use crate::session::state::State;
+use crate::stats::timer::QueryTimer;
+use crate::wire::command;
+use crate::wire::fault::{self, ErrPacket};
+
+/// A connection that was silent for longer is looked at before it is used: its server may have closed it.
+const LOOK_AFTER: Duration = Duration::from_millis(10);
+
+/// How many dead connections one command may meet, one after the other, before its client hears of it.
+const MAX_DEAD: usize = 1000;
+
+/// Why a command does not run: the client is told, and goes on.
+pub(super) type Refused = Box<ErrPacket>;
+
+/// How a restore ended otherwise than well.
+enum Trouble {
+    /// The connection is of no use any more.
+    Broken,
+    /// The server's own refusal.
+    Refused(Refused),
+}
+
+impl Session {
+    /// Whether the session shares its backends with others.
+    #[inline]
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Sees to it that there is a backend in this client's state. `Err` inside: the command cannot run, the session goes on.
+    pub(super) async fn acquire(
+        &mut self,
+        timer: &mut QueryTimer,
+        commands: &mut Buffer,
+    ) -> Result<Result<(), Refused>, Fault> {
+        if self.lease.is_held() {
+            return Ok(Ok(()));
+        }
+        for _ in 0..MAX_DEAD {
+            if let Err(refused) = self.take_up(timer, commands).await? {
+                return Ok(Err(refused));
+            }
+            let began = Instant::now();
+            match self.bring_state().await {
+                Ok(was_needed) => {
+                    if was_needed {
+                        timer.restored(began, Instant::now());
+                    }
+                    return Ok(Ok(()));
+                }
+                Err(Trouble::Refused(refused)) => return Ok(Err(refused)),
+                Err(Trouble::Broken) => self.drop_backend(RetireReason::ResetFailed),
+            }
+        }
+        Err(Fault::backend("one connection after the other was dead"))
+    }
+
+    /// A live backend of the pool on this worker, in whatever state.
+    async fn take_up(&mut self, timer: &mut QueryTimer, commands: &mut Buffer) -> Result<Result<(), Refused>, Fault> {
+        loop {
+            let now = Instant::now();
+            let state = self.shared.as_ref().map_or(0, |shared| shared.state.fingerprint());
+            let is_ready = self.lease.try_take_up(state, now) && self.is_proved();
+            if !is_ready {
+                self.drop_unproved();
+                let waited = self.wait_for_backend(state, commands).await;
+                timer.queued(now, Instant::now());
+                match waited {
+                    Ok(()) => {}
+                    Err(CheckoutError::Refused(fault)) if fault.answer.is_some() => return self.refused(fault),
+                    Err(error) => return Ok(Err(Box::new(told(error)))),
+                }
+            }
+            if self.is_alive(now) && self.come_home().is_ok() {
+                self.admission.set_backend(self.lease.backend().id);
+                return Ok(Ok(()));
+            }
+            self.drop_backend(RetireReason::ServerClosed);
+        }
+    }
+
+    /// The pool's dial was refused by the server in this account's name.
+    fn refused(&mut self, fault: Fault) -> Result<Result<(), Refused>, Fault> {
+        match fault {
+            Fault { answer: Some(answer), whose: Whose::Client, .. } => Ok(Err(Box::new(answer))),
+            other => Err(other),
+        }
+    }
+
+    async fn wait_for_backend(&mut self, state: u64, commands: &mut Buffer) -> Result<(), CheckoutError<Fault>> {
+        let Session { lease, shared, client, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let mut waiting = pin!(lease.take_up(state, &shared.connector));
+        let mut ended = client.is_compressed();
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            // Who sends ahead or closes its half meanwhile waits all the same; who is gone does not.
+            while !ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
+                match client.poll_fill(cx, commands) {
+                    Poll::Pending => break,
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0)) => ended = true,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(CheckoutError::Refused(Fault::client_io(error)))),
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A connection that is due for a ping is left to the slower way, which pings.
+    fn is_proved(&mut self) -> bool {
+        self.lease.pooled_lease().is_none_or(|lease| !lease.ping_due())
+    }
+
+    fn drop_unproved(&mut self) {
+        if self.lease.is_held() {
+            self.lease.park_untouched();
+        }
+    }
+
+    /// Asks the kernel, where the connection was silent for a while: a server's goodbye may lie there unread.
+    fn is_alive(&mut self, now: Instant) -> bool {
+        let Some(lease) = self.lease.pooled_lease() else { return true };
+        lease.silent(now) < LOOK_AFTER || is_silent(lease)
+    }
+
+    /// The socket wakes the worker that it is registered with: that must be this one.
+    fn come_home(&mut self) -> std::io::Result<()> {
+        let backend = self.lease.backend_mut();
+        if backend.kept.home != home() {
+            backend.stream.rehome()?;
+            backend.kept.home = home();
+        }
+        Ok(())
+    }
+
+    /// Closes the backend in the background; the client may take another.
+    pub(super) fn drop_backend(&mut self, reason: RetireReason) {
+        self.admission.set_backend(0);
+        if let Some((backend, permit)) = self.lease.drop_backend(reason) {
+            debug!(backend = backend.id, reason = reason.as_str(), "backend connection retired");
+            tokio::spawn(async move {
+                close(*backend, false).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// Brings the client's state to the backend; whether there was anything to do.
+    async fn bring_state(&mut self) -> Result<bool, Trouble> {
+        let Session { lease, shared, params, proxy, .. } = self;
+        let Some(shared) = shared else { return Ok(false) };
+        let secret = lease.secret.clone();
+        let backend = lease.backend_mut();
+        if backend.kept.state == shared.state {
+            return Ok(false);
+        }
+        let restore = Restore { proxy, params, secret: secret.as_ref() };
+        let mut wanted = shared.state.clone();
+        let done = restore.run(backend, &wanted, shared).await;
+        let done = match done {
+            // A schema that is no more: the statement runs without one, and says so if it needs one.
+            Err(Trouble::Refused(refused)) if refused.code == fault::UNKNOWN_DATABASE => {
+                wanted.set_schema(None);
+                restore.run(backend, &wanted, shared).await
+            }
+            done => done,
+        };
+        match done {
+            Ok(()) => {
+                backend.kept.state = wanted;
+                backend.kept.baseline = std::sync::Arc::clone(&shared.baseline);
+                backend.kept.spoiled = true;
+                Ok(true)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// What a restore may need.
+struct Restore<'a> {
+    proxy: &'a Proxy,
+    params: &'a Params,
+    secret: Option<&'a crate::login::methods::secret::Secret>,
+}
+
+impl Restore<'_> {
+    async fn run(
+        &self,
+        backend: &mut Backend,
+        wanted: &State,
+        shared: &crate::proxy::shared::Shared,
+    ) -> Result<(), Trouble> {
+        let to = crate::session::restore::Standing { state: wanted, baseline: &shared.baseline };
+        if needs_login(&backend.kept.state, to) {
+            self.log_in(backend, wanted.schema()).await?;
+        }
+        let from = crate::session::restore::Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
+        let Ok(found) = steps(from, to) else { return Err(Trouble::Broken) };
+        let payloads: Vec<Vec<u8>> = found.iter().map(|step| payload(backend, step)).collect();
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let (mut channel, _) = backend.borrow();
+        let answers = statement::commands(&mut channel, &payloads).await;
+        backend.restore(channel);
+        let answers = answers.map_err(|_| Trouble::Broken)?;
+        match answers.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            // What was done and what was not is not known of one half-way.
+            Some(refused) => {
+                backend.kept.state = State::fresh(u64::MAX, Some(b"?"), false);
+                Err(Trouble::Refused(Box::new(refused)))
+            }
+        }
+    }
+
+    /// Only a login brings back that there is no schema.
+    async fn log_in(&self, backend: &mut Backend, schema: Option<&[u8]>) -> Result<(), Trouble> {
+        let Some(secret) = self.secret else { return Err(Trouble::Broken) };
+        let params = Params { schema: schema.map(<[u8]>::to_vec), ..self.params.clone() };
+        let (mut channel, facts) = backend.borrow();
+        let done = self.as_new(&mut channel, facts, &params, secret).await;
+        backend.restore(channel);
+        match done {
+            Ok(fresh) => {
+                backend.kept.settle(&fresh);
+                Ok(())
+            }
+            Err(Fault { answer: Some(answer), refusal: true, .. }) => Err(Trouble::Refused(Box::new(answer))),
+            Err(_) => Err(Trouble::Broken),
+        }
+    }
+
+    async fn as_new(
+        &self,
+        channel: &mut Channel,
+        facts: BackendFacts,
+        params: &Params,
+        secret: &crate::login::methods::secret::Secret,
+    ) -> Result<setup::Fresh, Fault> {
+        as_a_login(self.proxy, channel, facts, params, secret).await?;
+        setup::fresh(self.proxy, channel, facts, params.schema.as_deref()).await
+    }
+}
+
+fn payload(backend: &Backend, step: &Step) -> Vec<u8> {
+    match step {
+        Step::MultiStatements(on) => vec![command::SET_OPTION, u8::from(!on), 0],
+        Step::InitDb(schema) => [&[command::INIT_DB], &schema[..]].concat(),
+        Step::Set(sql) => statement::payload(backend.capabilities, sql),
+        // It comes alone and is not sent as a mere command.
+        Step::ChangeUser(_) => vec![command::PING],
+    }
+}
+
+/// Nothing lies unread on the socket, and it is not closed.
+fn is_silent(backend: &Backend) -> bool {
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    let peeked = match backend.stream.socket() {
+        Some(Socket::Tcp(tcp)) => socket2::SockRef::from(tcp).peek(&mut byte),
+        Some(Socket::Unix(unix)) => socket2::SockRef::from(unix).peek(&mut byte),
+        None => return false,
+    };
+    peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// What a client hears that got no connection; it goes on. A class of 08 would make Java's pools throw the client's
+/// connection away, and storm the server with new ones.
+fn told(error: CheckoutError<Fault>) -> ErrPacket {
+    let last = match &error {
+        CheckoutError::Timeout(_, Some(fault)) => Some(fault.why.clone()),
+        _ => None,
+    };
+    let fault = exhausted(error);
+    let answer = fault.answer.unwrap_or_else(|| ErrPacket::new(fault::UNREACHABLE, b"HY000", fault.why));
+    match last {
+        Some(why) => ErrPacket::new(fault::UNREACHABLE, b"HY000", format!("{} ({})", why, answer.text())),
+        None => ErrPacket { state: *b"HY000", ..answer },
+    }
+}

@@ -1,0 +1,132 @@
+//! Mode `transaction`: what becomes of a client's backend when a command has ended, when the client is idle, and when
+//! somebody else waits for it.
+
+use std::time::Instant;
+
+use crate::pool::fate::RetireReason;
+use crate::proxy::client::Session;
+use crate::proxy::error::Fault;
+use crate::proxy::shared::Shared;
+use crate::proxy::statement;
+use crate::session::outcome::Outcome;
+use crate::session::reason::{Hold, Pin};
+use crate::session::state::Collation;
+use crate::wire::command;
+use crate::wire::ok::Ok as OkPacket;
+
+impl Session {
+    /// A command has ended: a backend that nothing keeps goes back.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let Some(shared) = &self.shared else { return };
+        if !self.lease.is_held() {
+            return;
+        }
+        if shared.is_free() {
+            return self.park(now);
+        }
+        let reason = shared.reason();
+        if self.held_for != reason {
+            self.held_for = reason;
+            if let Some(lease) = self.lease.pooled_lease() {
+                lease.label(reason, now);
+            }
+        }
+    }
+
+    fn park(&mut self, now: Instant) {
+        let Some(shared) = &self.shared else { return };
+        let kept = &mut self.lease.backend_mut().kept;
+        if kept.state != shared.state {
+            kept.state = shared.state.clone();
+            kept.baseline = std::sync::Arc::clone(&shared.baseline);
+        }
+        self.held_for = "";
+        self.admission.set_backend(0);
+        self.lease.park(now);
+    }
+
+    /// The client is idle: what is not pinned may be taken away from now on.
+    pub(super) fn offer(&mut self) {
+        let Some(shared) = &mut self.shared else { return };
+        if shared.offered || !shared.ledger.pins().is_empty() {
+            return;
+        }
+        if let Some(lease) = self.lease.pooled_lease() {
+            lease.offer();
+            shared.offered = true;
+        }
+    }
+
+    /// The client has spoken: it needs its backend.
+    pub(super) fn keep(&mut self) {
+        let Some(shared) = &mut self.shared else { return };
+        if std::mem::take(&mut shared.offered)
+            && let Some(lease) = self.lease.pooled_lease()
+        {
+            lease.keep();
+        }
+    }
+
+    /// Somebody waits for the backend: what it protects is read, then it goes.
+    pub(super) async fn give_up(&mut self) {
+        self.keep();
+        match self.save().await {
+            Ok(true) => self.park(Instant::now()),
+            Ok(false) => self.settle(Instant::now()),
+            Err(_) => {
+                self.forget();
+                self.drop_backend(RetireReason::Broken);
+            }
+        }
+    }
+
+    /// The backend is gone, and with it what it protected.
+    pub(super) fn forget(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.ledger.reset();
+            shared.unread = false;
+            shared.offered = false;
+        }
+    }
+
+    /// Whether all is saved, so that the backend can go.
+    async fn save(&mut self) -> Result<bool, Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(false) };
+        let backend = lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let saved = read(&mut channel, facts.capabilities, shared).await;
+        backend.restore(channel);
+        backend.kept.spoiled = true;
+        saved?;
+        Ok(shared.is_free())
+    }
+}
+
+async fn read(
+    channel: &mut crate::net::channel::Channel,
+    caps: crate::wire::capabilities::Capabilities,
+    shared: &mut Shared,
+) -> Result<(), Fault> {
+    if shared.ledger.needs_status() {
+        let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
+        let status = OkPacket::parse(&ok).unwrap_or_default().status;
+        shared.ledger.status(&Outcome { status: Some(status), ..Outcome::default() });
+    }
+    if !shared.ledger.pins().is_empty() {
+        return Ok(());
+    }
+    for hold in [Hold::Diagnostics, Hold::RowCount, Hold::FoundRows, Hold::LastInsertId] {
+        shared.ledger.saved(hold);
+    }
+    if shared.ledger.holds().has(Hold::Role) || shared.ledger.holds().has(Hold::UserVariables) {
+        shared.ledger.pin(Pin::UserVariable);
+        return Ok(());
+    }
+    if shared.unread || shared.state.collation() == Collation::Unread {
+        let question = shared.question().to_owned();
+        let rows = statement::query(channel, caps, &question).await?.map_err(Fault::refused)?;
+        shared.read(rows);
+    }
+    Ok(())
+}

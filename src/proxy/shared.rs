@@ -1,0 +1,342 @@
+//! What a client of mode `transaction` is, whichever backend serves it: its state, what holds it where it is, and what
+//! replies say of both.
+
+use std::sync::Arc;
+
+use crate::proxy::connect::Connector;
+use crate::proxy::setup::{Fresh, Questions};
+use crate::session::baseline::Baseline;
+use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
+use crate::session::pins::{Ledger, Run};
+use crate::session::reason::{Hold, Pin};
+use crate::session::restore::Standing;
+use crate::session::state::{Collation, State, TooMuch};
+use crate::session::statements::ClientStatements;
+use crate::sql::assign::{Assignment, Scope, Target};
+use crate::sql::details::{Detail, details, unquoted};
+use crate::sql::dialect::Dialect;
+use crate::sql::effects::{Statement, statements};
+use crate::sql::flags::Flags;
+use crate::wire::announce::{self, Asked};
+use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
+use crate::wire::trackers::{Tracked, Tracker};
+
+/// See the module.
+pub struct Shared {
+    /// What is carried.
+    pub state: State,
+    /// What its login had.
+    pub baseline: Arc<Baseline>,
+    /// What keeps its backend.
+    pub ledger: Ledger,
+    /// Its prepared statements, by its own ids.
+    pub statements: ClientStatements,
+    /// What it wants announced; `None` without `SESSION_TRACK`.
+    pub asked: Option<Asked>,
+    /// How its statements are to be read.
+    pub dialect: Dialect,
+    /// What its servers can announce.
+    pub announcing: Announcing,
+    /// How it gets a backend.
+    pub connector: Connector,
+    /// The server has no trackers, and settings may have changed: they are to be read.
+    pub unread: bool,
+    /// The backend may be taken away while the client is idle.
+    pub offered: bool,
+    questions: Arc<Questions>,
+    server: Dialect,
+}
+
+impl Shared {
+    /// A client whose login gave this. `server`: the dialect of its kind and version.
+    pub fn new(
+        fresh: &Fresh,
+        questions: Arc<Questions>,
+        server: Dialect,
+        client: Capabilities,
+        connector: Connector,
+    ) -> Shared {
+        let trackers = questions.trackers().is_some();
+        let at_eof = match (client.has(DEPRECATE_EOF), server.mariadb) {
+            (true, _) => AtEof::Sent,
+            (false, true) => AtEof::Lost,
+            (false, false) => AtEof::Later,
+        };
+        let mut shared = Shared {
+            state: fresh.state.clone(),
+            baseline: Arc::clone(&fresh.baseline),
+            ledger: Ledger::default(),
+            statements: ClientStatements::default(),
+            asked: client.has(SESSION_TRACK).then(|| fresh.asked.clone()),
+            dialect: server,
+            announcing: Announcing { trackers, transactions: trackers, at_eof },
+            connector,
+            unread: false,
+            offered: false,
+            questions,
+            server,
+        };
+        shared.note_dialect();
+        shared
+    }
+
+    /// Where a backend must stand to serve it.
+    pub fn standing(&self) -> Standing<'_> {
+        Standing { state: &self.state, baseline: &self.baseline }
+    }
+
+    /// Nothing keeps the backend, and all of the state is known.
+    #[inline]
+    pub fn is_free(&self) -> bool {
+        self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known
+    }
+
+    /// The session is as after a login.
+    pub fn restart(&mut self, fresh: &Fresh) {
+        self.state = fresh.state.clone();
+        self.baseline = Arc::clone(&fresh.baseline);
+        if let Some(asked) = &mut self.asked {
+            *asked = fresh.asked.clone();
+        }
+        self.statements.clear();
+        self.ledger.reset();
+        self.unread = false;
+        self.note_dialect();
+    }
+
+    /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.
+    pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
+        for tracker in Tracked::parse(payload)?.trackers {
+            announced.take(tracker);
+            self.take(tracker);
+        }
+        announce::put_ok(out, payload, self.asked.as_ref(), self.server.mariadb)
+    }
+
+    fn take(&mut self, tracker: Tracker<'_>) {
+        let noted = match tracker {
+            Tracker::Variable { name, value } => self.set(name, value),
+            Tracker::Schema(name) => {
+                self.state.set_schema(Some(name).filter(|name| !name.is_empty()));
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.keep(noted);
+    }
+
+    /// The server said that the variable has this value now.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), TooMuch> {
+        match self.baseline.is(name, value) {
+            true => self.state.unset(name)?,
+            false => self.state.set(name, value).map(drop)?,
+        }
+        self.note_dialect();
+        Ok(())
+    }
+
+    /// More than can be carried stays on its backend.
+    pub fn keep(&mut self, noted: Result<(), TooMuch>) {
+        if noted.is_err() {
+            self.ledger.pin(Pin::UnexplainedState);
+        }
+    }
+
+    fn note_dialect(&mut self) {
+        let modes = self.baseline.get(b"sql_mode").unwrap_or_default();
+        let has = |mode: &[u8]| modes.split(|byte| *byte == b',').any(|own| own == mode);
+        let base = Dialect {
+            ansi_quotes: has(b"ANSI_QUOTES"),
+            no_backslash_escapes: has(b"NO_BACKSLASH_ESCAPES"),
+            ..self.server
+        };
+        self.dialect = self.state.dialect(base);
+    }
+
+    /// A text has run. `before`: the dialect and the schema that it was read with.
+    pub fn ran(&mut self, sql: &[u8], before: Dialect, schema: Option<&[u8]>, flags: Flags, outcome: &Outcome) {
+        let quiet = !flags.any(LOUD) && !outcome.failed && !outcome.changed();
+        if quiet && outcome.warnings == 0 && !outcome.insert_id && self.ledger.is_free() {
+            return self.ledger.status(outcome);
+        }
+        let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
+        self.ledger.ran(run, self.announcing);
+        if !flags.any(SETS) {
+            return;
+        }
+        let many = statements(sql, before).nth(1).is_some();
+        for statement in statements(sql, before) {
+            self.was_set(sql, before, &statement, outcome.failed, many);
+        }
+        self.unread |= !self.announcing.trackers && flags.any(SETS_SETTINGS);
+    }
+
+    fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, failed: bool, many: bool) {
+        for detail in details(sql, dialect, statement) {
+            match detail {
+                Detail::Assigned(item) => self.assigned(sql, dialect, item, failed),
+                Detail::UserVariable(name) if statement.flags.has(Flags::SETS_USER_OTHER) => {
+                    self.to_be_read(&variable(name.of(sql)));
+                }
+                Detail::Schema(name) if !failed && !self.announcing.trackers => {
+                    let name = unquoted(name.of(sql));
+                    self.state.set_schema(Some(&name));
+                    self.unread |= many;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn assigned(&mut self, sql: &[u8], dialect: Dialect, item: Assignment, failed: bool) {
+        match item.target {
+            Target::User(name) => {
+                let name = variable(name.of(sql));
+                let value = self.state.user_literal(item.value.of(sql), dialect).filter(|_| item.literal && !failed);
+                match value {
+                    Some(value) => {
+                        let noted = self.state.set_user(&name, Some(value));
+                        self.ledger.is_known(&name);
+                        self.keep(noted);
+                    }
+                    None => self.to_be_read(&name),
+                }
+            }
+            Target::Names if !failed => self.names(item.value.of(sql)),
+            Target::System(Scope::Session | Scope::Bare, name) if !failed && item.literal => {
+                if unquoted(name.of(sql)).eq_ignore_ascii_case(b"timestamp") {
+                    let value = item.value.of(sql);
+                    let literal = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"default"));
+                    let noted = self.state.set_timestamp(literal);
+                    self.keep(noted);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn to_be_read(&mut self, name: &[u8]) {
+        let _ = self.state.set_user(name, None);
+        self.ledger.read_later(name);
+    }
+
+    /// `SET NAMES` of this value, which the servers announce without the collation.
+    fn names(&mut self, value: &[u8]) {
+        if self.state.collation() == Collation::Known {
+            return;
+        }
+        let mut words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let (_charset, collate, collation) = (words.next(), words.next(), words.next());
+        let is_told = collate.is_some_and(|word| word.eq_ignore_ascii_case(b"collate"));
+        let collation = match (is_told, collation) {
+            (true, Some(name)) => Some(unquoted(name).to_ascii_lowercase()),
+            _ if collate.is_some() || self.has_own_collations() => None,
+            _ => self.state.variable(b"character_set_connection").and_then(|set| self.questions.collation_of(set)).map(<[u8]>::to_vec),
+        };
+        if let Some(collation) = collation {
+            let noted = self.set(b"collation_connection", &collation);
+            self.keep(noted);
+        }
+    }
+
+    /// The session says by a variable which collation a character set has.
+    fn has_own_collations(&self) -> bool {
+        [&b"default_collation_for_utf8mb4"[..], b"character_set_collations"]
+            .iter()
+            .any(|name| self.state.variable(name).is_some())
+    }
+
+    /// What was read of the session's settings, where nobody announced them.
+    pub fn read(&mut self, rows: crate::proxy::statement::Rows) {
+        let Some(values) = self.questions.values(rows) else { return self.ledger.pin(Pin::UnexplainedState) };
+        let names: Vec<_> = values.iter().map(|(name, _)| name.clone()).collect();
+        for (name, value) in values.into_iter().filter(|(name, _)| &**name != "init_connect") {
+            let known = match self.state.variable(name.as_bytes()) {
+                Some(own) => crate::session::baseline::same(own, &value),
+                None => self.baseline.is(name.as_bytes(), &value),
+            };
+            if !known {
+                let noted = self.set(name.as_bytes(), &value);
+                self.keep(noted);
+            }
+        }
+        debug_assert!(!names.is_empty());
+        self.unread = false;
+    }
+
+    /// The statement that reads them.
+    pub fn question(&self) -> &str {
+        self.questions.sql()
+    }
+
+    /// The statement after which the server announces what tidegate must know.
+    pub fn trackers(&self) -> Option<&str> {
+        self.questions.trackers()
+    }
+
+    /// Why the backend is kept, for labels and records; empty: it is not.
+    pub fn reason(&self) -> &'static str {
+        if let Some(pin) = self.ledger.pins().iter().next() {
+            return pin.name();
+        }
+        match self.ledger.holds().iter().next() {
+            Some(hold) => hold.name(),
+            None if !self.is_free() => Hold::Diagnostics.name(),
+            None => "",
+        }
+    }
+}
+
+fn variable(name: &[u8]) -> Vec<u8> {
+    unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
+}
+
+/// What may leave something behind in the session, or end what was there.
+const LOUD: Flags = Flags::UNEXPLAINED
+    .with(SETS)
+    .with(Flags::EXECUTABLE_COMMENT)
+    .with(Flags::BEGINS)
+    .with(Flags::ENDS)
+    .with(Flags::SETS_ROLE)
+    .with(Flags::SETS_NEXT_TRANSACTION)
+    .with(Flags::USER_LOCK)
+    .with(Flags::USER_UNLOCK)
+    .with(Flags::CREATES_TEMPORARY)
+    .with(Flags::DROPS_TABLE)
+    .with(Flags::RENAMES_TABLE)
+    .with(Flags::PREPARES)
+    .with(Flags::EXECUTES)
+    .with(Flags::EXECUTE_IMMEDIATE)
+    .with(Flags::DEALLOCATES)
+    .with(Flags::HANDLER_OPEN)
+    .with(Flags::HANDLER_CLOSE)
+    .with(Flags::LOCKS_TABLES)
+    .with(Flags::UNLOCKS_TABLES)
+    .with(Flags::GLOBAL_LOCK)
+    .with(Flags::GLOBAL_UNLOCK)
+    .with(Flags::XA_START)
+    .with(Flags::XA_PREPARE)
+    .with(Flags::XA_FINISH)
+    .with(Flags::CALLS)
+    .with(Flags::UNKNOWN_FUNCTION)
+    .with(Flags::CALC_FOUND_ROWS)
+    .with(Flags::SETS_LAST_INSERT_ID)
+    .with(Flags::COMPOUND)
+    .with(Flags::SEQUENCE)
+    .with(Flags::STORED_PROGRAM);
+
+/// What sets something of the session.
+const SETS: Flags = SETS_SETTINGS
+    .with(Flags::SETS_USER_LITERAL)
+    .with(Flags::SETS_USER_OTHER)
+    .with(Flags::USES_SCHEMA)
+    .with(Flags::SETS_FROZEN)
+    .with(Flags::SETS_TRACKERS);
+
+/// What sets system variables of the session.
+const SETS_SETTINGS: Flags = Flags::SETS_SYSTEM
+    .with(Flags::SETS_SYSTEM_EXPRESSION)
+    .with(Flags::SETS_NAMES)
+    .with(Flags::SETS_AUTOCOMMIT)
+    .with(Flags::SETS_LEXING)
+    .with(Flags::SETS_WAIT_TIMEOUT);
