@@ -15,8 +15,9 @@ use crate::proxy::clients::Admission;
 use crate::proxy::entry::{self, Entered};
 use crate::proxy::error::{self, Fault, Whose};
 use crate::proxy::lease::Lease;
-use crate::proxy::server::{Proxy, Worker};
+use crate::proxy::server::Proxy;
 use crate::proxy::statements::Statements;
+use crate::proxy::workers::Worker;
 use crate::stats::record::Identity;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::fault::{self, ErrPacket};
@@ -43,6 +44,8 @@ pub struct Session {
     pub(super) statements: Statements,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
+    /// The last window of the workers' balance in which this client was counted.
+    window: u32,
 }
 
 /// How a session ended without anybody's fault.
@@ -56,6 +59,8 @@ pub(super) enum End {
     Idle,
     /// The backend closed between two commands; its last words were passed on.
     BackendClosed,
+    /// It has not ended: this worker serves it from here on.
+    Moved(usize),
 }
 
 /// Serves one connection from its accept to its end.
@@ -126,7 +131,7 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         user: String::from_utf8_lossy(&params.user).into_owned(),
         host: error::host(&peer),
     };
-    let mut session = Session {
+    let session = Box::new(Session {
         schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
         proxy,
         worker,
@@ -141,11 +146,33 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         salt,
         statements: Statements::default(),
         in_step: true,
-    };
+        window: 0,
+    });
     let ahead = (!buffer.is_empty()).then_some(buffer);
-    let ended = session.run(ahead).await;
-    // What happens once in a client's life takes no room in it.
-    Box::pin(session.end(ended)).await;
+    stay(session, ahead).await;
+}
+
+/// Goes on with a client that another worker served before.
+pub async fn go_on(worker: Arc<Worker>, mut session: Box<Session>) {
+    session.worker = worker;
+    match session.rehome() {
+        Ok(()) => stay(session, None).await,
+        Err(fault) => Box::pin(session.end(Err(fault))).await,
+    }
+}
+
+/// A client's life on one worker.
+async fn stay(mut session: Box<Session>, mut ahead: Option<Buffer>) {
+    loop {
+        match session.run(ahead.take()).await {
+            Ok(End::Moved(to)) => match Arc::clone(&session.worker).hand_over(to, session) {
+                Ok(()) => return,
+                Err(back) => session = back,
+            },
+            // What happens once in a client's life takes no room in it.
+            ended => return Box::pin(session.end(ended)).await,
+        }
+    }
 }
 
 enum Wake {
@@ -188,7 +215,20 @@ impl Session {
                 }
                 started = Instant::now();
             }
+            drop(buffer);
+            if let Some(to) = self.worker.between_commands(&mut self.window) {
+                return Ok(End::Moved(to));
+            }
         }
+    }
+
+    /// Its sockets wake this thread from here on.
+    fn rehome(&mut self) -> Result<(), Fault> {
+        self.lease.backend_mut().stream.rehome().map_err(|error| {
+            self.in_step = false;
+            Fault::backend_io(error)
+        })?;
+        self.client.rehome().map(drop).map_err(Fault::client_io)
     }
 
     /// Waits for whoever speaks first, holding no buffer.
@@ -241,10 +281,10 @@ impl Session {
         }
     }
 
-    async fn end(mut self, ended: Result<End, Fault>) {
+    async fn end(mut self: Box<Self>, ended: Result<End, Fault>) {
         let began = Instant::now();
         match &ended {
-            Ok(End::Quit) => debug!(client = self.admission.id, "client quit"),
+            Ok(End::Quit | End::Moved(_)) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
             Ok(End::Idle) => {
                 info!(client = self.admission.id, "closed: idle for longer than listen.idle_timeout");
@@ -270,7 +310,7 @@ impl Session {
             linger(&mut self.client).await;
         }
         self.admission.set_backend(0);
-        let Session { proxy, client, lease, in_step, .. } = self;
+        let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.
         drop(client);
         lease.end(&proxy, in_step).await;

@@ -1,12 +1,13 @@
 //! The proxy itself: one server, one task per client, one command at a time.
 //!
 //! ```text
-//! server -> listen -> client -> entry (login) -> lease, relayed -> place, backend
-//!                       \-> query (one command) -> kill
+//! server -> listen -> workers -> client -> entry (login) -> lease, relayed -> place, backend
+//!                                  \-> query (one command) -> kill
 //! ```
 
 pub mod accounts;
 pub mod backend;
+mod balance;
 mod change_user;
 pub mod check;
 pub mod client;
@@ -27,4 +28,6 @@ pub mod server;
 pub mod settings;
 pub mod statement;
 mod statements;
+mod thread_clock;
 mod tunnel;
+mod workers;
