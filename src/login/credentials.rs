@@ -65,6 +65,16 @@ impl Credentials {
         remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: now });
     }
 
+    /// A client has proved this secret by what the account tables say; no backend has accepted it yet.
+    pub fn suppose(&self, user: &[u8], secret: &Secret) {
+        let mut learned = lock(&self.learned);
+        if !learned.get(user).is_some_and(|known| known.secrets.first().is_some_and(|own| own.is_like(secret))) {
+            let since = Instant::now().checked_sub(self.recheck + Duration::from_secs(1));
+            let known = Known { secrets: vec![secret.clone()], since: since.unwrap_or_else(Instant::now) };
+            remember(&mut learned, user, known);
+        }
+    }
+
     /// The server refused what was known of this account, or somebody may have changed it: forget it.
     pub fn forget(&self, user: &[u8]) {
         lock(&self.learned).remove(user);

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::{Handle, Id};
 use tokio_rustls::TlsStream;
 
 use crate::net::buffer::Buffer;
@@ -18,15 +19,28 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// Given up: no runtime would take it.
+    Closed,
 }
 
 impl Socket {
+    /// Registers it with the current runtime instead of the one before: two system calls. After an error it is closed.
+    fn rehome(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Socket::Closed) {
+            Socket::Tcp(tcp) => Socket::Tcp(TcpStream::from_std(tcp.into_std()?)?),
+            Socket::Unix(unix) => Socket::Unix(UnixStream::from_std(unix.into_std()?)?),
+            Socket::Closed => return closed(),
+        };
+        Ok(())
+    }
+
     /// Ready when a read would not wait, as far as is known without asking the kernel.
     #[inline]
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(tcp) => tcp.poll_read_ready(cx),
             Socket::Unix(unix) => unix.poll_read_ready(cx),
+            Socket::Closed => Poll::Ready(closed()),
         }
     }
 }
@@ -37,6 +51,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Socket::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Socket::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+            Socket::Closed => Poll::Ready(closed()),
         }
     }
 }
@@ -47,6 +62,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Socket::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+            Socket::Closed => Poll::Ready(closed().map(|()| 0)),
         }
     }
 
@@ -58,6 +74,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Socket::Closed => Poll::Ready(Ok(())),
         }
     }
 }
@@ -75,27 +92,29 @@ pub struct Stream {
     layer: Layer,
     /// The last read of a layered stream found nothing: no decoded byte is waiting inside the layers.
     drained: bool,
+    /// The runtime that its socket is registered with; `None`: none yet.
+    home: Option<Id>,
 }
 
 impl Stream {
     /// No stream: what is left while the real one is elsewhere. Every use of it is an error.
     pub fn closed() -> Stream {
-        Stream { layer: Layer::Closed, drained: true }
+        Stream { layer: Layer::Closed, drained: true, home: None }
     }
 
     /// A bare socket.
     pub fn plain(socket: Socket) -> Stream {
-        Stream { layer: Layer::Plain(socket), drained: true }
+        Stream { layer: Layer::Plain(socket), drained: true, home: here() }
     }
 
     /// TLS over a socket, either side.
     pub fn tls(stream: TlsStream<Socket>) -> Stream {
-        Stream { layer: Layer::Tls(Box::new(stream)), drained: false }
+        Stream { layer: Layer::Tls(Box::new(stream)), drained: false, home: here() }
     }
 
     /// Compression over another stream.
     pub fn compressed(stream: Compressed<Stream>) -> Stream {
-        Stream { layer: Layer::Compressed(Box::new(stream)), drained: false }
+        Stream { layer: Layer::Compressed(Box::new(stream)), drained: false, home: here() }
     }
 
     /// The bare socket, for a layer to be put over it; the stream itself where it has a layer already.
@@ -103,8 +122,33 @@ impl Stream {
     pub fn into_socket(self) -> Result<Socket, Stream> {
         match self.layer {
             Layer::Plain(socket) => Ok(socket),
-            layer => Err(Stream { layer, drained: self.drained }),
+            layer => Err(Stream { layer, ..self }),
         }
+    }
+
+    /// Registers the socket with the current thread's runtime, wherever it was registered before; whether it was elsewhere.
+    /// Nothing that was read, written or encrypted is lost; a task that waits for the stream on the runtime before is not
+    /// woken any more. What costs nothing but a look where the stream is at home may be called always.
+    ///
+    /// # Errors
+    /// There is no current runtime, and the stream is as it was; or the kernel refuses (no memory, too many watches), and
+    /// the stream is closed.
+    pub fn rehome(&mut self) -> io::Result<bool> {
+        let here = here();
+        if self.home == here {
+            return Ok(false);
+        }
+        if here.is_none() {
+            return Err(io::Error::other("no runtime here to register a socket with"));
+        }
+        match &mut self.layer {
+            Layer::Closed => return Ok(false),
+            Layer::Plain(socket) => socket.rehome()?,
+            Layer::Tls(tls) => tls.get_mut().0.rehome()?,
+            Layer::Compressed(inner) => drop(inner.get_mut().rehome()?),
+        }
+        self.home = here;
+        Ok(true)
     }
 
     /// The socket at the bottom.
@@ -199,6 +243,11 @@ impl Stream {
     }
 }
 
+/// The runtime that sockets made here are registered with.
+fn here() -> Option<Id> {
+    Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
 fn closed() -> io::Result<()> {
     Err(io::ErrorKind::NotConnected.into())
 }
@@ -254,3 +303,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,8 @@ impl<K: PoolKey, C> Core<K, C> {
         let entry = self.table.slot(slot);
         entry.status = Status::Leased(Hold::Firm);
         entry.client = want.client;
+        // Whoever takes it has its socket wake the own worker.
+        entry.home = want.home;
         entry.since = now;
         entry.label = "statement";
         entry.labelled = now;

@@ -38,6 +38,11 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         Member::join(&self.shared, self.key.clone(), client, self.cap, self.home)
     }
 
+    /// The client lives on this worker from now on.
+    pub fn move_to(&mut self, home: u16) {
+        self.home = home;
+    }
+
     /// The key.
     pub fn key(&self) -> &K {
         &self.key

@@ -8,11 +8,13 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
 
+use crate::login::methods::secret::Secret;
 use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
 use crate::net::stream::Socket;
@@ -22,9 +24,10 @@ use crate::proxy::backend::{Backend, BackendFacts, Params};
 use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::lease::{as_a_login, close, exhausted};
-use crate::proxy::server::{Proxy, home};
+use crate::proxy::server::Proxy;
 use crate::proxy::{setup, statement};
-use crate::session::restore::{Step, needs_login, steps};
+use crate::session::baseline::Baseline;
+use crate::session::restore::{Standing, Step, needs_login, steps};
 use crate::session::state::State;
 use crate::stats::timer::QueryTimer;
 use crate::wire::command;
@@ -40,7 +43,7 @@ const MAX_DEAD: usize = 1000;
 pub(super) type Refused = Box<ErrPacket>;
 
 /// How a restore ended otherwise than well.
-enum Trouble {
+pub(super) enum Trouble {
     /// The connection is of no use any more.
     Broken,
     /// The server's own refusal.
@@ -156,12 +159,7 @@ impl Session {
 
     /// The socket wakes the worker that it is registered with: that must be this one.
     fn come_home(&mut self) -> std::io::Result<()> {
-        let backend = self.lease.backend_mut();
-        if backend.kept.home != home() {
-            backend.stream.rehome()?;
-            backend.kept.home = home();
-        }
-        Ok(())
+        self.lease.backend_mut().stream.rehome().map(drop)
     }
 
     /// Closes the backend in the background; the client may take another.
@@ -187,46 +185,41 @@ impl Session {
         }
         let restore = Restore { proxy, params, secret: secret.as_ref() };
         let mut wanted = shared.state.clone();
-        let done = restore.run(backend, &wanted, shared).await;
-        let done = match done {
+        match restore.run(backend, &wanted, &shared.baseline).await {
             // A schema that is no more: the statement runs without one, and says so if it needs one.
             Err(Trouble::Refused(refused)) if refused.code == fault::UNKNOWN_DATABASE => {
                 wanted.set_schema(None);
-                restore.run(backend, &wanted, shared).await
+                restore.run(backend, &wanted, &shared.baseline).await?;
             }
-            done => done,
-        };
-        match done {
-            Ok(()) => {
-                backend.kept.state = wanted;
-                backend.kept.baseline = std::sync::Arc::clone(&shared.baseline);
-                backend.kept.spoiled = true;
-                Ok(true)
-            }
-            Err(trouble) => Err(trouble),
+            done => done?,
         }
+        Ok(true)
     }
 }
 
 /// What a restore may need.
-struct Restore<'a> {
-    proxy: &'a Proxy,
-    params: &'a Params,
-    secret: Option<&'a crate::login::methods::secret::Secret>,
+pub(super) struct Restore<'a> {
+    pub proxy: &'a Proxy,
+    pub params: &'a Params,
+    /// By which the account logs in, for what only a login brings back.
+    pub secret: Option<&'a Secret>,
 }
 
 impl Restore<'_> {
-    async fn run(
-        &self,
-        backend: &mut Backend,
-        wanted: &State,
-        shared: &crate::proxy::shared::Shared,
-    ) -> Result<(), Trouble> {
-        let to = crate::session::restore::Standing { state: wanted, baseline: &shared.baseline };
+    /// Brings the backend to this state, and notes that it is there.
+    pub async fn run(&self, backend: &mut Backend, wanted: &State, baseline: &Arc<Baseline>) -> Result<(), Trouble> {
+        self.bring(backend, Standing { state: wanted, baseline }).await?;
+        backend.kept.state = wanted.clone();
+        backend.kept.baseline = Arc::clone(baseline);
+        backend.kept.spoiled = true;
+        Ok(())
+    }
+
+    async fn bring(&self, backend: &mut Backend, to: Standing<'_>) -> Result<(), Trouble> {
         if needs_login(&backend.kept.state, to) {
-            self.log_in(backend, wanted.schema()).await?;
+            self.log_in(backend, to.state.schema()).await?;
         }
-        let from = crate::session::restore::Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
+        let from = Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
         let Ok(found) = steps(from, to) else { return Err(Trouble::Broken) };
         let payloads: Vec<Vec<u8>> = found.iter().map(|step| payload(backend, step)).collect();
         if payloads.is_empty() {
@@ -268,7 +261,7 @@ impl Restore<'_> {
         channel: &mut Channel,
         facts: BackendFacts,
         params: &Params,
-        secret: &crate::login::methods::secret::Secret,
+        secret: &Secret,
     ) -> Result<setup::Fresh, Fault> {
         as_a_login(self.proxy, channel, facts, params, secret).await?;
         setup::fresh(self.proxy, channel, facts, params.schema.as_deref()).await
@@ -291,7 +284,7 @@ fn is_silent(backend: &Backend) -> bool {
     let peeked = match backend.stream.socket() {
         Some(Socket::Tcp(tcp)) => socket2::SockRef::from(tcp).peek(&mut byte),
         Some(Socket::Unix(unix)) => socket2::SockRef::from(unix).peek(&mut byte),
-        None => return false,
+        Some(Socket::Closed) | None => return false,
     };
     peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }

@@ -107,8 +107,6 @@ pub struct Kept {
     pub spoiled: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,
-    /// The worker that its socket is registered with.
-    pub home: u16,
 }
 
 impl Kept {
@@ -120,7 +118,6 @@ impl Kept {
             statements: BackendStatements::default(),
             spoiled: true,
             resets_whole: fresh.resets_whole,
-            home: self.home,
         };
     }
 }

@@ -14,9 +14,12 @@ use crate::proxy::backend::Params;
 use crate::proxy::clients::Admission;
 use crate::proxy::entry::{self, Entered};
 use crate::proxy::error::{self, Fault, Whose};
+use crate::pool::fate::RetireReason;
 use crate::proxy::lease::Lease;
-use crate::proxy::server::{Proxy, Worker};
+use crate::proxy::server::Proxy;
+use crate::proxy::shared::Shared;
 use crate::proxy::statements::Statements;
+use crate::proxy::workers::Worker;
 use crate::stats::record::Identity;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::fault::{self, ErrPacket};
@@ -43,6 +46,12 @@ pub struct Session {
     pub(super) statements: Statements,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
+    /// Mode `transaction`: what the client is, whichever backend serves it. `None`: its backend is its own.
+    pub(super) shared: Option<Box<Shared>>,
+    /// What the pool was told that the backend is held for.
+    pub(super) held_for: &'static str,
+    /// The last window of the workers' balance in which this client was counted.
+    window: u32,
 }
 
 /// How a session ended without anybody's fault.
@@ -56,6 +65,8 @@ pub(super) enum End {
     Idle,
     /// The backend closed between two commands; its last words were passed on.
     BackendClosed,
+    /// It has not ended: this worker serves it from here on.
+    Moved(usize),
 }
 
 /// Serves one connection from its accept to its end.
@@ -120,13 +131,13 @@ pub(super) async fn linger(stream: &mut Stream) {
 }
 
 async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
-    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, salt, lease } = entered;
+    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, salt, lease, shared } = entered;
     let identity = Identity {
         client_id: lease.shown_id(admission.id),
         user: String::from_utf8_lossy(&params.user).into_owned(),
         host: error::host(&peer),
     };
-    let mut session = Session {
+    let session = Box::new(Session {
         schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
         proxy,
         worker,
@@ -141,16 +152,42 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         salt,
         statements: Statements::default(),
         in_step: true,
-    };
+        shared,
+        held_for: "",
+        window: 0,
+    });
     let ahead = (!buffer.is_empty()).then_some(buffer);
-    let ended = session.run(ahead).await;
-    // What happens once in a client's life takes no room in it.
-    Box::pin(session.end(ended)).await;
+    stay(session, ahead).await;
+}
+
+/// Goes on with a client that another worker served before.
+pub async fn go_on(worker: Arc<Worker>, mut session: Box<Session>) {
+    session.worker = worker;
+    match session.rehome() {
+        Ok(()) => stay(session, None).await,
+        Err(fault) => Box::pin(session.end(Err(fault))).await,
+    }
+}
+
+/// A client's life on one worker.
+async fn stay(mut session: Box<Session>, mut ahead: Option<Buffer>) {
+    loop {
+        match session.run(ahead.take()).await {
+            Ok(End::Moved(to)) => match Arc::clone(&session.worker).hand_over(to, session) {
+                Ok(()) => return,
+                Err(back) => session = back,
+            },
+            // What happens once in a client's life takes no room in it.
+            ended => return Box::pin(session.end(ended)).await,
+        }
+    }
 }
 
 enum Wake {
     Client,
     Backend,
+    /// Another client waits for the backend.
+    Wanted,
     Leaving,
     Overdue,
 }
@@ -170,6 +207,10 @@ impl Session {
                         true => return Ok(End::BackendClosed),
                         false => continue,
                     },
+                    Wake::Wanted => {
+                        Box::pin(self.give_up()).await;
+                        continue;
+                    }
                 },
             };
             let started = Instant::now();
@@ -188,12 +229,26 @@ impl Session {
                 }
                 started = Instant::now();
             }
+            drop(buffer);
+            if let Some(to) = self.worker.between_commands(&mut self.window) {
+                return Ok(End::Moved(to));
+            }
         }
     }
 
+    /// Its sockets wake this thread from here on.
+    fn rehome(&mut self) -> Result<(), Fault> {
+        self.lease.rehome().map_err(|error| {
+            self.in_step = false;
+            Fault::backend_io(error)
+        })?;
+        self.client.rehome().map(drop).map_err(Fault::client_io)
+    }
+
     /// Waits for whoever speaks first, holding no buffer.
-    async fn idle(&self) -> Wake {
+    async fn idle(&mut self) -> Wake {
         self.admission.await_client();
+        self.offer();
         let wake = std::future::poll_fn(|cx| {
             if self.admission.is_leaving() {
                 return Poll::Ready(Wake::Leaving);
@@ -201,13 +256,19 @@ impl Session {
             if self.admission.is_overdue() {
                 return Poll::Ready(Wake::Overdue);
             }
-            if self.lease.backend().stream.poll_readable(cx).is_ready() {
+            if self.lease.is_held() && self.lease.backend().stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Backend);
+            }
+            if self.is_asked(cx) {
+                return Poll::Ready(Wake::Wanted);
             }
             self.client.poll_readable(cx).map(|_| Wake::Client)
         })
         .await;
         self.admission.client_moved();
+        if !matches!(wake, Wake::Wanted) {
+            self.keep();
+        }
         wake
     }
 
@@ -225,6 +286,12 @@ impl Session {
     pub(super) async fn backend_spoke(&mut self) -> Result<bool, Fault> {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
+        // Whatever it says, a client that can take another backend need not hear it.
+        if !matches!(said, Ok(None)) && self.can_change_backend() {
+            self.forget();
+            self.drop_backend(RetireReason::ServerClosed);
+            return Ok(false);
+        }
         match said {
             Ok(None) => Ok(false),
             Ok(Some(n)) => {
@@ -241,10 +308,10 @@ impl Session {
         }
     }
 
-    async fn end(mut self, ended: Result<End, Fault>) {
+    async fn end(mut self: Box<Self>, ended: Result<End, Fault>) {
         let began = Instant::now();
         match &ended {
-            Ok(End::Quit) => debug!(client = self.admission.id, "client quit"),
+            Ok(End::Quit | End::Moved(_)) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
             Ok(End::Idle) => {
                 info!(client = self.admission.id, "closed: idle for longer than listen.idle_timeout");
@@ -255,7 +322,7 @@ impl Session {
             Ok(End::BackendClosed) => {
                 info!(
                     client = self.admission.id,
-                    backend = self.lease.backend().id,
+                    backend = self.record_backend(),
                     "the backend closed this client's connection"
                 );
             }
@@ -270,7 +337,7 @@ impl Session {
             linger(&mut self.client).await;
         }
         self.admission.set_backend(0);
-        let Session { proxy, client, lease, in_step, .. } = self;
+        let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.
         drop(client);
         lease.end(&proxy, in_step).await;

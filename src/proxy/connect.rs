@@ -13,8 +13,9 @@ use crate::pool::handle::{Connect, DialError, Watch};
 use crate::proxy::backend::{self, Backend, Params};
 use crate::proxy::error::Fault;
 use crate::proxy::lease::{Key, close};
-use crate::proxy::server::{Proxy, home};
+use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
+use crate::proxy::workers::home;
 use crate::proxy::{setup, statement};
 use crate::wire::command;
 use crate::wire::fault::ACCESS_DENIED;
@@ -47,7 +48,7 @@ impl Connect<Key, Box<Backend>> for Connector {
                 let facts = Facts {
                     wait_timeout: Some(wait_timeout),
                     state: backend.kept.state.fingerprint(),
-                    home: backend.kept.home,
+                    home: home(),
                 };
                 Ok((Box::new(backend), facts))
             }
@@ -73,6 +74,7 @@ impl Connect<Key, Box<Backend>> for Connector {
         let descriptor = match backend.stream.socket()? {
             Socket::Tcp(tcp) => tcp.as_fd().try_clone_to_owned(),
             Socket::Unix(unix) => unix.as_fd().try_clone_to_owned(),
+            Socket::Closed => return None,
         };
         let twin = std::os::unix::net::UnixStream::from(descriptor.ok()?);
         Some(Box::pin(async move {
@@ -108,6 +110,5 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fau
     credentials.learn(user, secret, Instant::now());
     proxy.logins.note(user, params.charset, &fresh, &ok);
     backend.kept.settle(&fresh);
-    backend.kept.home = home();
     Ok((backend, fresh.wait_timeout))
 }

@@ -13,7 +13,7 @@ use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
 use crate::net::channel::{Channel, ChannelError, silent};
 use crate::net::compression::{Algorithm, Compressed};
-use crate::net::settings::{ListenTls, Peer};
+use crate::net::settings::{ListenTls, Peer, SendProxyProtocol};
 use crate::net::stream::Stream;
 use crate::proxy::backend::{Params, Password};
 use crate::proxy::error::{Fault, access_denied, bad_handshake};
@@ -21,6 +21,8 @@ use crate::proxy::lease::{self, Asked, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, cannot_switch};
 use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
+use crate::proxy::share::{Joining, shared_capabilities};
+use crate::proxy::shared::Shared;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ACCESS_DENIED, ErrPacket};
 use crate::wire::handshake::{AuthSwitch, Greeting, Login, Salt};
@@ -40,6 +42,8 @@ pub struct Entered {
     pub salt: Salt,
     /// Its backend.
     pub lease: Lease,
+    /// Mode `transaction`, where the client shares its backends.
+    pub shared: Option<Box<Shared>>,
 }
 
 /// Brings a client in. Not cancel safe: the client's patience bounds it, each wait for others has a bound of its own.
@@ -71,12 +75,34 @@ pub async fn enter(proxy: &Arc<Proxy>, client: &mut Channel, peer: Peer, id: u32
         }
     };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
-    let params = Params::new(&login, capabilities);
+    let mut params = Params::new(&login, capabilities);
+    let shares = shares(proxy);
+    if shares {
+        params.capabilities = shared_capabilities(capabilities, face.greeting.capabilities);
+    }
     let greeting_method = Method::from_name(&greeting.method);
-    let mut entry = Entry { proxy, client, peer, id, params, salt, greeting_method, greeted, checked_by: None };
-    let lease = entry.admit(&login).await?;
+    let mut entry = Entry {
+        proxy,
+        client,
+        peer,
+        id,
+        params,
+        agreed: capabilities,
+        shares,
+        salt,
+        greeting_method,
+        greeted,
+        checked_by: None,
+    };
+    let (lease, shared) = entry.admit(&login).await?;
     let (params, salt, checked_by) = (entry.params, entry.salt, entry.checked_by);
-    Ok(Found { login, capabilities, params, salt, checked_by, lease })
+    Ok(Found { login, capabilities, params, salt, checked_by, lease, shared })
+}
+
+/// Whether clients share backends: where a connection is opened in one client's name, it is that client's alone.
+fn shares(proxy: &Proxy) -> bool {
+    let in_names = proxy.settings.backend.send_proxy_protocol != SendProxyProtocol::Off;
+    proxy.settings.mode == Mode::Transaction && !in_names
 }
 
 /// Whether every login will be relayed to a server whose usual method tidegate cannot learn from. Then the backend is
@@ -97,6 +123,7 @@ pub struct Found {
     /// The method by which tidegate itself checked the client.
     checked_by: Option<Method>,
     lease: Lease,
+    shared: Option<Box<Shared>>,
 }
 
 impl Found {
@@ -109,13 +136,13 @@ impl Found {
         let told = told.ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         client.write(&told).await.map_err(Fault::of_client)?;
         let client = compressed(&self.login, self.capabilities_offered(proxy), client);
-        let Found { login, capabilities, params, salt, lease, .. } = self;
-        Ok(Entered { client, capabilities, login_form: login.capabilities, params, salt, lease })
+        let Found { login, capabilities, params, salt, lease, shared, .. } = self;
+        Ok(Entered { client, capabilities, login_form: login.capabilities, params, salt, lease, shared })
     }
 
-    /// The server's own id of the connection that will serve the client.
+    /// The server's own id of the connection that will serve the client; 0: none yet.
     pub fn backend_id(&self) -> u32 {
-        self.lease.backend().id
+        if self.lease.is_held() { self.lease.backend().id } else { 0 }
     }
 
     fn proof_of(&self) -> Option<ProofOf<'_>> {
@@ -217,7 +244,7 @@ async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Foun
     let accepted = relayed.run().await?;
     let salt = accepted.scramble.unwrap_or(greeting.salt);
     let lease = asked.accepted(proxy, &params, accepted.ok, None);
-    Ok(Found { login, capabilities, params, salt, checked_by: None, lease })
+    Ok(Found { login, capabilities, params, salt, checked_by: None, lease, shared: None })
 }
 
 /// One login in mode `session`.
@@ -227,6 +254,9 @@ struct Entry<'a> {
     peer: Peer,
     id: u32,
     params: Params,
+    /// What the client itself agreed on; where backends are shared, theirs agree on more.
+    agreed: Capabilities,
+    shares: bool,
     salt: Salt,
     /// The method that the challenge was named for.
     greeting_method: Method,
@@ -244,7 +274,7 @@ enum Proof {
 }
 
 impl Entry<'_> {
-    async fn admit(&mut self, login: &Login) -> Result<Lease, Fault> {
+    async fn admit(&mut self, login: &Login) -> Result<Admitted, Fault> {
         let announced = announced(login);
         match self.prove(login, &announced).await? {
             Proof::Known(secret) => self.lease_for(secret).await,
@@ -340,10 +370,13 @@ impl Entry<'_> {
     }
 
     /// The client proved itself; the backend judges once more, by a login or a change of user.
-    async fn lease_for(&mut self, secret: Secret) -> Result<Lease, Fault> {
-        let result = match self.greeted.take() {
-            Some(dialed) => dialed.login(self.proxy, &self.params, &secret).await,
-            None => lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await,
+    async fn lease_for(&mut self, secret: Secret) -> Result<Admitted, Fault> {
+        let result = match (self.greeted.take(), self.shares) {
+            (dialed, true) => return self.share(dialed, secret).await,
+            (Some(dialed), false) => dialed.login(self.proxy, &self.params, &secret).await,
+            (None, false) => {
+                lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await
+            }
         };
         match &result {
             Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, now()),
@@ -351,16 +384,31 @@ impl Entry<'_> {
             Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => self.proxy.credentials.forget(&self.params.user),
             Err(_) => {}
         }
-        result
+        result.map(|lease| (lease, None))
+    }
+
+    async fn share(&mut self, dialed: Option<lease::Dialed>, secret: Secret) -> Result<Admitted, Fault> {
+        let Entry { proxy, client, params, agreed, id, .. } = self;
+        let joining = Joining { proxy, params, agreed: *agreed, id: *id, secret };
+        let joined = match dialed {
+            Some(dialed) => joining.on(dialed).await,
+            None => joining.share(client).await,
+        };
+        if joined.as_ref().is_err_and(|fault| fault.is_refusal_of(ACCESS_DENIED)) {
+            self.proxy.credentials.forget(&self.params.user);
+        }
+        joined.map(|(lease, shared)| (lease, Some(shared)))
     }
 
     /// Challenge and answer pass between the two; a password seen on the way is learned, or was given `in_hand` before.
-    async fn relay(&mut self, login: &Login, in_hand: Option<Password>) -> Result<Lease, Fault> {
+    async fn relay(&mut self, login: &Login, in_hand: Option<Password>) -> Result<Admitted, Fault> {
+        // A connection of the client's own replies as the client agreed.
+        let params = Params { capabilities: self.agreed, ..self.params.clone() };
         // An empty answer of a client that can be asked may only mean that it waits to be asked.
         let can_switch = login.capabilities.has(PLUGIN_AUTH);
         let is_answer = announced(login) == Method::Native && !(can_switch && login.answer.is_empty());
         let held = is_answer.then(|| (self.salt, login.answer.clone()));
-        let mut asked = self.dialed().await?.ask(self.proxy, &self.params).await?;
+        let mut asked = self.dialed().await?.ask(self.proxy, &params).await?;
         let facts = asked.facts;
         let relayed =
             Relayed { can_switch, held, in_hand, ..Relayed::new(self.proxy, self.client, asked.channel(), facts) };
@@ -369,7 +417,13 @@ impl Entry<'_> {
         if let Some(secret) = &accepted.learned {
             self.proxy.credentials.learn(&self.params.user, secret.clone(), now());
         }
-        Ok(asked.accepted(self.proxy, &self.params, accepted.ok, accepted.learned))
+        match accepted.learned {
+            Some(secret) if self.shares => {
+                asked.leave().await;
+                self.share(None, secret).await
+            }
+            learned => Ok((asked.accepted(self.proxy, &params, accepted.ok, learned), None)),
+        }
     }
 
     async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
@@ -379,6 +433,9 @@ impl Entry<'_> {
         }
     }
 }
+
+/// A client's hold on a backend, and what it shares.
+type Admitted = (Lease, Option<Box<Shared>>);
 
 enum Judged {
     Right(Secret),

@@ -27,6 +27,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
+use crate::proxy::workers::home;
 use crate::proxy::{setup, statement};
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
@@ -164,6 +165,14 @@ impl Lease {
             }
             other => other,
         };
+    }
+
+    /// The client, and with it a backend that it has, is this worker's from now on.
+    pub(super) fn rehome(&mut self) -> std::io::Result<()> {
+        if let Some(Hold::Parked(member) | Hold::Pooled { member, .. }) = &mut self.hold {
+            member.move_to(home());
+        }
+        if self.is_held() { self.backend_mut().stream.rehome().map(drop) } else { Ok(()) }
     }
 
     /// The backend goes back as it came.
@@ -463,6 +472,14 @@ impl Asked {
         Asked { begun: Some(Begun { channel, permit: None }), facts }
     }
 
+    /// The login went well, and the connection is not needed: it is closed, and its permit free.
+    pub async fn leave(mut self) {
+        if let Some(Begun { channel, permit }) = self.begun.take() {
+            close(Backend::from_channel(channel, self.facts), true).await;
+            drop(permit);
+        }
+    }
+
     /// Towards the backend.
     pub fn channel(&mut self) -> &mut Channel {
         match &mut self.begun {
@@ -554,7 +571,7 @@ fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
     let nobody = Key { user: Vec::new(), account: String::new(), capabilities: Capabilities::NONE };
     let key = params.map_or(nobody, Key::of);
     let cap = params.and_then(|params| proxy.pool_size_of(&params.user));
-    proxy.pool.member(key, u64::from(client), cap, 0)
+    proxy.pool.member(key, u64::from(client), cap, home())
 }
 
 pub(super) fn exhausted(error: CheckoutError<Fault>) -> Fault {

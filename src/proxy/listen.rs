@@ -1,14 +1,12 @@
-//! Accepting clients and handing each to the worker that has the fewest.
+//! Accepting clients, and what comes before a client's life: whose connection it is, and whether there is room.
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::net::buffer::Buffer;
@@ -17,16 +15,9 @@ use crate::net::proxy_protocol::{self, Parsed, Source};
 use crate::net::settings::{Address, ListenSettings, Peer};
 use crate::net::stream::{Socket, Stream};
 use crate::proxy::client;
-use crate::proxy::server::{Proxy, Worker};
+use crate::proxy::server::Proxy;
+use crate::proxy::workers::{Worker, Workers};
 use crate::wire::fault::{self, ErrPacket};
-
-/// A worker, as the acceptor sees it.
-pub struct Target {
-    /// Its own things.
-    pub worker: Arc<Worker>,
-    /// Its clients come this way.
-    pub sender: mpsc::UnboundedSender<Accepted>,
-}
 
 /// A socket between two threads' runtimes.
 pub enum Accepted {
@@ -87,18 +78,17 @@ fn remove_stale(path: &Path) {
 }
 
 /// Accepts until aborted.
-pub async fn accept(listeners: Listeners, targets: Vec<Target>) {
-    let targets: Arc<[Target]> = targets.into();
+pub async fn accept(listeners: Listeners, workers: Workers) {
     let mut tasks = tokio::task::JoinSet::new();
     for listener in listeners.tcp {
-        let targets = Arc::clone(&targets);
+        let workers = workers.clone();
         tasks.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
                         let _ = dial::tune(&stream);
                         if let Ok(stream) = stream.into_std() {
-                            hand_over(&targets, Accepted::Tcp(stream, Peer::Tcp(peer)));
+                            workers.take(Accepted::Tcp(stream, Peer::Tcp(peer)));
                         }
                     }
                     Err(error) => rest(&error).await,
@@ -107,26 +97,17 @@ pub async fn accept(listeners: Listeners, targets: Vec<Target>) {
         });
     }
     for listener in listeners.unix {
-        let targets = Arc::clone(&targets);
+        let workers = workers.clone();
         tasks.spawn(async move {
             loop {
                 match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => hand_over(&targets, Accepted::Unix(stream)),
+                    Ok(stream) => workers.take(Accepted::Unix(stream)),
                     Err(error) => rest(&error).await,
                 }
             }
         });
     }
     while tasks.join_next().await.is_some() {}
-}
-
-fn hand_over(targets: &[Target], accepted: Accepted) {
-    let fewest = targets.iter().min_by_key(|target| target.worker.clients.load(Ordering::Relaxed));
-    if let Some(target) = fewest {
-        target.worker.clients.fetch_add(1, Ordering::Relaxed);
-        // A worker that is gone takes the socket with it: the client sees a closed connection.
-        let _ = target.sender.send(accepted);
-    }
 }
 
 /// Out of file descriptors: clients wait in the kernel's queue meanwhile.

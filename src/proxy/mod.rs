@@ -1,12 +1,14 @@
 //! The proxy itself: one server, one task per client, one command at a time.
 //!
 //! ```text
-//! server -> listen -> client -> entry (login) -> lease, relayed -> place, backend
-//!                       \-> query (one command) -> kill
+//! server -> listen -> workers -> client -> entry (login) -> lease, relayed -> place, backend
+//!                                  \-> query (one command) -> kill
 //! ```
 
 pub mod accounts;
+mod acquire;
 pub mod backend;
+mod balance;
 mod change_user;
 pub mod check;
 pub mod client;
@@ -24,10 +26,16 @@ mod place;
 mod processlist;
 mod query;
 mod relayed;
+mod release;
 mod report;
+mod run_shared;
 pub mod server;
 pub mod settings;
 pub mod setup;
+mod share;
+pub mod shared;
 pub mod statement;
 mod statements;
+mod thread_clock;
 mod tunnel;
+mod workers;

@@ -15,24 +15,33 @@ use crate::sql::digest::digest;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
 use crate::wire::command::{self, Shape};
-use crate::wire::frame::{HEADER, Header};
+use crate::session::outcome::Announced;
+use crate::sql::flags::Flags;
+use crate::wire::announce;
+use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
 use crate::wire::query_text::query_text;
 use crate::wire::reply::{Reply, Verdict};
 
 /// A command of up to this many bytes is read whole before it is sent on; a longer one streams through.
 const MAX_WHOLE: usize = LARGE;
 
+/// Bytes of the shortest OK payload; a legacy EOF is shorter.
+const OK_AT_LEAST: usize = 7;
+
+/// The same where the statement must be read: up to what one packet holds.
+const MAX_READ: usize = HEADER + MAX_PAYLOAD - 1;
+
 /// What one command's record is made of, while it is under way.
 pub(super) struct Exchange {
-    code: u8,
+    pub(super) code: u8,
     pub(super) timer: QueryTimer,
     /// Where the statement stands in the command's buffer.
-    text: Range<usize>,
+    pub(super) text: Range<usize>,
     /// The statement's true length.
     text_len: u64,
     digest: u64,
     /// The prepared statement that the command names.
-    statement: Option<u32>,
+    pub(super) statement: Option<u32>,
     /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
     kept: usize,
     pub(super) bytes_in: u64,
@@ -42,6 +51,14 @@ pub(super) struct Exchange {
     client_ended: bool,
     /// Nothing reaches the client any more.
     client_gone: bool,
+    /// What its OK packets announced.
+    pub(super) announced: Announced,
+    /// A legacy EOF said that the session has changed.
+    pub(super) changed_at_eof: bool,
+    /// What the text does to its session, where backends are shared.
+    pub(super) flags: Flags,
+    /// Why the backend was held when the command began.
+    pin_reason: &'static str,
 }
 
 impl Session {
@@ -52,7 +69,9 @@ impl Session {
             self.say(0, &out_of_order()).await;
             return Err(Fault::client(format!("command with sequence id {}", header.seq), None));
         }
-        let whole = header.packet_len() <= MAX_WHOLE;
+        // Who shares its backend has its statements read.
+        let most = if self.is_shared() { MAX_READ } else { MAX_WHOLE };
+        let whole = header.packet_len() <= most;
         if whole && !self.fill_to(buffer, header.packet_len()).await? {
             return Ok(Some(End::Quit));
         }
@@ -90,12 +109,12 @@ impl Session {
     async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
         loop {
             let Session { client, lease, admission, .. } = &mut *self;
-            let backend = &lease.backend().stream;
+            let backend = lease.is_held().then(|| &lease.backend().stream);
             admission.await_client();
             let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
                 Poll::Ready(filled) => Poll::Ready(Some(filled)),
                 Poll::Pending if admission.is_overdue() => Poll::Ready(Some(Err(too_slow()))),
-                Poll::Pending => backend.poll_readable(cx).map(|_| None),
+                Poll::Pending => backend.map_or(Poll::Pending, |backend| backend.poll_readable(cx).map(|_| None)),
             })
             .await;
             admission.client_moved();
@@ -119,6 +138,15 @@ impl Session {
         started: Instant,
     ) -> Result<Option<End>, Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
+        if self.is_shared()
+            && let Err(refused) = self.acquire(&mut exchange.timer, buffer).await?
+        {
+            self.say(1, &refused).await;
+            exchange.reply.facts.error = Some(refused.code);
+            self.record(&exchange, &[], Outcome::Error(refused.code));
+            buffer.consume(exchange.kept);
+            return Ok(None);
+        }
         let done = match command::shape(code) {
             Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
             _ => self.stream(&mut exchange, header, whole, buffer).await,
@@ -137,7 +165,10 @@ impl Session {
         started: Instant,
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
-        let done = self.run_exchange(&mut exchange, header, whole, buffer).await;
+        let done = match self.is_shared() {
+            false => self.run_exchange(&mut exchange, header, whole, buffer).await,
+            true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
+        };
         let outcome = exchange.outcome(done.as_ref().err());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
@@ -180,10 +211,14 @@ impl Session {
             reply: Reply::new(command::shape(code), self.capabilities, 1),
             client_ended: false,
             client_gone: false,
+            announced: Announced::default(),
+            changed_at_eof: false,
+            flags: Flags::NONE,
+            pin_reason: self.held_for,
         }
     }
 
-    async fn run_exchange(
+    pub(super) async fn run_exchange(
         &mut self,
         exchange: &mut Exchange,
         header: Header,
@@ -195,6 +230,9 @@ impl Session {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {
             self.send_streaming(exchange, header, buffer).await?;
+        }
+        if self.is_shared() {
+            exchange.reply.watch();
         }
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
@@ -218,7 +256,7 @@ impl Session {
         self.send_backend(mapped.as_deref().unwrap_or(packet)).await
     }
 
-    async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    pub(super) async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.write_timeout;
         within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout")
             .await?
@@ -267,9 +305,9 @@ impl Session {
 
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
-    async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+    pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
-        let mut list = self.lists_clients(exchange, commands.filled()).then(Vec::new);
+        let mut held = self.lists_clients(exchange, commands.filled()).then(Vec::new);
         loop {
             self.await_backend(exchange, commands).await?;
             let buffer = buffer.get_or_insert_with(Buffer::take);
@@ -279,32 +317,88 @@ impl Session {
                 Some(_) => {}
             }
             exchange.timer.first_byte(Instant::now());
-            let (pass, verdict) = exchange.reply.scan(buffer.filled());
-            match &mut list {
-                Some(list) if list.len() + pass <= processlist::MAX_LIST => {
-                    list.extend_from_slice(&buffer.filled()[..pass]);
-                    if verdict != Verdict::More {
-                        self.send_list(exchange, list).await;
-                    }
-                }
-                _ => {
-                    if let Some(list) = list.take() {
-                        self.send_client(exchange, &list).await;
-                    }
-                    self.send_client(exchange, &buffer.filled()[..pass]).await;
-                }
-            }
-            buffer.consume(pass);
+            let verdict = self.pass_filled(exchange, buffer, &mut held).await?;
             match verdict {
-                Verdict::More if buffer.is_full() || pass == buffer.capacity() => buffer.grow(LARGE),
+                Verdict::More if buffer.is_full() => buffer.grow(LARGE),
                 Verdict::More => {}
-                Verdict::Done if buffer.is_empty() => return Ok(()),
-                Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
+                Verdict::NeedWhole(packet) => buffer.grow(packet),
                 Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
-                // Only a reply that is watched asks for it.
-                Verdict::NeedWhole(_) => return Err(Fault::backend("a packet announced more than was asked for")),
+                Verdict::Done => {
+                    if let Some(held) = held {
+                        self.send_held(exchange, &held).await;
+                    }
+                    return if buffer.is_empty() { Ok(()) } else { self.pass_goodbye(buffer.filled()).await };
+                }
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
+        }
+    }
+
+    /// Passes on what of the reply is there, up to where more is needed or the reply ends.
+    async fn pass_filled(
+        &mut self,
+        exchange: &mut Exchange,
+        buffer: &mut Buffer,
+        held: &mut Option<Vec<u8>>,
+    ) -> Result<Verdict, Fault> {
+        loop {
+            let (pass, verdict) = exchange.reply.scan(buffer.filled());
+            let was_full = pass == buffer.capacity();
+            self.deliver(exchange, &buffer.filled()[..pass], held).await;
+            buffer.consume(pass);
+            match verdict {
+                Verdict::NeedWhole(packet) if buffer.filled().len() >= packet => {
+                    let mut told = Vec::new();
+                    let ended = self.hear(exchange, &buffer.filled()[..packet], &mut told);
+                    buffer.consume(packet);
+                    self.deliver(exchange, &told, held).await;
+                    if ended != Verdict::More {
+                        return Ok(ended);
+                    }
+                }
+                Verdict::More if was_full => {
+                    buffer.grow(LARGE);
+                    return Ok(Verdict::More);
+                }
+                verdict => return Ok(verdict),
+            }
+        }
+    }
+
+    /// A packet that says that the session has changed: `told` is what the client hears of it.
+    fn hear(&mut self, exchange: &mut Exchange, packet: &[u8], told: &mut Vec<u8>) -> Verdict {
+        let (Some(header), Some(shared)) = (Header::read(packet), &mut self.shared) else {
+            return Verdict::Broken("a packet announced more than was asked for");
+        };
+        let ended = exchange.reply.take(packet);
+        let payload = &packet[HEADER..];
+        let mut heard = Vec::new();
+        let is_ok = payload.first() == Some(&0) || payload.len() >= OK_AT_LEAST;
+        if is_ok && shared.hear(payload, &mut exchange.announced, &mut heard).is_none() {
+            return Verdict::Broken("malformed OK packet");
+        }
+        if !is_ok {
+            exchange.changed_at_eof = true;
+            heard.extend_from_slice(payload);
+            if shared.asked.is_none() {
+                announce::clear_eof(&mut heard);
+            }
+        }
+        put_packet(told, header.seq, &heard);
+        ended
+    }
+
+    /// To the client, or to what is held of the reply until it is whole.
+    async fn deliver(&mut self, exchange: &mut Exchange, bytes: &[u8], held: &mut Option<Vec<u8>>) {
+        match held {
+            Some(all) if all.len() + bytes.len() <= processlist::MAX_LIST => all.extend_from_slice(bytes),
+            Some(_) => {
+                if let Some(all) = held.take() {
+                    self.send_client(exchange, &all).await;
+                }
+                self.send_client(exchange, bytes).await;
+            }
+            None => self.send_client(exchange, bytes).await,
         }
     }
 
@@ -318,7 +412,7 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    async fn send_list(&mut self, exchange: &mut Exchange, list: &[u8]) {
+    async fn send_held(&mut self, exchange: &mut Exchange, list: &[u8]) {
         let told = processlist::mapped(list, self.capabilities, &self.proxy.clients.by_backend());
         self.send_client(exchange, told.as_deref().unwrap_or(list)).await;
     }
@@ -462,8 +556,8 @@ impl Session {
             status: facts.status_seen,
             warnings: facts.warnings,
             outcome,
-            backend_id: self.lease.backend().id,
-            pin_reason: "",
+            backend_id: self.record_backend(),
+            pin_reason: exchange.pin_reason,
         };
         self.worker.recorder.record(&record);
         if let Some(slow_log) = &self.proxy.slow_log {

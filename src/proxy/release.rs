@@ -57,6 +57,22 @@ impl Session {
         }
     }
 
+    /// Whether another client waits for an offered backend.
+    pub(super) fn is_asked(&mut self, cx: &std::task::Context<'_>) -> bool {
+        let offered = self.shared.as_ref().is_some_and(|shared| shared.offered);
+        offered && self.lease.pooled_lease().is_some_and(|lease| lease.poll_asked(cx).is_ready())
+    }
+
+    /// Whether nothing of the client's is on its backend alone.
+    pub(super) fn can_change_backend(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.ledger.pins().is_empty())
+    }
+
+    /// The backend's own id, for records; 0: there is none.
+    pub(super) fn record_backend(&self) -> u32 {
+        if self.lease.is_held() { self.lease.backend().id } else { 0 }
+    }
+
     /// The client has spoken: it needs its backend.
     pub(super) fn keep(&mut self) {
         let Some(shared) = &mut self.shared else { return };

@@ -1,14 +1,12 @@
-//! One running proxy: what all its clients share, its worker threads, its signals, its end.
+//! One running proxy: what all its clients share, its signals, its end.
 
-use std::cell::Cell;
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
 use rustc_hash::FxHashMap;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
 use crate::login::credentials::Credentials;
@@ -22,18 +20,19 @@ use crate::net::tls::{BackendTlsConfig, ServerTls};
 use crate::pool;
 use crate::proxy::accounts::Accounts;
 use crate::proxy::clients::Clients;
-use crate::proxy::error::Fault;
 use crate::proxy::connect::Connector;
+use crate::proxy::error::Fault;
 use crate::proxy::lease::Pool;
-use crate::proxy::listen::{self, Accepted, Listeners};
+use crate::proxy::listen::{self, Listeners};
 use crate::proxy::logins::Logins;
 use crate::proxy::report::Reporter;
 use crate::proxy::settings::ProxySettings;
 use crate::proxy::setup::Questions;
+use crate::proxy::workers::Workers;
 use crate::session::baseline::Baselines;
 use crate::session::statements::Registry;
 use crate::sql::digest::fingerprint;
-use crate::stats::recorder::{Recorder, RecorderSettings, Recorders};
+use crate::stats::recorder::{RecorderSettings, Recorders};
 use crate::stats::slow_log::SlowLog;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::Salt;
@@ -71,14 +70,6 @@ pub struct Proxy {
     pub slow_log: Option<SlowLog>,
     rsa: OnceCell<RsaKey>,
     pool_sizes: FxHashMap<Vec<u8>, usize>,
-}
-
-/// One worker thread's own things.
-pub struct Worker {
-    /// Where its commands are recorded.
-    pub recorder: Arc<Recorder>,
-    /// How many clients it serves.
-    pub clients: AtomicUsize,
 }
 
 impl Proxy {
@@ -206,7 +197,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     let mut signals = Signals::new().context("signal handlers")?;
     let listeners = Listeners::bind(&proxy.settings.listen).await?;
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
-    let workers = start_workers(&proxy, &recorders)?;
+    let workers = Workers::start(&proxy, &recorders)?;
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector::new(&proxy)));
     let watching = tokio::spawn(watch_idle(Arc::clone(&proxy)));
     announce(&proxy);
@@ -276,62 +267,6 @@ async fn drain(proxy: &Proxy, signals: &mut Signals) {
         () = empty => info!("drained"),
         () = tokio::time::sleep(DRAIN) => warn!(clients = proxy.clients.count(), "some clients did not end in time"),
         () = signals.ended() => warn!(clients = proxy.clients.count(), "second signal: not waiting any longer"),
-    }
-}
-
-fn start_workers(proxy: &Arc<Proxy>, recorders: &Recorders) -> anyhow::Result<Vec<listen::Target>> {
-    (0..proxy.settings.listen.workers)
-        .map(|index| {
-            let worker = Arc::new(Worker { recorder: recorders.of_worker(index), clients: AtomicUsize::new(0) });
-            let (sender, receiver) = mpsc::unbounded_channel();
-            let (proxy, own) = (Arc::clone(proxy), Arc::clone(&worker));
-            std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || {
-                    HOME.set(u16::try_from(index).unwrap_or(u16::MAX));
-                    work(proxy, own, receiver);
-                })
-                .context("a worker thread")?;
-            Ok(listen::Target { worker, sender })
-        })
-        .collect()
-}
-
-thread_local! {
-    static HOME: Cell<u16> = const { Cell::new(u16::MAX) };
-}
-
-/// The number of the worker that this thread is; sockets that are made here belong to it.
-pub fn home() -> u16 {
-    HOME.get()
-}
-
-/// A worker's life: one runtime, one task per client.
-fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut accepted: mpsc::UnboundedReceiver<Accepted>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return warn!(%error, "a worker could not start"),
-    };
-    runtime.block_on(async {
-        while let Some(accepted) = accepted.recv().await {
-            let (proxy, worker) = (Arc::clone(&proxy), Arc::clone(&worker));
-            let counted = Counted(Arc::clone(&worker));
-            tokio::spawn(async move {
-                listen::serve(proxy, worker, accepted).await;
-                drop(counted);
-            });
-        }
-        // No more clients come, but those that are here go on until the process ends.
-        std::future::pending::<()>().await;
-    });
-}
-
-/// One of a worker's clients, however its task ends.
-struct Counted(Arc<Worker>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -80,6 +80,11 @@ impl Shared {
         shared
     }
 
+    /// Whether its servers are MariaDB.
+    pub fn is_mariadb(&self) -> bool {
+        self.server.mariadb
+    }
+
     /// Where a backend must stand to serve it.
     pub fn standing(&self) -> Standing<'_> {
         Standing { state: &self.state, baseline: &self.baseline }

@@ -12,6 +12,10 @@ pub const DB_ACCESS_DENIED: u16 = 1044;
 pub const ACCESS_DENIED: u16 = 1045;
 /// ER_UNKNOWN_COM_ERROR
 pub const UNKNOWN_COMMAND: u16 = 1047;
+/// No schema was chosen.
+pub const NO_DATABASE: u16 = 1046;
+/// The schema does not exist.
+pub const UNKNOWN_DATABASE: u16 = 1049;
 /// ER_SERVER_SHUTDOWN
 pub const SERVER_SHUTDOWN: u16 = 1053;
 /// ER_NO_SUCH_THREAD

@@ -43,14 +43,19 @@ impl Ok {
 
     /// A whole OK packet with this sequence id.
     pub fn packet(&self, seq: u8) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_packet(&mut out, seq, &self.payload());
+        out
+    }
+
+    /// The payload, with the header 0x00 and nothing behind the head.
+    pub fn payload(&self) -> Vec<u8> {
         let mut payload = vec![0];
         put_lenenc(&mut payload, self.affected);
         put_lenenc(&mut payload, self.insert_id);
         payload.extend_from_slice(&self.status.to_le_bytes());
         payload.extend_from_slice(&self.warnings.to_le_bytes());
-        let mut out = Vec::new();
-        put_packet(&mut out, seq, &payload);
-        out
+        payload
     }
 }
 

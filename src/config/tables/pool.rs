@@ -8,10 +8,6 @@ use crate::config::value::{count, duration, off_or, one_of, some_duration, word_
 use crate::pool::policy::{IdleTimeout, PingAfter, PoolSettings, ResetOnReturn};
 use crate::proxy::settings::{Limits, Mode};
 
-/// The mode that this version cannot do. Everything that follows from it follows from this line: `None`, and
-/// `transaction` is possible and the default.
-const NOT_THERE_YET: Option<Mode> = Some(Mode::Transaction);
-
 /// As many as a server ever takes: its `max_connections` ends here.
 const MAX_CONNECTIONS: usize = 100_000;
 
@@ -28,22 +24,7 @@ pub fn read(reader: &mut Reader<'_>) -> (Mode, PoolSettings, Limits) {
 }
 
 fn mode(s: &mut Section<'_, '_>) -> Mode {
-    let default = match NOT_THERE_YET {
-        Some(Mode::Transaction) => Mode::Session,
-        _ => Mode::Transaction,
-    };
-    let mode = s.get("mode", default, one_of(MODES));
-    if NOT_THERE_YET == Some(mode) {
-        let fault = Fault::new("\"transaction\" is not there yet", format!("use \"{}\"", name(default)));
-        s.error("mode", fault);
-    }
-    mode
-}
-
-/// The word of the file for a mode.
-fn name(mode: Mode) -> &'static str {
-    let of_mode = MODES.iter().find(|(_, listed)| *listed == mode);
-    of_mode.map_or("", |(name, _)| name)
+    s.get("mode", Mode::Transaction, one_of(MODES))
 }
 
 const MODES: &[(&str, Mode)] =

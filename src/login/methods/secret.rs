@@ -2,6 +2,7 @@
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretSlice};
+use subtle::ConstantTimeEq;
 
 use super::fingerprint::{Fingerprint, PROOF_LEN, fingerprint_proof};
 use super::{Method, Scramble, caching_sha2, ed25519, native};
@@ -44,6 +45,12 @@ impl Secret {
             Secret::NativeStored(stored) => *stored == native::Stored::NoPassword,
             Secret::CachingSha2Stored(stored) => *stored == caching_sha2::Stored::NoPassword,
         }
+    }
+
+    /// Whether both log in alike.
+    pub fn is_like(&self, other: &Secret) -> bool {
+        let answer = |secret: &Secret| secret.answer(&Method::Native, &[1; 20]);
+        answer(self).is_some_and(|own| answer(other).is_some_and(|theirs| bool::from(own.ct_eq(&theirs))))
     }
 
     /// The password, where it is known.
