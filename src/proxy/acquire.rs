@@ -268,7 +268,7 @@ impl Restore<'_> {
     }
 }
 
-fn payload(backend: &Backend, step: &Step) -> Vec<u8> {
+pub(super) fn payload(backend: &Backend, step: &Step) -> Vec<u8> {
     match step {
         Step::MultiStatements(on) => vec![command::SET_OPTION, u8::from(!on), 0],
         Step::InitDb(schema) => [&[command::INIT_DB], &schema[..]].concat(),

@@ -23,6 +23,7 @@ mod listen;
 pub mod logins;
 mod packets;
 mod place;
+mod prepared;
 mod processlist;
 mod query;
 mod relayed;

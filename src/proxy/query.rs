@@ -9,6 +9,7 @@ use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
 use crate::proxy::packets::Packets;
+use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::settings::Mode;
 use crate::sql::digest::digest;
@@ -59,6 +60,12 @@ pub(super) struct Exchange {
     pub(super) flags: Flags,
     /// Why the backend was held when the command began.
     pin_reason: &'static str,
+    /// The backend's id of the prepared statement, and the client's.
+    pub(super) mapped: Option<(u32, u32)>,
+    /// The packet to send in the client's packet's place.
+    pub(super) instead: Option<Vec<u8>>,
+    /// The reply is needed whole before the client sees it.
+    pub(super) holds_reply: bool,
 }
 
 impl Session {
@@ -215,6 +222,9 @@ impl Session {
             changed_at_eof: false,
             flags: Flags::NONE,
             pin_reason: self.held_for,
+            mapped: None,
+            instead: None,
+            holds_reply: false,
         }
     }
 
@@ -245,7 +255,10 @@ impl Session {
         }
     }
 
-    async fn send_whole(&mut self, exchange: &Exchange, packet: &[u8]) -> Result<(), Fault> {
+    async fn send_whole(&mut self, exchange: &mut Exchange, packet: &[u8]) -> Result<(), Fault> {
+        if let Some(instead) = exchange.instead.take() {
+            return self.send_backend(&instead).await;
+        }
         let mapped = match exchange.code {
             command::QUERY => {
                 kill::mapped_query(&self.proxy.clients, packet, exchange.text.clone(), self.lease.backend().mariadb)
@@ -307,7 +320,8 @@ impl Session {
     /// and thrown away, so that what the statement did is whole.
     pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer: Option<Buffer> = None;
-        let mut held = self.lists_clients(exchange, commands.filled()).then(Vec::new);
+        exchange.holds_reply |= self.lists_clients(exchange, commands.filled());
+        let mut held = exchange.holds_reply.then(Vec::new);
         loop {
             self.await_backend(exchange, commands).await?;
             let buffer = buffer.get_or_insert_with(Buffer::take);
@@ -325,7 +339,7 @@ impl Session {
                 Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
                 Verdict::Done => {
                     if let Some(held) = held {
-                        self.send_held(exchange, &held).await;
+                        self.send_held(exchange, held, commands.filled()).await?;
                     }
                     return if buffer.is_empty() { Ok(()) } else { self.pass_goodbye(buffer.filled()).await };
                 }
@@ -391,7 +405,10 @@ impl Session {
     /// To the client, or to what is held of the reply until it is whole.
     async fn deliver(&mut self, exchange: &mut Exchange, bytes: &[u8], held: &mut Option<Vec<u8>>) {
         match held {
-            Some(all) if all.len() + bytes.len() <= processlist::MAX_LIST => all.extend_from_slice(bytes),
+            // A statement's definitions are few, and its id must be the client's.
+            Some(all) if exchange.code == command::STMT_PREPARE || all.len() + bytes.len() <= processlist::MAX_LIST => {
+                all.extend_from_slice(bytes);
+            }
             Some(_) => {
                 if let Some(all) = held.take() {
                     self.send_client(exchange, &all).await;
@@ -412,9 +429,25 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    async fn send_held(&mut self, exchange: &mut Exchange, list: &[u8]) {
-        let told = processlist::mapped(list, self.capabilities, &self.proxy.clients.by_backend());
-        self.send_client(exchange, told.as_deref().unwrap_or(list)).await;
+    /// What was held of the reply, in the client's words.
+    async fn send_held(&mut self, exchange: &mut Exchange, mut reply: Vec<u8>, commands: &[u8]) -> Result<(), Fault> {
+        match exchange.code {
+            command::STMT_PREPARE => {
+                let text = commands.get(exchange.text.clone()).unwrap_or_default();
+                self.note_prepared(exchange, text, &mut reply).await?;
+            }
+            command::QUERY | command::PROCESS_INFO => {
+                let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());
+                reply = list.unwrap_or(reply);
+            }
+            _ => {
+                if let Some(mapped) = exchange.mapped {
+                    with_own_id(&mut reply, mapped);
+                }
+            }
+        }
+        self.send_client(exchange, &reply).await;
+        Ok(())
     }
 
     /// What stands right behind a reply can only be the ERR by which the server ends the connection.

@@ -1,17 +1,30 @@
 //! Mode `transaction`: one command's life on a backend that others use too.
+//!
+//! ```text
+//! read the text -> acquire (queue, restore) -> in the backend's words -> send, pass the reply -> note -> settle
+//! ```
 
 use std::time::Instant;
 
 use crate::net::buffer::Buffer;
+use crate::proxy::acquire::Refused;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::query::Exchange;
+use crate::proxy::setup;
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
+use crate::sql::dialect::Dialect;
 use crate::sql::effects::summary;
 use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::frame::Header;
+
+/// What a text was read with.
+struct Before {
+    dialect: Dialect,
+    schema: Option<Box<[u8]>>,
+}
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
@@ -22,51 +35,161 @@ impl Session {
         whole: bool,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
-        self.read_statement(exchange, buffer);
+        if exchange.code == command::STMT_CLOSE {
+            return self.close_statement(exchange.statement.unwrap_or_default()).await;
+        }
+        let before = self.read_statement(exchange, buffer);
         if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
-            self.say(1, &refused).await;
-            exchange.reply.facts.error = Some(refused.code);
-            return Ok(());
+            return self.refuse(exchange, &refused).await;
         }
-        let before = self.shared.as_ref().map(|shared| (shared.dialect, shared.state.schema().map(<[u8]>::to_vec)));
-        let done = self.run_exchange(exchange, header, whole, buffer).await;
-        if done.is_err() {
-            return done;
+        if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
+            self.settle(Instant::now());
+            return self.refuse(exchange, &refused).await;
         }
-        let (dialect, schema) = before.unwrap_or_default();
-        let Some(shared) = &mut self.shared else { return done };
+        self.run_exchange(exchange, header, whole, buffer).await?;
+        self.note(exchange, whole, buffer.filled(), &before).await?;
+        self.settle(Instant::now());
+        Ok(())
+    }
+
+    async fn refuse(&mut self, exchange: &mut Exchange, refused: &Refused) -> Result<(), Fault> {
+        if command::shape(exchange.code) != command::Shape::None {
+            self.say(1, refused).await;
+        }
+        exchange.reply.facts.error = Some(refused.code);
+        Ok(())
+    }
+
+    /// What the command's text does to its session.
+    fn read_statement(&mut self, exchange: &mut Exchange, buffer: &Buffer) -> Before {
+        let Some(shared) = &self.shared else { return Before { dialect: Dialect::default(), schema: None } };
+        exchange.flags = match (exchange.code, exchange.statement) {
+            (command::QUERY, _) => {
+                let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
+                summary(sql, shared.dialect).flags
+            }
+            (command::STMT_EXECUTE | command::STMT_BULK_EXECUTE, Some(id)) => {
+                shared.statements.get(id).map_or(Flags::NONE, |prepared| prepared.flags)
+            }
+            _ => Flags::NONE,
+        };
+        let is_loud = !exchange.flags.has(Flags::READ_ONLY);
+        Before { dialect: shared.dialect, schema: shared.state.schema().filter(|_| is_loud).map(Box::from) }
+    }
+
+    /// The command in the words of the backend that will run it.
+    async fn translate(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<Result<(), Refused>, Fault> {
+        exchange.holds_reply = exchange.code == command::STMT_PREPARE;
+        if exchange.statement.is_none() {
+            return Ok(Ok(()));
+        }
+        let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
+        match self.for_backend(exchange, packet).await? {
+            Ok(packet) if whole => exchange.instead = Some(packet),
+            // Of a command that streams through, only the id is put right.
+            Ok(packet) => {
+                let id = crate::wire::execute::ID;
+                let at = crate::wire::frame::HEADER + id.start..crate::wire::frame::HEADER + id.end;
+                buffer.filled_mut()[at.clone()].copy_from_slice(&packet[at]);
+            }
+            Err(refused) => return Ok(Err(refused)),
+        }
+        // An error names the statement by its id.
+        let is_known = exchange.statement.is_some_and(|id| self.statement_is_known(id));
+        exchange.holds_reply = !is_known || matches!(exchange.code, command::STMT_FETCH) && !self.has_cursor(exchange);
+        Ok(Ok(()))
+    }
+
+    fn statement_is_known(&self, id: u32) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.statements.get(id).is_some())
+    }
+
+    fn has_cursor(&self, exchange: &Exchange) -> bool {
+        let id = exchange.statement.unwrap_or_default();
+        self.shared.as_ref().is_some_and(|shared| shared.ledger.uses(shared.statements.resolve(id)))
+    }
+
+    /// What the command did to the session, by its reply and its text.
+    async fn note(
+        &mut self,
+        exchange: &Exchange,
+        whole: bool,
+        commands: &[u8],
+        before: &Before,
+    ) -> Result<(), Fault> {
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
+        let text = commands.get(exchange.text.clone()).unwrap_or_default();
+        let id = shared.statements.resolve(exchange.statement.unwrap_or_default());
+        let schema = before.schema.as_deref();
         match exchange.code {
             command::QUERY => {
-                let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
-                shared.ran(sql, dialect, schema.as_deref(), exchange.flags, &outcome);
+                shared.ran(text, before.dialect, schema, exchange.flags, &outcome);
                 if !whole {
                     shared.ledger.pin(Pin::UnexplainedState);
                 }
             }
-            command::INIT_DB if !outcome.failed => {
-                let name = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
-                if !shared.announcing.trackers {
-                    shared.state.set_schema(Some(name));
+            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => match shared.statements.get(id).cloned() {
+                Some(prepared) => {
+                    let sql = &prepared.template.key.text;
+                    shared.ran(sql, prepared.dialect, schema, prepared.flags, &outcome);
+                    shared.ledger.executed(id, &outcome);
                 }
-                shared.ledger.status(&outcome);
+                None => shared.ledger.command(&outcome),
+            },
+            command::STMT_FETCH => shared.ledger.fetched(id, &outcome),
+            command::STMT_RESET => {
+                if !outcome.failed {
+                    shared.ledger.closed(id);
+                }
+                shared.ledger.command(&outcome);
             }
+            command::STMT_SEND_LONG_DATA => {
+                if shared.statements.get(id).is_some() {
+                    shared.ledger.long_data(id);
+                }
+            }
+            command::INIT_DB => {
+                if !outcome.failed && !shared.announcing.trackers {
+                    shared.state.set_schema(Some(text));
+                }
+                shared.ledger.command(&outcome);
+            }
+            command::SET_OPTION => {
+                let on = commands.get(crate::wire::frame::HEADER + 1) == Some(&0);
+                if !outcome.failed {
+                    shared.state.set_multi_statements(on);
+                }
+                shared.ledger.command(&outcome);
+            }
+            command::RESET_CONNECTION if !outcome.failed => return self.was_reset().await,
             command::REGISTER_SLAVE => shared.ledger.pin(Pin::Replication),
-            _ => shared.ledger.status(&outcome),
+            // Their replies have no status flags.
+            command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
+            _ => shared.ledger.command(&outcome),
         }
-        self.settle(Instant::now());
-        done
+        Ok(())
     }
 
-    /// What the command's text does to its session.
-    fn read_statement(&mut self, exchange: &mut Exchange, buffer: &Buffer) {
-        let Some(shared) = &self.shared else { return };
-        exchange.flags = match exchange.code {
-            command::QUERY => {
-                let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
-                summary(sql, shared.dialect).flags
-            }
-            _ => Flags::NONE,
-        };
+    /// COM_RESET_CONNECTION: the session is as after a login without its words, but for the schema.
+    async fn was_reset(&mut self) -> Result<(), Fault> {
+        let Session { lease, shared, proxy, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let backend = lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let schema = shared.state.schema().map(<[u8]>::to_vec);
+        let fresh = setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await;
+        backend.restore(channel);
+        let mut fresh = fresh?;
+        fresh.state.set_multi_statements(shared.state.multi_statements());
+        backend.kept.settle(&fresh);
+        shared.restart(&fresh);
+        Ok(())
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::net::channel::{Channel, ChannelError};
 use crate::proxy::error::Fault;
+use crate::session::statements::Shape;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, QUERY_ATTRIBUTES};
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
-use crate::wire::frame::{Fields, put_packet};
+use crate::wire::frame::{Fields, HEADER, put_packet};
+use crate::wire::reply::{Reply, Verdict};
 use crate::wire::status;
 
 /// The most rows that are kept of a result; tidegate asks for few.
@@ -128,6 +130,37 @@ fn row(packet: &[u8], columns: u64) -> Option<Vec<Option<Vec<u8>>>> {
 
 async fn next(channel: &mut Channel) -> Result<Vec<u8>, Fault> {
     channel.read().await.map_err(|error: ChannelError| Fault::of_backend(error))
+}
+
+/// Prepares a statement: its id and shape, or the server's error. Not cancel safe.
+pub async fn prepare(
+    channel: &mut Channel,
+    caps: Capabilities,
+    text: &[u8],
+) -> Result<Result<(u32, Shape), ErrPacket>, Fault> {
+    channel.command(&[&[command::STMT_PREPARE], text].concat()).await.map_err(Fault::of_backend)?;
+    let mut reply = Reply::new(command::Shape::Prepare, caps, 1);
+    let mut refused = Vec::new();
+    loop {
+        if channel.stream.fill(&mut channel.buffer).await.map_err(Fault::backend_io)? == 0 {
+            return Err(Fault::backend("the server closed in the middle of a reply"));
+        }
+        let (pass, verdict) = reply.scan(channel.buffer.filled());
+        if reply.facts.error.is_some() {
+            refused.extend_from_slice(&channel.buffer.filled()[..pass]);
+        }
+        channel.buffer.consume(pass);
+        match verdict {
+            Verdict::Done => break,
+            Verdict::More if channel.buffer.is_full() => channel.buffer.grow(2 * channel.buffer.capacity()),
+            Verdict::More => {}
+            _ => return Err(malformed()),
+        }
+    }
+    match reply.facts.prepared {
+        Some((id, params)) => Ok(Ok((id, Shape { params, columns: reply.facts.prepared_columns }))),
+        None => Ok(Err(refused.get(HEADER..).and_then(ErrPacket::parse).ok_or_else(malformed)?)),
+    }
 }
 
 /// Whether an OK payload says that a transaction is open.

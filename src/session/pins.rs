@@ -153,6 +153,19 @@ impl Ledger {
         self.named();
     }
 
+    /// Whether the statement of this id has a cursor open, or long data waiting.
+    pub fn uses(&self, id: u32) -> bool {
+        self.names.as_ref().is_some_and(|names| names.cursors.contains(&id) || names.long_data.contains(&id))
+    }
+
+    /// A command that is no statement ended; where it failed, its error is there to be asked for.
+    pub fn command(&mut self, outcome: &Outcome) {
+        if outcome.failed || outcome.warnings > 0 {
+            self.holds.set(Hold::Diagnostics, true);
+        }
+        self.status(outcome);
+    }
+
     /// COM_STMT_SEND_LONG_DATA was sent.
     pub fn long_data(&mut self, id: u32) {
         self.names().long_data.insert(id);

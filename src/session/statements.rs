@@ -15,6 +15,10 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::session::state::State;
+use crate::sql::dialect::Dialect;
+use crate::sql::flags::Flags;
+
 /// MariaDB's id for "the statement prepared last".
 pub const LAST_PREPARED: u32 = u32::MAX;
 
@@ -102,6 +106,12 @@ pub struct Prepared {
     pub template: Arc<Template>,
     /// What the client was told.
     pub shape: Shape,
+    /// The session in which it was prepared.
+    pub state: State,
+    /// How its text was read then.
+    pub dialect: Dialect,
+    /// What its text does.
+    pub flags: Flags,
     /// The parameters' types as the client sent them last: a server remembers them, a new backend must be told.
     pub types: Option<Box<[u8]>>,
 }
@@ -126,7 +136,7 @@ struct Open {
 
 impl ClientStatements {
     /// Takes a prepared statement in and gives it an id that is not in use; from 1 on, as servers do.
-    pub fn add(&mut self, template: Arc<Template>, shape: Shape, max_statements: usize) -> Result<u32, TooMany> {
+    pub fn add(&mut self, prepared: Prepared, max_statements: usize) -> Result<u32, TooMany> {
         let open = self.open.get_or_insert_default();
         if open.by_id.len() >= max_statements {
             return Err(TooMany);
@@ -139,7 +149,7 @@ impl ClientStatements {
             }
         }
         open.last = id;
-        open.by_id.insert(id, Prepared { template, shape, types: None });
+        open.by_id.insert(id, prepared);
         Ok(id)
     }
 
@@ -338,6 +348,11 @@ mod tests {
 
     const SHAPE: Shape = Shape { params: 1, columns: 2 };
 
+    fn prepared(template: &Arc<Template>) -> Prepared {
+        let (state, dialect, flags) = (State::default(), Dialect::default(), Flags::NONE);
+        Prepared { template: template.clone(), shape: SHAPE, state, dialect, flags, types: None }
+    }
+
     fn key(text: &str, schema: &str) -> Key {
         let bytes = |text: &str| Box::from(text.as_bytes());
         Key {
@@ -366,16 +381,16 @@ mod tests {
     fn a_clients_ids_stay_and_are_not_used_twice() {
         let template = Registry::default().intern(key("SELECT ?", "a"));
         let mut client = ClientStatements::default();
-        let first = client.add(template.clone(), SHAPE, 2).expect("room");
-        let second = client.add(template.clone(), SHAPE, 2).expect("room");
-        assert_eq!((first, second, client.add(template.clone(), SHAPE, 2)), (1, 2, Err(TooMany)));
+        let first = client.add(prepared(&template), 2).expect("room");
+        let second = client.add(prepared(&template), 2).expect("room");
+        assert_eq!((first, second, client.add(prepared(&template), 2)), (1, 2, Err(TooMany)));
         assert_eq!(client.resolve(LAST_PREPARED), 2);
         assert!(client.get(LAST_PREPARED).is_some() && client.get(3).is_none());
         assert!(client.close(1).is_some() && client.close(1).is_none());
-        assert_eq!(client.add(template.clone(), SHAPE, 2), Ok(3), "1 may still be on its way");
+        assert_eq!(client.add(prepared(&template), 2), Ok(3), "1 may still be on its way");
         client.open.as_mut().expect("some").last = LAST_PREPARED - 1;
         client.close(2);
-        assert_eq!(client.add(template, SHAPE, 2), Ok(1), "round, and past those in use");
+        assert_eq!(client.add(prepared(&template), 2), Ok(1), "round, and past those in use");
         client.clear();
         assert!(client.is_empty());
     }
@@ -409,7 +424,7 @@ mod tests {
         assert_eq!(Told::of(SHAPE, shape(2, 2)), Told::Params);
         let template = Registry::default().intern(key("SELECT *", "a"));
         let mut client = ClientStatements::default();
-        let id = client.add(template, SHAPE, 9).expect("room");
+        let id = client.add(prepared(&template), 9).expect("room");
         client.set_shape(id, shape(1, 3));
         assert_eq!(client.get(id).map(|prepared| prepared.shape), Some(shape(1, 3)));
     }
@@ -418,7 +433,7 @@ mod tests {
     fn types_are_sent_where_the_backend_knows_others() {
         let template = Registry::default().intern(key("SELECT ?", "a"));
         let mut client = ClientStatements::default();
-        let id = client.add(template.clone(), SHAPE, 9).expect("room");
+        let id = client.add(prepared(&template), 9).expect("room");
         client.set_types(LAST_PREPARED, &[3, 0]);
         assert_eq!(client.get(id).and_then(|prepared| prepared.types.as_deref()), Some(&[3u8, 0][..]));
         let mut backend = BackendStatements::default();

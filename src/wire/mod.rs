@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod capabilities;
 pub mod command;
+pub mod execute;
 pub mod fault;
 pub mod frame;
 pub mod handshake;

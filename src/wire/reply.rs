@@ -35,6 +35,8 @@ pub struct Facts {
     pub error: Option<u16>,
     /// The statement id and the parameter count that a successful COM_STMT_PREPARE gave.
     pub prepared: Option<(u32, u16)>,
+    /// .. and the column count.
+    pub prepared_columns: u16,
 }
 
 /// What the scanner says of the bytes it was shown.
@@ -307,6 +309,7 @@ impl Reply {
                 fields.u8()?;
                 self.facts.warnings = fields.u16().unwrap_or(0);
                 self.facts.prepared = Some((id, params));
+                self.facts.prepared_columns = columns;
                 let left_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) && fields.u8() == Some(0);
                 Some(match left_out {
                     false => self.params_or_columns(params, columns),

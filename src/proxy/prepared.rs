@@ -1,0 +1,232 @@
+//! Mode `transaction`: prepared statements, which clients know by ids of tidegate's own and backends by theirs.
+
+use std::sync::Arc;
+
+use crate::net::channel::Channel;
+use crate::proxy::acquire::Refused;
+use crate::proxy::backend::Backend;
+use crate::proxy::client::Session;
+use crate::proxy::error::Fault;
+use crate::proxy::query::Exchange;
+use crate::proxy::setup::lock;
+use crate::proxy::shared::Shared;
+use crate::proxy::statement;
+use crate::session::restore::{Standing, steps};
+use crate::session::state::State;
+use crate::session::statements::{Key, Need, Prepared, Shape, Told};
+use crate::sql::effects::summary;
+use crate::wire::command;
+use crate::wire::execute::{ID, Types};
+use crate::wire::fault::ErrPacket;
+use crate::wire::frame::{HEADER, put_packet};
+
+/// How many statements one client may have open: the servers' usual `max_prepared_stmt_count`.
+const MAX_PER_CLIENT: usize = 16_382;
+/// How many statements are kept open on one backend: a hundred such stay below the servers' limit.
+const MAX_PER_BACKEND: usize = 150;
+/// No server gives such an id: what is sent by it is refused as unknown.
+const NOBODYS: u32 = 0x7FFF_FFF0;
+/// ER_NEED_REPREPARE
+const NEEDS_PREPARE: u16 = 1615;
+
+impl Session {
+    /// A COM_STMT_PREPARE was answered: its reply with the id that the client will use.
+    pub(super) async fn note_prepared(
+        &mut self,
+        exchange: &mut Exchange,
+        text: &[u8],
+        reply: &mut [u8],
+    ) -> Result<(), Fault> {
+        let Some((backend_id, params)) = exchange.reply.facts.prepared else { return Ok(()) };
+        let shape = Shape { params, columns: exchange.reply.facts.prepared_columns };
+        let Session { shared, proxy, lease, params: login, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let template = lock(&proxy.registry).intern(key(shared, text, &login.user));
+        let prepared = Prepared {
+            template: Arc::clone(&template),
+            shape,
+            state: shared.state.clone(),
+            dialect: shared.dialect,
+            flags: summary(text, shared.dialect).flags,
+            types: None,
+        };
+        let added = shared.statements.add(prepared, MAX_PER_CLIENT);
+        let backend = lease.backend_mut();
+        let close = backend.kept.statements.prepared(template, backend_id, shape, MAX_PER_BACKEND);
+        close_all(backend, &close).await?;
+        let Ok(id) = added else { return Err(Fault::client("more prepared statements than a server has", None)) };
+        if let Some(place) = reply.get_mut(HEADER + ID.start..HEADER + ID.end) {
+            place.copy_from_slice(&id.to_le_bytes());
+        }
+        exchange.reply.facts.prepared = Some((id, params));
+        Ok(())
+    }
+
+    /// The packet of a command about a prepared statement as the backend must have it, which has it prepared then.
+    pub(super) async fn for_backend(
+        &mut self,
+        exchange: &mut Exchange,
+        packet: &[u8],
+    ) -> Result<Result<Vec<u8>, Refused>, Fault> {
+        let id = exchange.statement.unwrap_or_default();
+        let found = self.shared.as_ref().and_then(|shared| shared.statements.get(id)).cloned();
+        let mut payload = packet.get(HEADER..).unwrap_or_default().to_vec();
+        let backend_id = match &found {
+            None => NOBODYS,
+            Some(prepared) => match self.id_on_backend(prepared).await? {
+                Ok(backend_id) => backend_id,
+                Err(refused) => return Ok(Err(refused)),
+            },
+        };
+        if let Some(prepared) = &found
+            && matches!(exchange.code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE)
+        {
+            payload = self.with_types(id, prepared, payload);
+        }
+        if let Some(place) = payload.get_mut(ID) {
+            place.copy_from_slice(&backend_id.to_le_bytes());
+        }
+        exchange.mapped = Some((backend_id, id));
+        let mut out = Vec::with_capacity(payload.len() + HEADER);
+        put_packet(&mut out, 0, &payload);
+        Ok(Ok(out))
+    }
+
+    /// Types that the client has left out, since it has sent them before, and that this backend does not know.
+    fn with_types(&mut self, id: u32, prepared: &Prepared, payload: Vec<u8>) -> Vec<u8> {
+        let Some(types) = Types::of(&payload, prepared.shape.params, self.capabilities) else { return payload };
+        let Some(shared) = &mut self.shared else { return payload };
+        let statements = &mut self.lease.backend_mut().kept.statements;
+        if types.are_there() {
+            let sent = &payload[types.at.clone()];
+            shared.statements.set_types(id, sent);
+            statements.must_send_types(&prepared.template, Some(sent));
+            return payload;
+        }
+        match &prepared.types {
+            Some(known) if statements.must_send_types(&prepared.template, Some(known)) => types.put(&payload, known),
+            _ => payload,
+        }
+    }
+
+    /// The statement's id on the backend, where it is prepared first if need be.
+    async fn id_on_backend(&mut self, prepared: &Prepared) -> Result<Result<u32, Refused>, Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(Ok(NOBODYS)) };
+        let backend = lease.backend_mut();
+        if let Need::Ready(id) = backend.kept.statements.need(&prepared.template) {
+            return Ok(Ok(id));
+        }
+        let there = as_prepared(&shared.state, &prepared.state);
+        walk(backend, shared.standing(), Standing { state: &there, baseline: &shared.baseline }).await?;
+        let (mut channel, facts) = backend.borrow();
+        let done = statement::prepare(&mut channel, facts.capabilities, &prepared.template.key.text).await;
+        backend.restore(channel);
+        let done = done?;
+        walk(backend, Standing { state: &there, baseline: &shared.baseline }, shared.standing()).await?;
+        let (id, shape) = match done {
+            Ok(done) => done,
+            Err(refused) => return Ok(Err(Box::new(refused))),
+        };
+        let close = backend.kept.statements.prepared(Arc::clone(&prepared.template), id, shape, MAX_PER_BACKEND);
+        close_all(backend, &close).await?;
+        match Told::of(prepared.shape, shape) {
+            Told::Params => Ok(Err(Box::new(ErrPacket::new(
+                NEEDS_PREPARE,
+                b"HY000",
+                "Prepared statement needs to be re-prepared",
+            )))),
+            Told::Same | Told::Columns => Ok(Ok(id)),
+        }
+    }
+
+    /// COM_STMT_CLOSE: the client's id is free; the backend keeps the statement for others, unless it is in the middle of it.
+    pub(super) async fn close_statement(&mut self, id: u32) -> Result<(), Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let id = shared.statements.resolve(id);
+        let Some(closed) = shared.statements.close(id) else { return Ok(()) };
+        let was_in_use = shared.ledger.uses(id);
+        shared.ledger.closed(id);
+        if was_in_use && lease.is_held() {
+            let backend = lease.backend_mut();
+            let gone: Vec<u32> = backend.kept.statements.forget(&closed.template).into_iter().collect();
+            close_all(backend, &gone).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The state in which the statement was prepared, as far as its meaning depends on it; the rest is as it is now.
+fn as_prepared(now: &State, then: &State) -> State {
+    let mut there = now.clone();
+    if then.schema().is_some() {
+        there.set_schema(then.schema());
+    }
+    for name in [&b"sql_mode"[..], b"character_set_client", b"character_set_connection", b"collation_connection"] {
+        let value = then.variable(name).map(<[u8]>::to_vec);
+        if there.variable(name).map(<[u8]>::to_vec) != value {
+            let _ = match value {
+                Some(value) => there.set(name, &value).map(drop),
+                None => there.unset(name),
+            };
+        }
+    }
+    there
+}
+
+async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Result<(), Fault> {
+    let found = steps(from, to).map_err(|error| Fault::backend(error.to_string()))?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let payloads: Vec<_> = found.iter().map(|step| crate::proxy::acquire::payload(backend, step)).collect();
+    let (mut channel, _) = backend.borrow();
+    let answers = statement::commands(&mut channel, &payloads).await;
+    backend.restore(channel);
+    match answers?.into_iter().find_map(Result::err) {
+        None => Ok(()),
+        Some(refused) => Err(Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text()))),
+    }
+}
+
+/// No reply comes to these.
+async fn close_all(backend: &mut Backend, ids: &[u32]) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    for id in ids {
+        put_packet(&mut bytes, 0, &[&[command::STMT_CLOSE][..], &id.to_le_bytes()].concat());
+    }
+    let (mut channel, _): (Channel, _) = backend.borrow();
+    let sent = channel.stream.send(&bytes).await;
+    backend.restore(channel);
+    sent.map_err(Fault::backend_io)
+}
+
+fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
+    let value = |name: &[u8]| shared.state.variable(name).or_else(|| shared.baseline.get(name)).unwrap_or_default();
+    let charset =
+        [value(b"character_set_client"), value(b"character_set_connection"), value(b"collation_connection")];
+    Key {
+        text: text.into(),
+        schema: shared.state.schema().map(Box::from),
+        sql_mode: value(b"sql_mode").into(),
+        charset: charset.join(&b' ').into(),
+        user: user.into(),
+    }
+}
+
+/// An error about a statement by the backend's id, in the client's words.
+pub(super) fn with_own_id(reply: &mut Vec<u8>, (backend_id, id): (u32, u32)) {
+    if reply.get(HEADER) != Some(&0xFF) {
+        return;
+    }
+    let (theirs, own) = (format!("({backend_id})"), format!("({id})"));
+    let Some(at) = memchr::memmem::find(&reply[HEADER..], theirs.as_bytes()) else { return };
+    let (at, seq) = (HEADER + at, reply[HEADER - 1]);
+    let payload = [&reply[HEADER..at], own.as_bytes(), &reply[at + theirs.len()..]].concat();
+    reply.clear();
+    put_packet(reply, seq, &payload);
+}
