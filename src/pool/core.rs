@@ -384,6 +384,11 @@ impl<K: PoolKey, C> Core<K, C> {
         self.settle(now);
     }
 
+    /// A lease's connection became one of this group.
+    pub fn change_key(&mut self, slot: SlotId, group: GroupId) {
+        self.table.reassign(slot, group);
+    }
+
     /// Says what a lease is held for, since now.
     pub fn label(&mut self, slot: SlotId, label: &'static str, now: Instant) {
         let entry = self.table.slot(slot);

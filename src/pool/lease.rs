@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Facts, PoolKey, SlotId, Taken};
 use super::fate::{Condition, Fate, Outlook, RetireReason, fate};
+use super::member::Member;
 use super::handle::{Shared, note_waker, now};
 use super::policy::ResetOnReturn;
 
@@ -160,6 +161,11 @@ impl<K: PoolKey, C> Lease<K, C> {
     /// Says what it is held for, since now: a pin's reason, `"transaction"`, ..; at first `"statement"`.
     pub fn label(&self, label: &'static str, now: Instant) {
         self.shared.with(|core| core.label(self.slot, label, now));
+    }
+
+    /// The connection was made another user's: it is of this member's key from now on.
+    pub fn change_key(&self, member: &Member<K, C>) {
+        self.shared.with(|core| core.change_key(self.slot, member.group()));
     }
 
     /// Its server's timeout changed.

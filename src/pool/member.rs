@@ -192,6 +192,12 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     }
 }
 
+impl<K: PoolKey, C> Member<K, C> {
+    pub(super) fn group(&self) -> GroupId {
+        self.group
+    }
+}
+
 impl<K: PoolKey, C> Drop for Member<K, C> {
     fn drop(&mut self) {
         self.shared.with(|core| core.leave(self.group));

@@ -105,6 +105,8 @@ pub struct Kept {
     pub statements: BackendStatements,
     /// Statements of tidegate's own ran since its last client's: what the last statement left is not the client's any more.
     pub spoiled: bool,
+    /// It has refused a change of user, and takes only a few of those: nobody else gets it.
+    pub tired: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,
 }
@@ -117,6 +119,7 @@ impl Kept {
             baseline: Arc::clone(&fresh.baseline),
             statements: BackendStatements::default(),
             spoiled: true,
+            tired: self.tired,
             resets_whole: fresh.resets_whole,
         };
     }

@@ -19,6 +19,9 @@ use crate::proxy::query::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
+use crate::proxy::setup;
+use crate::session::reason::Pin;
+use crate::wire::announce;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
@@ -41,7 +44,8 @@ impl Session {
         buffer.consume(header.packet_len());
         let params = self.params.changed(&change);
         self.in_step = false;
-        self.lease.foreign = true;
+        // A shared backend is made the new user's below.
+        self.lease.foreign |= !self.is_shared();
         let mut client = Channel {
             stream: std::mem::replace(&mut self.client, Stream::closed()),
             buffer: buffer.split_beyond(0),
@@ -63,7 +67,7 @@ impl Session {
         };
         let result = login.run(&change).await;
         let told = match &result {
-            Ok((ok, _)) => ok::with_info(ok, self.capabilities.has(SESSION_TRACK), &[]),
+            Ok(changed) => self.told(&changed.ok),
             Err(fault) => fault.answer.as_ref().map(|answer| answer.payload()),
         };
         exchange.timer.first_byte(Instant::now());
@@ -75,10 +79,56 @@ impl Session {
         self.lease.backend_mut().restore(backend);
         self.client = client.stream;
         *buffer = client.buffer;
-        if let Ok((_, salt)) = &result {
-            self.salt = *salt;
+        if let Ok(changed) = &result {
+            self.salt = changed.salt;
         }
-        self.finish_change(result.map(drop), params)
+        let changed = result.is_ok();
+        let secret = result.as_ref().ok().and_then(|changed| changed.secret.clone());
+        self.finish_change(result.map(drop), params)?;
+        if self.is_shared() { self.shared_changed(changed, secret).await } else { Ok(()) }
+    }
+
+    /// The server's OK as this client may see it.
+    fn told(&self, ok: &[u8]) -> Option<Vec<u8>> {
+        let Some(shared) = &self.shared else {
+            return ok::with_info(ok, self.capabilities.has(SESSION_TRACK), &[]);
+        };
+        let mut told = Vec::new();
+        announce::put_ok(&mut told, ok, shared.asked.as_ref(), shared.is_mariadb())?;
+        ok::with_info(&told, self.capabilities.has(SESSION_TRACK), &[])
+    }
+
+    /// Mode `transaction`: the session is a new one, and the backend the new user's. Refused by MariaDB, it is a new one
+    /// of the old user, and the backend, which takes but three refusals, is not used again.
+    async fn shared_changed(&mut self, changed: bool, secret: Option<Secret>) -> Result<(), Fault> {
+        let (mut backend, facts) = self.lease.backend_mut().borrow();
+        let read = setup::schema_and_fresh(&self.proxy, &mut backend, facts).await;
+        let kept_backend = self.lease.backend_mut();
+        kept_backend.restore(backend);
+        let Ok(mut fresh) = read else {
+            return Err(Fault::backend("the connection was closed behind a change of user"));
+        };
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        fresh.state.set_multi_statements(shared.state.multi_statements());
+        kept_backend.kept.settle(&fresh);
+        kept_backend.kept.tired = !changed;
+        shared.restart(&fresh);
+        if !changed {
+            return Ok(());
+        }
+        match secret {
+            Some(secret) => {
+                self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
+                self.lease.change_key(&self.proxy, &self.params, self.admission.id, secret);
+            }
+            // Nobody else can be made this user: the connection stays the client's own.
+            None => {
+                self.lease.foreign = true;
+                shared.ledger.pin(Pin::OwnLogin);
+            }
+        }
+        self.settle(Instant::now());
+        Ok(())
     }
 
     fn finish_change(&mut self, result: Result<(), Fault>, params: Params) -> Result<(), Fault> {
@@ -98,6 +148,16 @@ impl Session {
     }
 }
 
+/// A change of user that went well.
+struct Changed {
+    /// The server's OK payload.
+    ok: Vec<u8>,
+    /// The challenge that the client has now.
+    salt: Salt,
+    /// What the new user's password is known to be.
+    secret: Option<Secret>,
+}
+
 /// One change of user under way.
 struct Changing<'a> {
     proxy: &'a Proxy,
@@ -111,8 +171,7 @@ struct Changing<'a> {
 }
 
 impl Changing<'_> {
-    /// The server's OK payload, and the challenge that the client has now.
-    async fn run(mut self, change: &ChangeUser) -> Result<(Vec<u8>, Salt), Fault> {
+    async fn run(mut self, change: &ChangeUser) -> Result<Changed, Fault> {
         let proxy = self.proxy;
         if proxy.settings.mode == Mode::Observe {
             return self.relay(change).await;
@@ -125,7 +184,7 @@ impl Changing<'_> {
         match self.prove(change, &secrets).await? {
             Some(secret) => {
                 let ok = change_user(proxy, self.backend, self.facts, self.params, &secret).await?;
-                Ok((ok, self.salt))
+                Ok(Changed { ok, salt: self.salt, secret: Some(secret) })
             }
             None if is_listed => Err(self.denied(change)),
             None => self.relay(change).await,
@@ -182,12 +241,12 @@ impl Changing<'_> {
         Fault { refusal: self.facts.mariadb, ..Fault::refused(answer) }
     }
 
-    async fn relay(self, change: &ChangeUser) -> Result<(Vec<u8>, Salt), Fault> {
+    async fn relay(self, change: &ChangeUser) -> Result<Changed, Fault> {
         let Changing { proxy, client, backend, facts, params, salt, can_switch, .. } = self;
         // A client that cannot be asked has answered the challenge that it has.
         let held = (!can_switch).then(|| (salt, change.answer.clone()));
         backend.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
         let accepted = Relayed { can_switch, held, ..Relayed::new(proxy, client, backend, facts) }.run().await?;
-        Ok((accepted.ok, accepted.scramble.unwrap_or(salt)))
+        Ok(Changed { ok: accepted.ok, salt: accepted.scramble.unwrap_or(salt), secret: accepted.learned })
     }
 }

@@ -337,6 +337,7 @@ impl Session {
             linger(&mut self.client).await;
         }
         self.admission.set_backend(0);
+        self.let_go();
         let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.
         drop(client);

@@ -167,6 +167,16 @@ impl Lease {
         };
     }
 
+    /// The backend, and the client, are this user's from now on.
+    pub(super) fn change_key(&mut self, proxy: &Proxy, params: &Params, client: u32, secret: Secret) {
+        if let Some(Hold::Pooled { lease, member: before }) = &mut self.hold {
+            let after = member(proxy, Some(params), client);
+            lease.change_key(&after);
+            *before = after;
+            self.secret = Some(secret);
+        }
+    }
+
     /// The client, and with it a backend that it has, is this worker's from now on.
     pub(super) fn rehome(&mut self) -> std::io::Result<()> {
         if let Some(Hold::Parked(member) | Hold::Pooled { member, .. }) = &mut self.hold {

@@ -394,9 +394,7 @@ impl Session {
         if !is_ok {
             exchange.changed_at_eof = true;
             heard.extend_from_slice(payload);
-            if shared.asked.is_none() {
-                announce::clear_eof(&mut heard);
-            }
+            announce::clear_eof(&mut heard);
         }
         put_packet(told, header.seq, &heard);
         ended

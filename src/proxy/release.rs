@@ -35,6 +35,9 @@ impl Session {
 
     fn park(&mut self, now: Instant) {
         let Some(shared) = &self.shared else { return };
+        if self.lease.backend().kept.tired {
+            return self.drop_backend(RetireReason::Unclean);
+        }
         let kept = &mut self.lease.backend_mut().kept;
         if kept.state != shared.state {
             kept.state = shared.state.clone();
@@ -93,6 +96,23 @@ impl Session {
                 self.forget();
                 self.drop_backend(RetireReason::Broken);
             }
+        }
+    }
+
+    /// The client is leaving: a backend whose state is known, and that nothing is open on, needs no cleaning.
+    pub(super) fn let_go(&mut self) {
+        let in_step = self.in_step;
+        let Some(shared) = &mut self.shared else { return };
+        if !self.lease.is_held() || !in_step || self.lease.foreign {
+            return;
+        }
+        if shared.ledger.must_close() {
+            self.in_step = false;
+            return;
+        }
+        let is_known = shared.ledger.pins().is_empty() && !shared.ledger.needs_status() && !shared.ledger.is_blinded();
+        if is_known && !shared.unread && shared.state.collation() == Collation::Known {
+            self.park(Instant::now());
         }
     }
 

@@ -128,6 +128,13 @@ pub async fn fresh(
     Ok(built(proxy, values, schema, caps.has(MULTI_STATEMENTS)))
 }
 
+/// The same where the schema is not known either.
+pub async fn schema_and_fresh(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts) -> Result<Fresh, Fault> {
+    let found = rows(statement::query(channel, facts.capabilities, "SELECT DATABASE()").await?)?;
+    let schema = found.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+    fresh(proxy, channel, facts, schema.as_deref()).await
+}
+
 /// The questions for this server.
 pub async fn questions(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts) -> Result<Arc<Questions>, Fault> {
     if let Some(known) = proxy.questions.load_full() {

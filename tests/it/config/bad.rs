@@ -232,14 +232,6 @@ fn admin_that_others_can_reach() {
 }
 
 #[test]
-fn the_mode_that_is_not_there_yet() {
-    let config = "[pool]\nmode = \"transaction\"\n";
-    refused(config, &["2: pool.mode: \"transaction\" is not there yet; use \"session\""]);
-    let serve = Site::new(config).run(&["serve"]);
-    assert_eq!(serve.status.code(), Some(2));
-}
-
-#[test]
 fn what_is_wrong_already_is_not_held_against_other_keys() {
     refused(
         "[listen]\nmax_clients = \"many\"\n[pool]\nsize = \"few\"\nmin_idle = 99999\n\
