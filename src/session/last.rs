@@ -20,6 +20,7 @@ use crate::wire::reply::Facts;
 use crate::wire::status::CURSOR_EXISTS;
 
 pub use questions::{Malformed, questions};
+pub(in crate::session) use rules::keeps as keeps_diagnostics;
 
 /// The most conditions that are kept of one statement; MariaDB and MySQL 5.6 keep 64 themselves.
 pub const MAX_CONDITIONS: usize = 1024;
