@@ -102,6 +102,10 @@ impl Session {
                 }
             }
             if self.is_alive(now) && self.come_home().is_ok() {
+                let is_own = self.lease.pooled_lease().is_some_and(|lease| lease.is_own());
+                if let Some(shared) = &mut self.shared {
+                    shared.is_here &= is_own;
+                }
                 self.admission.set_backend(self.lease.backend().id);
                 return Ok(Ok(()));
             }

@@ -105,6 +105,8 @@ pub struct Kept {
     pub statements: BackendStatements,
     /// Statements of tidegate's own ran since its last client's: what the last statement left is not the client's any more.
     pub spoiled: bool,
+    /// LAST_INSERT_ID() there; `None`: not known.
+    pub last_insert_id: Option<u64>,
     /// It has refused a change of user, and takes only a few of those: nobody else gets it.
     pub tired: bool,
     /// `init_connect` is empty.
@@ -119,6 +121,7 @@ impl Kept {
             baseline: Arc::clone(&fresh.baseline),
             statements: BackendStatements::default(),
             spoiled: true,
+            last_insert_id: Some(0),
             tired: self.tired,
             resets_whole: fresh.resets_whole,
         };

@@ -21,7 +21,6 @@ use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::setup;
 use crate::session::reason::Pin;
-use crate::wire::announce;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
@@ -94,7 +93,7 @@ impl Session {
             return ok::with_info(ok, self.capabilities.has(SESSION_TRACK), &[]);
         };
         let mut told = Vec::new();
-        announce::put_ok(&mut told, ok, shared.asked.as_ref(), shared.is_mariadb())?;
+        shared.put_ok(&mut told, ok)?;
         ok::with_info(&told, self.capabilities.has(SESSION_TRACK), &[])
     }
 

@@ -7,6 +7,7 @@
 
 pub mod accounts;
 mod acquire;
+mod ask;
 pub mod backend;
 mod balance;
 mod change_user;
@@ -21,6 +22,7 @@ mod kill;
 pub mod lease;
 mod listen;
 pub mod logins;
+mod own_trackers;
 mod packets;
 mod place;
 mod prepared;

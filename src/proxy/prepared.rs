@@ -11,6 +11,7 @@ use crate::proxy::query::Exchange;
 use crate::proxy::setup::lock;
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
+use crate::session::answer::Plan;
 use crate::session::restore::{Standing, steps};
 use crate::session::state::State;
 use crate::session::statements::{Key, Need, Prepared, Shape, Told};
@@ -47,7 +48,7 @@ impl Session {
             shape,
             state: shared.state.clone(),
             dialect: shared.dialect,
-            flags: summary(text, shared.dialect).flags,
+            summary: summary(text, shared.dialect),
             types: None,
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
@@ -69,7 +70,10 @@ impl Session {
         packet: &[u8],
     ) -> Result<Result<Vec<u8>, Refused>, Fault> {
         let id = exchange.statement.unwrap_or_default();
-        let found = self.shared.as_ref().and_then(|shared| shared.statements.get(id)).cloned();
+        let mut found = self.shared.as_ref().and_then(|shared| shared.statements.get(id)).cloned();
+        if let Some(prepared) = &mut found {
+            self.plan_execution(exchange, prepared);
+        }
         let mut payload = packet.get(HEADER..).unwrap_or_default().to_vec();
         let backend_id = match &found {
             None => NOBODYS,
@@ -90,6 +94,17 @@ impl Session {
         let mut out = Vec::with_capacity(payload.len() + HEADER);
         put_packet(&mut out, 0, &payload);
         Ok(Ok(out))
+    }
+
+    /// Another text is prepared in the statement's place where the backend would answer for another client.
+    fn plan_execution(&self, exchange: &mut Exchange, prepared: &mut Prepared) {
+        let text = &prepared.template.key.text;
+        let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags) else { return };
+        if let Some(text) = text {
+            let key = Key { text: text.into(), ..prepared.template.key.clone() };
+            prepared.template = lock(&self.proxy.registry).intern(key);
+        }
+        exchange.patch = patch;
     }
 
     /// Types that the client has left out, since it has sent them before, and that this backend does not know.

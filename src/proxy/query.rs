@@ -17,6 +17,8 @@ use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
 use crate::wire::command::{self, Shape};
 use crate::session::outcome::Announced;
+use crate::session::answer::Patch;
+use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
 use crate::wire::announce;
 use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
@@ -57,7 +59,9 @@ pub(super) struct Exchange {
     /// A legacy EOF said that the session has changed.
     pub(super) changed_at_eof: bool,
     /// What the text does to its session, where backends are shared.
-    pub(super) flags: Flags,
+    pub(super) summary: Summary,
+    /// What is replaced in the reply.
+    pub(super) patch: Option<Patch>,
     /// Why the backend was held when the command began.
     pin_reason: &'static str,
     /// The backend's id of the prepared statement, and the client's.
@@ -220,7 +224,8 @@ impl Session {
             client_gone: false,
             announced: Announced::default(),
             changed_at_eof: false,
-            flags: Flags::NONE,
+            summary: Summary::default(),
+            patch: None,
             pin_reason: self.held_for,
             mapped: None,
             instead: None,
@@ -427,6 +432,16 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
+    fn patched(&self, exchange: &Exchange, reply: Vec<u8>) -> Vec<u8> {
+        let clients = match exchange.summary.flags.has(Flags::SHOWS_CONNECTIONS) {
+            true => self.proxy.clients.by_backend(),
+            false => Default::default(),
+        };
+        let binary = exchange.code != command::QUERY;
+        let patched = exchange.patch.as_ref().and_then(|patch| patch.apply(&reply, self.capabilities, binary, &clients));
+        patched.unwrap_or(reply)
+    }
+
     /// What was held of the reply, in the client's words.
     async fn send_held(&mut self, exchange: &mut Exchange, mut reply: Vec<u8>, commands: &[u8]) -> Result<(), Fault> {
         match exchange.code {
@@ -434,6 +449,7 @@ impl Session {
                 let text = commands.get(exchange.text.clone()).unwrap_or_default();
                 self.note_prepared(exchange, text, &mut reply).await?;
             }
+            _ if exchange.patch.is_some() => reply = self.patched(exchange, reply),
             command::QUERY | command::PROCESS_INFO => {
                 let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());
                 reply = list.unwrap_or(reply);

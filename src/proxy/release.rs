@@ -9,7 +9,11 @@ use crate::proxy::error::Fault;
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
 use crate::session::outcome::Outcome;
+use crate::net::channel::Channel;
+use crate::session::last::{Last, questions};
 use crate::session::reason::{Hold, Pin};
+use crate::session::user_values;
+use crate::wire::capabilities::Capabilities;
 use crate::session::state::Collation;
 use crate::wire::command;
 use crate::wire::ok::Ok as OkPacket;
@@ -110,7 +114,11 @@ impl Session {
             self.in_step = false;
             return;
         }
-        let is_known = shared.ledger.pins().is_empty() && !shared.ledger.needs_status() && !shared.ledger.is_blinded();
+        let is_known = shared.ledger.pins().is_empty()
+            && !shared.ledger.needs_status()
+            && !shared.ledger.is_blinded()
+            && shared.ledger.variables_to_read().next().is_none()
+            && !shared.ledger.holds().has(Hold::Role);
         if is_known && !shared.unread && shared.state.collation() == Collation::Known {
             self.park(Instant::now());
         }
@@ -120,6 +128,7 @@ impl Session {
     pub(super) fn forget(&mut self) {
         if let Some(shared) = &mut self.shared {
             shared.ledger.reset();
+            shared.last = Last::fresh();
             shared.unread = false;
             shared.offered = false;
         }
@@ -139,11 +148,47 @@ impl Session {
     }
 }
 
-async fn read(
-    channel: &mut crate::net::channel::Channel,
-    caps: crate::wire::capabilities::Capabilities,
-    shared: &mut Shared,
-) -> Result<(), Fault> {
+/// What the last statement left, before any statement of tidegate's own changes it.
+pub(super) async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+    let holds = shared.last.unread();
+    let asked = questions(holds);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let answers = statement::several(channel, caps, &asked).await?;
+    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
+    shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))
+}
+
+async fn read_user_variables(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+    let names: Vec<Vec<u8>> = shared.ledger.variables_to_read().map(<[u8]>::to_vec).collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let Some(sql) = user_values::question(&names) else {
+        shared.ledger.pin(Pin::UserVariable);
+        return Ok(());
+    };
+    let table = statement::table(channel, caps, &sql).await?.map_err(Fault::refused)?;
+    let row = table.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let Some(values) = user_values::answers(&names, &table.columns, row) else {
+        return Err(Fault::backend("the server's answer about user variables cannot be read"));
+    };
+    for (name, value) in values {
+        if value.is_none() {
+            shared.ledger.pin(Pin::UserVariable);
+        }
+        let noted = shared.state.set_user(&name, value);
+        shared.keep(noted);
+    }
+    shared.ledger.saved(Hold::UserVariables);
+    Ok(())
+}
+
+async fn read(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+    read_last(channel, caps, shared).await?;
     if shared.ledger.needs_status() {
         let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
         let status = OkPacket::parse(&ok).unwrap_or_default().status;
@@ -152,17 +197,15 @@ async fn read(
     if !shared.ledger.pins().is_empty() {
         return Ok(());
     }
-    for hold in [Hold::Diagnostics, Hold::RowCount, Hold::FoundRows, Hold::LastInsertId] {
-        shared.ledger.saved(hold);
-    }
-    if shared.ledger.holds().has(Hold::Role) || shared.ledger.holds().has(Hold::UserVariables) {
-        shared.ledger.pin(Pin::UserVariable);
+    if shared.ledger.holds().has(Hold::Role) {
+        shared.ledger.pin(Pin::Role);
         return Ok(());
     }
+    read_user_variables(channel, caps, shared).await?;
     if shared.unread || shared.state.collation() == Collation::Unread {
         let question = shared.question().to_owned();
         let rows = statement::query(channel, caps, &question).await?.map_err(Fault::refused)?;
-        shared.read(rows);
+        shared.read(rows, false);
     }
     Ok(())
 }

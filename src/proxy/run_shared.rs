@@ -15,7 +15,8 @@ use crate::proxy::setup;
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
-use crate::sql::effects::summary;
+use crate::session::last::Ran;
+use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::frame::Header;
@@ -42,12 +43,25 @@ impl Session {
         if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
+        if let Err(refused) = self.bring_insert_id(exchange.summary.flags).await? {
+            return self.refuse(exchange, &refused).await;
+        }
         if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
             self.settle(Instant::now());
             return self.refuse(exchange, &refused).await;
         }
+        let concerns_trackers = exchange.code == command::QUERY && {
+            let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
+            self.concerns_trackers(sql, exchange.summary)
+        };
+        if concerns_trackers {
+            self.put_own_trackers().await?;
+        }
         self.run_exchange(exchange, header, whole, buffer).await?;
         self.note(exchange, whole, buffer.filled(), &before).await?;
+        if concerns_trackers {
+            self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS)).await?;
+        }
         self.settle(Instant::now());
         Ok(())
     }
@@ -63,17 +77,17 @@ impl Session {
     /// What the command's text does to its session.
     fn read_statement(&mut self, exchange: &mut Exchange, buffer: &Buffer) -> Before {
         let Some(shared) = &self.shared else { return Before { dialect: Dialect::default(), schema: None } };
-        exchange.flags = match (exchange.code, exchange.statement) {
+        exchange.summary = match (exchange.code, exchange.statement) {
             (command::QUERY, _) => {
                 let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
-                summary(sql, shared.dialect).flags
+                summary(sql, shared.dialect)
             }
             (command::STMT_EXECUTE | command::STMT_BULK_EXECUTE, Some(id)) => {
-                shared.statements.get(id).map_or(Flags::NONE, |prepared| prepared.flags)
+                shared.statements.get(id).map_or(Summary::default(), |prepared| prepared.summary)
             }
-            _ => Flags::NONE,
+            _ => Summary::default(),
         };
-        let is_loud = !exchange.flags.has(Flags::READ_ONLY);
+        let is_loud = !exchange.summary.is_read_only();
         Before { dialect: shared.dialect, schema: shared.state.schema().filter(|_| is_loud).map(Box::from) }
     }
 
@@ -86,10 +100,14 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
         exchange.holds_reply = exchange.code == command::STMT_PREPARE;
+        let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         if exchange.statement.is_none() {
+            if exchange.code == command::QUERY && whole {
+                let dialect = self.shared.as_ref().map(|shared| shared.dialect).unwrap_or_default();
+                self.plan_query(exchange, packet, dialect);
+            }
             return Ok(Ok(()));
         }
-        let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         match self.for_backend(exchange, packet).await? {
             Ok(packet) if whole => exchange.instead = Some(packet),
             // Of a command that streams through, only the id is put right.
@@ -102,7 +120,8 @@ impl Session {
         }
         // An error names the statement by its id.
         let is_known = exchange.statement.is_some_and(|id| self.statement_is_known(id));
-        exchange.holds_reply = !is_known || matches!(exchange.code, command::STMT_FETCH) && !self.has_cursor(exchange);
+        let may_name_it = !is_known || matches!(exchange.code, command::STMT_FETCH) && !self.has_cursor(exchange);
+        exchange.holds_reply |= may_name_it || exchange.patch.is_some();
         Ok(Ok(()))
     }
 
@@ -124,13 +143,16 @@ impl Session {
         before: &Before,
     ) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
+        let insert_id = shared.last.last_insert_id;
+        let facts = &exchange.reply.facts;
         let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
         let id = shared.statements.resolve(exchange.statement.unwrap_or_default());
         let schema = before.schema.as_deref();
         match exchange.code {
             command::QUERY => {
-                shared.ran(text, before.dialect, schema, exchange.flags, &outcome);
+                let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
+                shared.ran(&ran, schema, &outcome);
                 if !whole {
                     shared.ledger.pin(Pin::UnexplainedState);
                 }
@@ -138,10 +160,14 @@ impl Session {
             command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => match shared.statements.get(id).cloned() {
                 Some(prepared) => {
                     let sql = &prepared.template.key.text;
-                    shared.ran(sql, prepared.dialect, schema, prepared.flags, &outcome);
+                    let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
+                    shared.ran(&ran, schema, &outcome);
                     shared.ledger.executed(id, &outcome);
                 }
-                None => shared.ledger.command(&outcome),
+                None => {
+                    shared.last.after_command(exchange.code, facts);
+                    shared.ledger.command(&outcome);
+                }
             },
             command::STMT_FETCH => shared.ledger.fetched(id, &outcome),
             command::STMT_RESET => {
@@ -173,6 +199,15 @@ impl Session {
             // Their replies have no status flags.
             command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
             _ => shared.ledger.command(&outcome),
+        }
+        if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
+            shared.last.after_command(exchange.code, facts);
+        }
+        shared.is_here = true;
+        let kept = &mut self.lease.backend_mut().kept;
+        kept.spoiled = false;
+        if shared.last.last_insert_id != insert_id {
+            kept.last_insert_id = shared.last.last_insert_id;
         }
         Ok(())
     }

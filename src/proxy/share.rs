@@ -18,7 +18,6 @@ use crate::proxy::setup::{self, Fresh};
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
 use crate::sql::dialect::Dialect;
-use crate::wire::announce;
 use crate::wire::capabilities::{Capabilities, MULTI_RESULTS, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
 use crate::wire::ok::Ok as OkPacket;
@@ -154,8 +153,8 @@ impl Joining<'_> {
         let shared = self.shared(&fresh)?;
         let mut lease = self.parked(lease, &shared, 0);
         let mut told = Vec::new();
-        let mariadb = shared.is_mariadb();
-        announce::put_ok(&mut told, ok, shared.asked.as_ref(), mariadb)
+        shared
+            .put_ok(&mut told, ok)
             .ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         lease.login_ok = told;
         Ok((lease, shared))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions};
 use crate::session::baseline::Baseline;
+use crate::session::last::{Diagnostics, Last, Ran};
 use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
 use crate::session::pins::{Ledger, Run};
 use crate::session::reason::{Hold, Pin};
@@ -31,8 +32,14 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Its prepared statements, by its own ids.
     pub statements: ClientStatements,
-    /// What it wants announced; `None` without `SESSION_TRACK`.
-    pub asked: Option<Asked>,
+    /// What its last statement left behind.
+    pub last: Last,
+    /// The backend at hand has run its last statement.
+    pub is_here: bool,
+    /// Its own `session_track_*`.
+    pub asked: Asked,
+    /// It agreed on `SESSION_TRACK`: what it asked for is announced to it.
+    tracks: bool,
     /// How its statements are to be read.
     pub dialect: Dialect,
     /// What its servers can announce.
@@ -67,7 +74,10 @@ impl Shared {
             baseline: Arc::clone(&fresh.baseline),
             ledger: Ledger::default(),
             statements: ClientStatements::default(),
-            asked: client.has(SESSION_TRACK).then(|| fresh.asked.clone()),
+            last: Last::fresh(),
+            is_here: false,
+            asked: fresh.asked.clone(),
+            tracks: client.has(SESSION_TRACK),
             dialect: server,
             announcing: Announcing { trackers, transactions: trackers, at_eof },
             connector,
@@ -93,17 +103,21 @@ impl Shared {
     /// Nothing keeps the backend, and all of the state is known.
     #[inline]
     pub fn is_free(&self) -> bool {
-        self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known
+        self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known && self.last_is_known()
+    }
+
+    #[inline]
+    fn last_is_known(&self) -> bool {
+        self.last.unread().is_empty() && self.last.diagnostics != Diagnostics::TooMuch
     }
 
     /// The session is as after a login.
     pub fn restart(&mut self, fresh: &Fresh) {
         self.state = fresh.state.clone();
         self.baseline = Arc::clone(&fresh.baseline);
-        if let Some(asked) = &mut self.asked {
-            *asked = fresh.asked.clone();
-        }
+        self.asked = fresh.asked.clone();
         self.statements.clear();
+        self.last = Last::fresh();
         self.ledger.reset();
         self.unread = false;
         self.note_dialect();
@@ -111,11 +125,24 @@ impl Shared {
 
     /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.
     pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
-        for tracker in Tracked::parse(payload)?.trackers {
+        let tracked = Tracked::parse(payload)?;
+        // The character set takes its collation away, whichever comes first in the packet.
+        let is_collation = |tracker: &Tracker<'_>| {
+            matches!(tracker, Tracker::Variable { name: b"collation_connection", .. })
+        };
+        for tracker in tracked.trackers {
             announced.take(tracker);
-            self.take(tracker);
+            if !is_collation(&tracker) {
+                self.take(tracker);
+            }
         }
-        announce::put_ok(out, payload, self.asked.as_ref(), self.server.mariadb)
+        tracked.trackers.filter(is_collation).for_each(|tracker| self.take(tracker));
+        self.put_ok(out, payload)
+    }
+
+    /// Appends an OK payload as the client may see it. `None`: it is malformed.
+    pub fn put_ok(&self, out: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
+        announce::put_ok(out, payload, self.tracks.then_some(&self.asked), self.server.mariadb)
     }
 
     fn take(&mut self, tracker: Tracker<'_>) {
@@ -159,9 +186,10 @@ impl Shared {
     }
 
     /// A text has run. `before`: the dialect and the schema that it was read with.
-    pub fn ran(&mut self, sql: &[u8], before: Dialect, schema: Option<&[u8]>, flags: Flags, outcome: &Outcome) {
-        let quiet = !flags.any(LOUD) && !outcome.failed && !outcome.changed();
-        if quiet && outcome.warnings == 0 && !outcome.insert_id && self.ledger.is_free() {
+    pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) {
+        let (sql, before, flags) = (ran.sql, ran.dialect, ran.summary.flags);
+        self.last.after(ran);
+        if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
             return self.ledger.status(outcome);
         }
         let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
@@ -252,10 +280,17 @@ impl Shared {
     }
 
     /// What was read of the session's settings, where nobody announced them.
-    pub fn read(&mut self, rows: crate::proxy::statement::Rows) {
-        let Some(values) = self.questions.values(rows) else { return self.ledger.pin(Pin::UnexplainedState) };
-        let names: Vec<_> = values.iter().map(|(name, _)| name.clone()).collect();
+    /// `trackers`: the client's own are in force there.
+    pub fn read(&mut self, rows: crate::proxy::statement::Rows, trackers: bool) {
+        let Some(mut values) = self.questions.values(rows) else { return self.ledger.pin(Pin::UnexplainedState) };
+        values.sort_by_key(|(name, _)| &**name == "collation_connection");
         for (name, value) in values.into_iter().filter(|(name, _)| &**name != "init_connect") {
+            if name.starts_with("session_track_") {
+                if trackers {
+                    self.asked.set(name.as_bytes(), &value);
+                }
+                continue;
+            }
             let known = match self.state.variable(name.as_bytes()) {
                 Some(own) => crate::session::baseline::same(own, &value),
                 None => self.baseline.is(name.as_bytes(), &value),
@@ -265,7 +300,6 @@ impl Shared {
                 self.keep(noted);
             }
         }
-        debug_assert!(!names.is_empty());
         self.unread = false;
     }
 
@@ -284,7 +318,8 @@ impl Shared {
         if let Some(pin) = self.ledger.pins().iter().next() {
             return pin.name();
         }
-        match self.ledger.holds().iter().next() {
+        let names = [Hold::UserVariables, Hold::Role].into_iter().filter(|hold| self.ledger.holds().has(*hold));
+        match names.chain(self.last.unread().iter()).next() {
             Some(hold) => hold.name(),
             None if !self.is_free() => Hold::Diagnostics.name(),
             None => "",

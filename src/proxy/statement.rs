@@ -3,7 +3,8 @@
 use crate::net::channel::{Channel, ChannelError};
 use crate::proxy::error::Fault;
 use crate::session::statements::Shape;
-use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, QUERY_ATTRIBUTES};
+use crate::session::user_values::Column;
+use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MARIADB_EXTENDED_METADATA, QUERY_ATTRIBUTES};
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{Fields, HEADER, put_packet};
@@ -18,6 +19,15 @@ const MAX_COLUMNS: u64 = 4096;
 
 /// A text result's rows; `None` is NULL.
 pub type Rows = Vec<Vec<Option<Vec<u8>>>>;
+
+/// A text result with its columns' types.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// None for an OK.
+    pub columns: Vec<Column>,
+    /// Its rows.
+    pub rows: Rows,
+}
 
 /// Sends one command and reads its one-packet reply: the OK payload, or the server's error.
 /// Not cancel safe: a connection left in between must be closed.
@@ -88,18 +98,43 @@ pub fn payload(caps: Capabilities, sql: &str) -> Vec<u8> {
 }
 
 async fn result(channel: &mut Channel, caps: Capabilities) -> Result<Result<Rows, ErrPacket>, Fault> {
+    Ok(table_of(channel, caps).await?.map(|table| table.rows))
+}
+
+/// As [`query`], with the columns' types. Not cancel safe.
+pub async fn table(channel: &mut Channel, caps: Capabilities, sql: &str) -> Result<Result<Table, ErrPacket>, Fault> {
+    channel.command(&payload(caps, sql)).await.map_err(Fault::of_backend)?;
+    table_of(channel, caps).await
+}
+
+async fn table_of(channel: &mut Channel, caps: Capabilities) -> Result<Result<Table, ErrPacket>, Fault> {
     let head = match answer(channel).await? {
         Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };
     if head.first() == Some(&0) {
-        return Ok(Ok(Rows::new()));
+        return Ok(Ok(Table::default()));
     }
-    let columns = Fields::new(&head).lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
-    for _ in 0..columns + u64::from(!caps.has(DEPRECATE_EOF)) {
+    let count = Fields::new(&head).lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
+    let mut columns = Vec::new();
+    for _ in 0..count {
+        columns.push(column(&next(channel).await?, caps).ok_or_else(malformed)?);
+    }
+    if !caps.has(DEPRECATE_EOF) {
         next(channel).await?;
     }
-    rows(channel, columns).await
+    Ok(rows(channel, count).await?.map(|rows| Table { columns, rows }))
+}
+
+/// Type and flags of a column definition.
+fn column(definition: &[u8], caps: Capabilities) -> Option<Column> {
+    let mut fields = Fields::new(definition);
+    for _ in 0..6 + usize::from(caps.has(MARIADB_EXTENDED_METADATA)) {
+        fields.lenenc_bytes()?;
+    }
+    // The fixed part's length, character set and display length.
+    fields.bytes(1 + 2 + 4)?;
+    Some(Column { kind: fields.u8()?, flags: fields.u16()? })
 }
 
 async fn rows(channel: &mut Channel, columns: u64) -> Result<Result<Rows, ErrPacket>, Fault> {

@@ -1,7 +1,9 @@
 //! What a client's session is, what holds it on one backend, and how it is brought to another. Pure.
 
+pub mod answer;
 pub mod baseline;
 pub mod carried;
+pub mod last;
 pub mod outcome;
 pub mod pins;
 pub mod quote;
@@ -9,3 +11,4 @@ pub mod reason;
 pub mod restore;
 pub mod state;
 pub mod statements;
+pub mod user_values;

@@ -58,10 +58,11 @@ impl Ledger {
         self.holds
     }
 
-    /// Nothing keeps the backend, and nothing is to be read.
+    /// Nothing keeps the backend, and nothing is to be read but what [`crate::session::last::Last`] knows of.
     #[inline]
     pub fn is_free(&self) -> bool {
-        self.pins.is_empty() && self.holds.is_empty() && !self.flags_unknown && !self.blinded
+        let holds = self.holds.has(Hold::UserVariables) || self.holds.has(Hold::Role);
+        self.pins.is_empty() && !holds && !self.flags_unknown && !self.blinded
     }
 
     /// An ERR came last: COM_PING's OK has the flags, for [`Ledger::status`]. MariaDB tells what trackers a failed

@@ -35,6 +35,8 @@ pub enum Pin {
     Frozen,
     /// A sequence was used: LASTVAL() is the session's.
     Sequence,
+    /// SET ROLE
+    Role,
     /// The client became a user by COM_CHANGE_USER whom nobody else can be made.
     OwnLogin,
     /// The connection replicates.
@@ -129,7 +131,7 @@ set! { Pins of Pin: u32,
     Transaction "transaction", NextTransaction "next_transaction", Xa "xa", TableLocks "table_locks",
     GlobalLock "global_lock", UserLock "user_lock", TemporaryTable "temporary_table", UserVariable "user_variable",
     SqlPrepare "sql_prepare", Handler "handler", Cursor "cursor", LongData "long_data", LocalInfile "local_infile",
-    Frozen "frozen", Sequence "sequence", OwnLogin "own_login", Replication "replication", UnknownCommand "unknown_command",
+    Frozen "frozen", Sequence "sequence", Role "role", OwnLogin "own_login", Replication "replication", UnknownCommand "unknown_command",
     UnexplainedState "unexplained_state",
 }
 

@@ -7,6 +7,7 @@ use crate::session::baseline::{Baseline, same};
 use crate::session::carried::{is_nullable, is_of_charset, is_of_login, rank};
 use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
 use crate::session::state::{Collation, State, UserValue};
+use crate::wire::announce::{Asked, TransactionInfo, Variables};
 
 /// One command of a restore. They may be sent in one go, but nothing behind [`Step::ChangeUser`] before its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +222,27 @@ pub fn own_trackers(variables: &str, transactions: bool) -> String {
         String::from("SET session_track_schema=1,session_track_state_change=1,session_track_system_variables=");
     put_string(&mut sql, variables.as_bytes());
     let info = if transactions { "CHARACTERISTICS" } else { "OFF" };
+    sql + ",session_track_transaction_info='" + info + "'"
+}
+
+/// The tracker settings of a client's own.
+pub fn client_trackers(asked: &Asked) -> String {
+    let names = match &asked.variables {
+        Variables::None => Vec::new(),
+        Variables::All => b"*".to_vec(),
+        Variables::Named(names) => names.join(&b','),
+    };
+    let mut sql = format!(
+        "SET session_track_schema={},session_track_state_change={},session_track_system_variables=",
+        u8::from(asked.schema),
+        u8::from(asked.state_change)
+    );
+    put_string(&mut sql, &names);
+    let info = match asked.transaction {
+        TransactionInfo::Off => "OFF",
+        TransactionInfo::State => "STATE",
+        TransactionInfo::Characteristics => "CHARACTERISTICS",
+    };
     sql + ",session_track_transaction_info='" + info + "'"
 }
 

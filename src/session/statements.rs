@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::session::state::State;
 use crate::sql::dialect::Dialect;
-use crate::sql::flags::Flags;
+use crate::sql::effects::Summary;
 
 /// MariaDB's id for "the statement prepared last".
 pub const LAST_PREPARED: u32 = u32::MAX;
@@ -111,7 +111,7 @@ pub struct Prepared {
     /// How its text was read then.
     pub dialect: Dialect,
     /// What its text does.
-    pub flags: Flags,
+    pub summary: Summary,
     /// The parameters' types as the client sent them last: a server remembers them, a new backend must be told.
     pub types: Option<Box<[u8]>>,
 }
@@ -349,8 +349,8 @@ mod tests {
     const SHAPE: Shape = Shape { params: 1, columns: 2 };
 
     fn prepared(template: &Arc<Template>) -> Prepared {
-        let (state, dialect, flags) = (State::default(), Dialect::default(), Flags::NONE);
-        Prepared { template: template.clone(), shape: SHAPE, state, dialect, flags, types: None }
+        let (state, dialect, summary) = (State::default(), Dialect::default(), Summary::default());
+        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None }
     }
 
     fn key(text: &str, schema: &str) -> Key {

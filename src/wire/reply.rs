@@ -23,6 +23,8 @@ pub struct Facts {
     pub rows: u64,
     /// Rows changed, of all results.
     pub affected: u64,
+    /// Rows changed by the last result alone; `None` where that was a result set.
+    pub last_affected: Option<u64>,
     /// The last OK's insert id that is not 0.
     pub insert_id: u64,
     /// The last OK's or EOF's warning count.
@@ -358,6 +360,7 @@ impl Reply {
     /// MySQL says only before the rows of OUT parameters, not behind them, that another result follows.
     fn end_of_result(&mut self, ok: Ok) -> Option<State> {
         self.note(ok);
+        self.facts.last_affected = (self.state == State::Head).then_some(ok.affected);
         let announced = std::mem::take(&mut self.more_after_out_params);
         let more = announced || ok.status & status::MORE_RESULTS != 0;
         Some(if more { State::Head } else { State::Last })

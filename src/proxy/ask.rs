@@ -1,0 +1,95 @@
+//! Mode `transaction`: questions about the last statement and the connection, which the backend at hand would answer for
+//! another client.
+
+use crate::proxy::acquire::Refused;
+use crate::proxy::client::Session;
+use crate::proxy::error::Fault;
+use crate::proxy::query::Exchange;
+use crate::proxy::release::read_last;
+use crate::proxy::statement;
+use crate::session::answer::{ASKS, Known, Plan, plan};
+use crate::session::last::Diagnostics;
+use crate::sql::dialect::Dialect;
+use crate::sql::flags::Flags;
+use crate::wire::frame::{HEADER, put_packet};
+
+/// What may look at LAST_INSERT_ID(), as far as a text tells.
+const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
+    .with(Flags::CALLS)
+    .with(Flags::UNKNOWN_FUNCTION)
+    .with(Flags::EXECUTES)
+    .with(Flags::EXECUTE_IMMEDIATE)
+    .with(Flags::COMPOUND)
+    .with(Flags::UNEXPLAINED);
+
+impl Session {
+    /// Brings LAST_INSERT_ID() to the backend, where the statement may look at it and the backend has another one.
+    pub(super) async fn bring_insert_id(&mut self, flags: Flags) -> Result<Result<(), Refused>, Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(Ok(())) };
+        let looks = flags.any(LOOKS_AT_INSERT_ID) || shared.state.variable(b"sql_auto_is_null").is_some();
+        let backend = lease.backend_mut();
+        if !looks || shared.last.last_insert_id.is_none() || backend.kept.last_insert_id == shared.last.last_insert_id {
+            return Ok(Ok(()));
+        }
+        let (mut channel, facts) = backend.borrow();
+        let mut done = read_last(&mut channel, facts.capabilities, shared).await;
+        let id = shared.last.last_insert_id;
+        if done.is_ok() {
+            let sql = format!("SET last_insert_id={}", id.unwrap_or_default());
+            done = match statement::query(&mut channel, facts.capabilities, &sql).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(refused)) => Err(Fault::refused(refused)),
+                Err(fault) => Err(fault),
+            };
+        }
+        backend.restore(channel);
+        done?;
+        backend.kept.last_insert_id = id;
+        backend.kept.spoiled = true;
+        Ok(Ok(()))
+    }
+
+    /// What is to be asked instead, and what is to be replaced in the reply.
+    pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags) -> Option<Plan> {
+        let shared = self.shared.as_ref().filter(|_| flags.any(ASKS))?;
+        let is_here = shared.is_here && !self.lease.backend().kept.spoiled;
+        let clients = match flags.has(Flags::SHOWS_CONNECTIONS) {
+            true => self.proxy.clients.by_backend(),
+            false => Default::default(),
+        };
+        let last = &shared.last;
+        // What was read is not here any more, whoever ran what since.
+        let diagnostics = match &last.diagnostics {
+            Diagnostics::None if is_here => None,
+            _ => last.saved(),
+        };
+        let known = Known {
+            connection_id: Some(self.admission.id),
+            row_count: last.row_count.filter(|_| !is_here),
+            found_rows: last.found_rows,
+            diagnostics,
+            clients: &clients,
+        };
+        Some(plan(sql, dialect, &known)).filter(|plan| *plan != Plan::AsItIs)
+    }
+
+    /// Plans a query, whose packet stands in `packet`.
+    pub(super) fn plan_query(&self, exchange: &mut Exchange, packet: &[u8], dialect: Dialect) {
+        let sql = packet.get(exchange.text.clone()).unwrap_or_default();
+        match self.plan(sql, dialect, exchange.summary.flags) {
+            Some(Plan::Run { text, patch }) => {
+                exchange.instead = text.map(|text| {
+                    let payload = [&packet[HEADER..exchange.text.start], &text[..]].concat();
+                    let mut packet = Vec::with_capacity(payload.len() + HEADER);
+                    put_packet(&mut packet, 0, &payload);
+                    packet
+                });
+                exchange.holds_reply |= patch.is_some();
+                exchange.patch = patch;
+            }
+            Some(Plan::Cannot(why)) => tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::session::last::{Condition, Level};
+
+fn saved() -> Saved {
+    let condition = |level, code, message: &str| Condition { level, code, message: message.as_bytes().into() };
+    let conditions = vec![condition(Level::Warning, 1292, "bad"), condition(Level::Error, 1146, "none")];
+    Saved { conditions, warnings: 2, errors: 1, charset: b"utf8mb4".to_vec() }
+}
+
+fn planned(sql: &str) -> (String, bool) {
+    let saved = saved();
+    let clients = FxHashMap::from_iter([(7, 0x4000_0001)]);
+    let known = Known {
+        connection_id: Some(0x4000_0001),
+        row_count: Some(5),
+        found_rows: Some(6),
+        diagnostics: Some(&saved),
+        clients: &clients,
+    };
+    match plan(sql.as_bytes(), Dialect::default(), &known) {
+        Plan::AsItIs => ("as it is".into(), false),
+        Plan::Cannot(why) => (why.into(), false),
+        Plan::Run { text, patch } => {
+            (text.map_or(String::new(), |text| String::from_utf8_lossy(&text).into_owned()), patch.is_some())
+        }
+    }
+}
+
+#[test]
+fn a_bare_item_is_answered_in_the_reply() {
+    for sql in [
+        "SELECT ROW_COUNT()",
+        "select /* x */ row_count ( ) as n, 1 FROM DUAL;",
+        "SELECT 1, CONNECTION_ID() 'x', @@pseudo_thread_id, @@session.warning_count",
+        "SELECT DISTINCT FOUND_ROWS() FROM t WHERE a = 1 LIMIT 1",
+        "WITH x AS (SELECT 1) SELECT ROW_COUNT() FROM x",
+        "SHOW WARNINGS",
+        "SHOW ERRORS LIMIT 1, 2",
+        "SHOW COUNT(*) WARNINGS",
+        "SELECT IS_USED_LOCK('a'), CONNECTION_ID()",
+        "SHOW FULL PROCESSLIST",
+    ] {
+        assert_eq!(planned(sql), (String::new(), true), "{sql}");
+    }
+}
+
+#[test]
+fn elsewhere_the_call_is_guarded_and_its_item_named() {
+    let count = "IF(1,CAST(5 AS SIGNED),ROW_COUNT())";
+    let id = "IF(1,CAST(1073741825 AS UNSIGNED),CONNECTION_ID())";
+    for (sql, expected) in [
+        ("SET @a = ROW_COUNT()", format!("SET @a = {count}")),
+        ("INSERT INTO t VALUES (CONNECTION_ID())", format!("INSERT INTO t VALUES ({id})")),
+        ("SELECT ROW_COUNT() + 1", format!("SELECT {count} + 1 AS `ROW_COUNT() + 1`")),
+        ("SELECT 1 WHERE ROW_COUNT() = 1", format!("SELECT 1 WHERE {count} = 1")),
+        ("SELECT ROW_COUNT() + 1 AS x", format!("SELECT {count} + 1 AS x")),
+        ("SELECT ROW_COUNT() IS NULL", format!("SELECT {count} IS NULL AS `ROW_COUNT() IS NULL`")),
+        ("SELECT ROW_COUNT() INTO @a", format!("SELECT {count} AS `ROW_COUNT()` INTO @a")),
+        (
+            "SELECT ROW_COUNT() UNION SELECT CONNECTION_ID()",
+            format!("SELECT {count} AS `ROW_COUNT()` UNION SELECT {id} AS `CONNECTION_ID()`"),
+        ),
+        ("SELECT (SELECT ROW_COUNT())", format!("SELECT (SELECT {count} AS `ROW_COUNT()`) AS `(SELECT ROW_COUNT())`")),
+        ("SELECT *, ROW_COUNT() FROM t", format!("SELECT *, {count} AS `ROW_COUNT()` FROM t")),
+        ("GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT", "SET @n=CAST(2 AS UNSIGNED),@r=5".into()),
+        ("GET DIAGNOSTICS CONDITION 1 @e = MYSQL_ERRNO", "SET @e=CAST(1292 AS UNSIGNED)".into()),
+        ("SELECT 1; SELECT ROW_COUNT()", "as it is".into()),
+    ] {
+        assert_eq!(planned(sql), (expected, false), "{sql}");
+    }
+}
+
+#[test]
+fn ids_are_of_one_kind_within_an_expression() {
+    for (sql, text, patched) in [
+        ("SELECT IS_USED_LOCK('a') = CONNECTION_ID()", "", true),
+        ("SELECT id FROM information_schema.processlist WHERE id = CONNECTION_ID()", "", true),
+        (
+            "SELECT user FROM information_schema.processlist WHERE id = 1073741825",
+            "SELECT user FROM information_schema.processlist WHERE id = 7",
+            true,
+        ),
+    ] {
+        assert_eq!(planned(sql), (text.to_owned(), patched), "{sql}");
+    }
+}
+
+#[test]
+fn what_is_stored_keeps_its_calls() {
+    for sql in ["CREATE VIEW v AS SELECT CONNECTION_ID()", "SELECT 1", "SELECT 'ROW_COUNT()'", "SELECT a.row_count()"] {
+        assert_eq!(planned(sql), ("as it is".into(), false), "{sql}");
+    }
+    assert!(planned("GET DIAGNOSTICS CONDITION 1 @s = RETURNED_SQLSTATE").0.starts_with("GET DIAGNOSTICS in a form"));
+}

@@ -1,0 +1,231 @@
+//! What a client's last statement left behind: ROW_COUNT(), FOUND_ROWS(), LAST_INSERT_ID(), warnings and errors.
+//!
+//! Each of them is either known, or it stands on the backend alone and is read from there before that goes to another
+//! client: [`Last::unread`], [`questions`], [`Last::take`]. [`Last::after`] keeps it true from one reply to the next; the
+//! rules were found by experiment on MariaDB 10.11 and 11, MySQL 5.6 and 9, and the tests ask these servers again.
+//!
+//! tidegate's own statements and pings on a backend change what stands there: read first. COM_PING makes ROW_COUNT() 0.
+
+mod found_rows;
+mod questions;
+mod rules;
+
+use crate::session::reason::{Hold, Holds};
+use crate::sql::dialect::Dialect;
+use crate::sql::effects::{Summary, summary};
+use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
+use crate::wire::command;
+use crate::wire::reply::Facts;
+use crate::wire::status::CURSOR_EXISTS;
+
+pub use questions::{Malformed, questions};
+pub(in crate::session) use rules::keeps as keeps_diagnostics;
+
+/// The most conditions that are kept of one statement; MariaDB and MySQL 5.6 keep 64 themselves.
+pub const MAX_CONDITIONS: usize = 1024;
+
+/// The most bytes of messages that are kept of one statement.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// What kind of condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// An error.
+    Error,
+    /// A warning.
+    Warning,
+    /// A note.
+    Note,
+}
+
+impl Level {
+    /// The word in SHOW WARNINGS.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Error => "Error",
+            Level::Warning => "Warning",
+            Level::Note => "Note",
+        }
+    }
+
+    fn of(name: &[u8]) -> Option<Level> {
+        [Level::Error, Level::Warning, Level::Note].into_iter().find(|level| level.name().as_bytes() == name)
+    }
+}
+
+/// A row of SHOW WARNINGS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What kind.
+    pub level: Level,
+    /// The server's number for it.
+    pub code: u32,
+    /// In the character set of results that was in force when it was read.
+    pub message: Box<[u8]>,
+}
+
+/// All that SHOW WARNINGS said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saved {
+    /// In the server's order.
+    pub conditions: Vec<Condition>,
+    /// `@@warning_count`: more than there are conditions where the server did not keep them all.
+    pub warnings: u64,
+    /// `@@error_count`
+    pub errors: u64,
+    /// The messages' character set: `@@character_set_results` when they were read.
+    pub charset: Vec<u8>,
+}
+
+/// Warnings and errors.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Diagnostics {
+    /// There are none.
+    #[default]
+    None,
+    /// They stand on the backend alone.
+    Unread {
+        /// How many there are, where the reply told it.
+        warnings: Option<u16>,
+    },
+    /// They were read.
+    Saved(Box<Saved>),
+    /// They were read, and are more than is kept: the backend must be kept instead.
+    TooMuch,
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Last {
+    /// ROW_COUNT(); `None`: read it.
+    pub row_count: Option<i64>,
+    /// FOUND_ROWS(); `None`: read it.
+    pub found_rows: Option<u64>,
+    /// LAST_INSERT_ID(); `None`: read it.
+    pub last_insert_id: Option<u64>,
+    /// Warnings and errors.
+    pub diagnostics: Diagnostics,
+}
+
+/// A query's text, or a prepared statement's, and how it ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// The client's text, whatever was sent instead of it.
+    pub sql: &'a [u8],
+    /// How it was read, and by which server.
+    pub dialect: Dialect,
+    /// Its summary.
+    pub summary: Summary,
+    /// What the reply said.
+    pub facts: &'a Facts,
+}
+
+impl<'a> Ran<'a> {
+    /// With a summary made here.
+    pub fn new(sql: &'a [u8], dialect: Dialect, facts: &'a Facts) -> Ran<'a> {
+        Ran { sql, dialect, summary: summary(sql, dialect), facts }
+    }
+
+    fn has(&self, flags: Flags) -> bool {
+        self.summary.flags.any(flags)
+    }
+
+    fn is_one(&self) -> bool {
+        self.summary.statements <= 1
+    }
+
+    fn verb(&self) -> Verb {
+        self.summary.verb
+    }
+
+    fn failed(&self) -> bool {
+        self.facts.error.is_some()
+    }
+
+    /// What a procedure, a prepared text or an unknown statement did, nobody sees.
+    fn is_opaque(&self) -> bool {
+        const OPAQUE: Flags = Flags::CALLS
+            .with(Flags::EXECUTES)
+            .with(Flags::EXECUTE_IMMEDIATE)
+            .with(Flags::COMPOUND)
+            .with(Flags::UNEXPLAINED);
+        self.has(OPAQUE)
+    }
+
+    fn opened_cursor(&self) -> bool {
+        self.facts.status_seen & CURSOR_EXISTS != 0
+    }
+}
+
+impl Last {
+    /// After a login, or a change of user.
+    pub fn fresh() -> Last {
+        Last { row_count: Some(0), found_rows: Some(0), last_insert_id: Some(0), diagnostics: Diagnostics::None }
+    }
+
+    /// What is to be read from the backend before it goes to another client.
+    pub fn unread(&self) -> Holds {
+        let unread = [
+            (Hold::RowCount, self.row_count.is_none()),
+            (Hold::FoundRows, self.found_rows.is_none()),
+            (Hold::LastInsertId, self.last_insert_id.is_none()),
+            (Hold::Diagnostics, matches!(self.diagnostics, Diagnostics::Unread { .. })),
+        ];
+        unread.into_iter().filter(|(_, on)| *on).map(|(hold, _)| hold).collect()
+    }
+
+    /// The warnings and errors that there are, as they are shown; `None` where nobody has read them.
+    pub fn saved(&self) -> Option<&Saved> {
+        static NOTHING: Saved = Saved { conditions: Vec::new(), warnings: 0, errors: 0, charset: Vec::new() };
+        match &self.diagnostics {
+            Diagnostics::None => Some(&NOTHING),
+            Diagnostics::Saved(saved) => Some(saved),
+            Diagnostics::Unread { .. } | Diagnostics::TooMuch => None,
+        }
+    }
+
+    /// A query or an execution ended.
+    pub fn after(&mut self, ran: &Ran<'_>) {
+        self.row_count = rules::row_count(self.row_count, ran);
+        self.found_rows = found_rows::found_rows(self.found_rows, ran);
+        self.last_insert_id = rules::last_insert_id(self.last_insert_id, ran);
+        let before = std::mem::take(&mut self.diagnostics);
+        self.diagnostics = rules::diagnostics(before, ran);
+    }
+
+    /// Any other command ended: its first byte, and what its reply said.
+    pub fn after_command(&mut self, code: u8, facts: &Facts) {
+        let failed = facts.error.is_some();
+        match code {
+            command::STATISTICS | command::STMT_CLOSE | command::STMT_SEND_LONG_DATA if !failed => return,
+            command::STMT_FETCH if !failed => return,
+            command::STMT_PREPARE if !failed => {
+                self.diagnostics = rules::of_count(facts.warnings);
+                return;
+            }
+            command::RESET_CONNECTION if !failed => {
+                *self = Last { row_count: Some(0), found_rows: self.found_rows, ..Last::fresh() };
+                return;
+            }
+            command::CHANGE_USER if !failed => {
+                *self = Last::fresh();
+                return;
+            }
+            command::PING | command::INIT_DB | command::STMT_RESET if !failed => self.row_count = Some(0),
+            _ if failed => {
+                self.row_count = Some(-1);
+                self.diagnostics = Diagnostics::Unread { warnings: None };
+            }
+            // Ends in EOF, which counts as a result set.
+            command::SET_OPTION => self.row_count = Some(-1),
+            _ => {
+                self.row_count = None;
+                self.found_rows = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

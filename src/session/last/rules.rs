@@ -1,0 +1,99 @@
+//! What a statement makes of ROW_COUNT(), LAST_INSERT_ID(), warnings and errors.
+
+use super::found_rows::words;
+use super::{Diagnostics, Ran};
+use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
+
+/// -1 after an error and after a result set, else what the OK says.
+pub(super) fn row_count(before: Option<i64>, ran: &Ran<'_>) -> Option<i64> {
+    // MySQL leaves it as it was where a procedure changed nothing.
+    let opaque = ran.is_opaque() && ran.facts.last_affected.is_some();
+    match (ran.failed(), ran.facts.last_affected) {
+        (true, _) => Some(-1),
+        (false, _) if ran.is_one() && ran.verb() == Verb::Diagnostics => before,
+        (false, _) if opaque => None,
+        (false, None) => Some(-1),
+        (false, Some(affected)) => Some(affected.cast_signed()),
+    }
+}
+
+/// A failed INSERT may have made ids, and what reports one may report one that the client gave.
+pub(super) fn last_insert_id(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
+    let sets = Flags::SETS_LAST_INSERT_ID.with(Flags::SETS_FROZEN).with(Flags::UNKNOWN_FUNCTION);
+    let inserts = matches!(ran.verb(), Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With) || !ran.is_one();
+    let unseen = inserts && (ran.failed() || ran.facts.last_affected.is_none());
+    before.filter(|_| ran.facts.insert_id == 0 && !ran.has(sets) && !ran.is_opaque() && !unseen)
+}
+
+pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {
+    if ran.failed() {
+        return Diagnostics::Unread { warnings: None };
+    }
+    if ran.facts.warnings > 0 || (ran.is_opaque() && !ran.is_one()) {
+        return of_count_or_unknown(ran.facts.warnings);
+    }
+    match (before, ran.is_one().then(|| fate(ran)).unwrap_or(Fate::Cleared)) {
+        (Diagnostics::None, _) | (_, Fate::Cleared) => Diagnostics::None,
+        (Diagnostics::Saved(_) | Diagnostics::TooMuch, Fate::Unsure) => Diagnostics::None,
+        (before, Fate::Kept | Fate::Unsure) => before,
+    }
+}
+
+/// As an OK counts them; at most 65,535.
+pub(super) fn of_count(warnings: u16) -> Diagnostics {
+    if warnings == 0 { Diagnostics::None } else { of_count_or_unknown(warnings) }
+}
+
+fn of_count_or_unknown(warnings: u16) -> Diagnostics {
+    Diagnostics::Unread { warnings: Some(warnings).filter(|&warnings| (1..u16::MAX).contains(&warnings)) }
+}
+
+/// What becomes of older warnings and errors by a statement that has none itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Cleared,
+    Unsure,
+}
+
+/// MySQL 5.7 and later clear them with every statement that does not ask for them; MariaDB and MySQL 5.6 only where
+/// it uses tables.
+fn fate(ran: &Ran<'_>) -> Fate {
+    match ran.verb() {
+        Verb::Diagnostics => Fate::Kept,
+        Verb::Show if ran.has(Flags::READS_DIAGNOSTICS) => Fate::Kept,
+        _ if !keeps_without_tables(ran) => Fate::Cleared,
+        verb => without_tables(verb, ran),
+    }
+}
+
+/// Whether the server is one that keeps them where no table is used.
+pub(in crate::session) fn keeps(dialect: crate::sql::dialect::Dialect) -> bool {
+    dialect.mariadb || (1..50_700).contains(&dialect.version)
+}
+
+fn keeps_without_tables(ran: &Ran<'_>) -> bool {
+    keeps(ran.dialect)
+}
+
+fn without_tables(verb: Verb, ran: &Ran<'_>) -> Fate {
+    let table = words(ran).table;
+    match verb {
+        Verb::Set | Verb::Do | Verb::Select | Verb::Explain => {
+            if table {
+                Fate::Cleared
+            } else {
+                Fate::Kept
+            }
+        }
+        Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Deallocate | Verb::Xa => {
+            Fate::Kept
+        }
+        Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::LoadData | Verb::Handler => Fate::Cleared,
+        Verb::Ddl if words(ran).has_table_word => Fate::Cleared,
+        Verb::Show if words(ran).shows_schema => Fate::Cleared,
+        Verb::Show if ran.has(Flags::SHOWS_CONNECTIONS) || words(ran).grants => Fate::Kept,
+        _ => Fate::Unsure,
+    }
+}

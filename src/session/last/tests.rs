@@ -1,0 +1,75 @@
+use super::*;
+
+const MARIADB: Dialect =
+    Dialect { mariadb: true, version: 101_119, ansi_quotes: false, no_backslash_escapes: false, ascii_in_wide: false };
+const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
+
+fn set(rows: u64) -> Facts {
+    Facts { rows, ..Facts::default() }
+}
+
+fn ok(affected: u64) -> Facts {
+    Facts { affected, last_affected: Some(affected), ..Facts::default() }
+}
+
+fn after(last: &mut Last, sql: &str, dialect: Dialect, facts: Facts) -> (Option<i64>, Option<u64>) {
+    last.after(&Ran::new(sql.as_bytes(), dialect, &facts));
+    (last.row_count, last.found_rows)
+}
+
+#[test]
+fn a_reply_tells_most() {
+    let mut last = Last::fresh();
+    assert_eq!(after(&mut last, "SELECT a FROM t LIMIT 2", MARIADB, set(2)), (Some(-1), Some(2)));
+    assert_eq!(after(&mut last, "UPDATE t SET a = 1", MARIADB, ok(7)), (Some(7), Some(2)));
+    assert_eq!(after(&mut last, "UPDATE t SET a = 1", MYSQL, ok(7)), (Some(7), None));
+    assert_eq!(after(&mut last, "SELECT a FROM t LIMIT 2, 2", MARIADB, set(2)), (Some(-1), None));
+    assert_eq!(after(&mut last, "SELECT min(a) FROM t", MARIADB, set(1)), (Some(-1), None));
+    assert_eq!(after(&mut last, "CALL p()", MARIADB, ok(0)), (None, None));
+    assert_eq!(last.unread(), [Hold::RowCount, Hold::FoundRows, Hold::LastInsertId].into_iter().collect());
+}
+
+#[test]
+fn warnings_outlive_statements_without_tables_on_mariadb() {
+    let mut last = Last::fresh();
+    let warned = Facts { warnings: 3, ..set(1) };
+    for (dialect, sql, kept) in [
+        (MARIADB, "SET @a = 1", true),
+        (MARIADB, "SELECT 1 FROM dual", true),
+        (MARIADB, "SELECT 1 FROM t", false),
+        (MYSQL, "SET @a = 1", false),
+        (MYSQL, "SHOW WARNINGS", true),
+    ] {
+        after(&mut last, "SELECT 'x' + 1", dialect, warned);
+        assert_eq!(last.diagnostics, Diagnostics::Unread { warnings: Some(3) });
+        after(&mut last, sql, dialect, if sql.starts_with("SET") { ok(0) } else { set(1) });
+        assert_eq!(last.diagnostics != Diagnostics::None, kept, "{sql}");
+    }
+}
+
+#[test]
+fn answers_are_taken_in() {
+    let text = |value: &str| Some(value.as_bytes().to_vec());
+    let mut last = Last { row_count: None, diagnostics: Diagnostics::Unread { warnings: None }, ..Last::fresh() };
+    let holds = last.unread();
+    assert_eq!(questions(holds).len(), 4);
+    let warnings = vec![vec![text("Error"), text("1146"), text("no")], vec![text("Note"), text("1003"), text("so")]];
+    let numbers = vec![vec![text("-1"), text("64"), text("utf8mb4")]];
+    last.take(holds, &[vec![], warnings, numbers, vec![]]).expect("answers");
+    assert_eq!(last.row_count, Some(-1));
+    let saved = last.saved().expect("saved");
+    assert_eq!((saved.warnings, saved.errors, saved.conditions.len()), (2, 1, 2));
+    assert!(last.unread().is_empty());
+    assert_eq!(last.take(holds, &[]), Err(Malformed));
+}
+
+#[test]
+fn what_the_server_did_not_keep_is_too_much() {
+    let row = || vec![Some(b"Warning".to_vec()), Some(b"1292".to_vec()), Some(b"x".to_vec())];
+    for (told, expected) in [(Some(2), false), (Some(9), true), (None, true)] {
+        let mut last = Last { diagnostics: Diagnostics::Unread { warnings: told }, ..Last::fresh() };
+        let numbers = vec![vec![Some(b"2".to_vec()), None]];
+        last.take(last.unread(), &[vec![row(), row()], numbers]).expect("answers");
+        assert_eq!(last.diagnostics == Diagnostics::TooMuch, expected, "{told:?}");
+    }
+}
