@@ -90,7 +90,8 @@ fn text(hex: &[u8], charset: &[u8], collation: &[u8]) -> Option<UserValue> {
         bytes: unhex(hex)?.into(),
         client: charset.into(),
         connection: charset.into(),
-        collation: Some(collation.into()),
+        // `binary` is a keyword, and the only one that its character set has.
+        collation: (collation != b"binary").then(|| collation.into()),
     })
 }
 
