@@ -179,7 +179,7 @@ fn check(server: &Server) {
             session.last.last_insert_id = Some(number(&mut session, 2) as u64);
             for end in ["UNLOCK TABLES", "ROLLBACK", "DROP TABLE IF EXISTS x1, x2, x3"] {
                 // What DDL left behind for the statements that follow is theirs in the first rounds only.
-                if !end.starts_with("DROP") || *statement == "" {
+                if !end.starts_with("DROP") || statement.is_empty() {
                     session.run(end);
                 }
             }
@@ -191,4 +191,67 @@ fn check(server: &Server) {
 #[test]
 fn replies_tell_what_the_servers_say() {
     every(check);
+}
+
+/// Commands that are no statements.
+fn check_commands(server: &Server) {
+    prepared(server, "last_commands");
+    let commands: [&[u8]; 9] = [
+        b"\x0e",
+        b"\x02last_commands",
+        b"\x02nosuch",
+        b"\x09",
+        b"\x16SELECT 1",
+        b"\x16SELEC",
+        b"\x1b\x00\x00",
+        b"\x1a\x63\x00\x00\x00",
+        b"\x1f",
+    ];
+    let mut session = Session::new(server, Capabilities::NONE, "last_commands");
+    let left = ["SELECT 1 UNION SELECT 2 UNION SELECT 3", "INSERT INTO t (a) VALUES (4), (5)", "SELECT 1 + 'x'"];
+    for command in commands {
+        for left in left {
+            let what = format!("{}: {left}; {}", server.kind(), text(command));
+            for at in 0..4 {
+                session.run("SELECT 1 UNION SELECT 2");
+                session.run(left);
+                let reply = session.raw.ask(command);
+                let mut scanner = Reply::new(tidegate::wire::command::shape(command[0]), session.raw.capabilities, 1);
+                scanner.scan(&reply);
+                session.last.after_command(command[0], &scanner.facts, session.dialect);
+                if at == 3 {
+                    let real = session.rows("SHOW WARNINGS").len();
+                    let told = session.last.diagnostics == Diagnostics::None;
+                    assert!(!told || real == 0, "{what}: {:?}", session.last);
+                } else {
+                    let told = [session.last.row_count, session.last.found_rows.map(|rows| rows as i64)];
+                    let id = session.last.last_insert_id.map(|id| id as i64);
+                    let told = [told[0], told[1], id][at];
+                    let real = number(&mut session, at);
+                    assert_eq!(told.unwrap_or(real), real, "{what}: {at}");
+                    session.last.last_insert_id = Some(number(&mut session, 2) as u64);
+                }
+            }
+            session.raw.query("USE last_commands");
+            session.run("DO 0");
+        }
+    }
+}
+
+#[test]
+fn other_commands_leave_what_is_known_of_them() {
+    every(check_commands);
+}
+
+/// FOUND_ROWS() is left out: MariaDB gives a new connection what an ended one had.
+#[test]
+fn a_fresh_login_knows_nothing() {
+    every(|server| {
+        let mut raw = Raw::root(server.address(), BASE);
+        let reply = raw.query(NUMBERS);
+        let session = Session { raw, last: Last::fresh(), dialect: Dialect::default() };
+        let row = session.rows_of(NUMBERS, &reply).remove(0);
+        let zero = Some(b"0".to_vec());
+        assert_eq!((&row[0], &row[2]), (&zero, &zero), "{}", server.kind());
+    });
 }
