@@ -194,35 +194,32 @@ impl Last {
         self.diagnostics = rules::diagnostics(before, ran);
     }
 
-    /// Any other command ended: its first byte, and what its reply said.
-    pub fn after_command(&mut self, code: u8, facts: &Facts) {
-        let failed = facts.error.is_some();
+    /// Any other command ended: its first byte, and what its reply said. Not for COM_STMT_EXECUTE.
+    pub fn after_command(&mut self, code: u8, facts: &Facts, dialect: Dialect) {
+        if facts.error.is_some() {
+            self.row_count = Some(-1);
+            self.diagnostics = Diagnostics::Unread { warnings: None };
+            return;
+        }
         match code {
-            command::STATISTICS | command::STMT_CLOSE | command::STMT_SEND_LONG_DATA if !failed => return,
-            command::STMT_FETCH if !failed => return,
-            command::STMT_PREPARE if !failed => {
-                self.diagnostics = rules::of_count(facts.warnings);
-                return;
-            }
-            command::RESET_CONNECTION if !failed => {
-                *self = Last { row_count: Some(0), found_rows: self.found_rows, ..Last::fresh() };
-                return;
-            }
-            command::CHANGE_USER if !failed => {
-                *self = Last::fresh();
-                return;
-            }
-            command::PING | command::INIT_DB | command::STMT_RESET if !failed => self.row_count = Some(0),
-            _ if failed => {
-                self.row_count = Some(-1);
-                self.diagnostics = Diagnostics::Unread { warnings: None };
-            }
+            command::STATISTICS | command::STMT_CLOSE | command::STMT_SEND_LONG_DATA | command::STMT_FETCH => {}
+            command::STMT_PREPARE => self.after_prepare(facts, dialect),
+            command::RESET_CONNECTION => *self = Last { found_rows: self.found_rows, ..Last::fresh() },
+            command::CHANGE_USER => *self = Last::fresh(),
+            command::PING | command::INIT_DB | command::STMT_RESET => self.row_count = Some(0),
             // Ends in EOF, which counts as a result set.
             command::SET_OPTION => self.row_count = Some(-1),
             _ => {
                 self.row_count = None;
                 self.found_rows = None;
             }
+        }
+    }
+
+    fn after_prepare(&mut self, facts: &Facts, dialect: Dialect) {
+        // With tables, these servers clear warnings here too; what is not read yet is read in either case.
+        if facts.warnings > 0 || !keeps_diagnostics(dialect) {
+            self.diagnostics = rules::of_count(facts.warnings);
         }
     }
 }

@@ -36,13 +36,12 @@ pub fn question(names: &[&[u8]]) -> Option<String> {
     (!names.is_empty()).then_some(sql)
 }
 
+/// A variable's name, and its value as it can be carried.
+pub type Read = (Box<[u8]>, Option<UserValue>);
+
 /// The values in the answer to [`question`]: its columns, and its one row. A value of `None` cannot be carried.
 /// `None`: this is no such answer.
-pub fn answers(
-    names: &[&[u8]],
-    columns: &[Column],
-    row: &[Option<Vec<u8>>],
-) -> Option<Vec<(Box<[u8]>, Option<UserValue>)>> {
+pub fn answers(names: &[&[u8]], columns: &[Column], row: &[Option<Vec<u8>>]) -> Option<Vec<Read>> {
     let is_whole = columns.len() == row.len() && row.len() == names.len() * COLUMNS;
     is_whole.then_some(())?;
     let variables = names.iter().zip(columns.chunks(COLUMNS)).zip(row.chunks(COLUMNS));
@@ -90,7 +89,8 @@ fn text(hex: &[u8], charset: &[u8], collation: &[u8]) -> Option<UserValue> {
         bytes: unhex(hex)?.into(),
         client: charset.into(),
         connection: charset.into(),
-        collation: Some(collation.into()),
+        // `binary` is a keyword, and the only one that its character set has.
+        collation: (collation != b"binary").then(|| collation.into()),
     })
 }
 

@@ -17,6 +17,7 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod answers;
 mod arrows;
 mod bad_input;
 mod config;

@@ -47,7 +47,7 @@ pub(super) fn set(
             None if is(what, "number") => put_unsigned(&mut value, saved.conditions.len() as u64),
             None if is(what, "row_count") => row_count.map(|count| put(&mut value, format_args!("{count}"))),
             Some(one) if is(what, "mysql_errno") => put_unsigned(&mut value, one.code.into()),
-            Some(one) if is(what, "message_text") => put_message(&mut value, &one.message, &saved.charset),
+            Some(one) if is(what, "message_text") => put_message(&mut value, &one.message, &saved.charset, dialect),
             _ => None,
         };
         known.ok_or(UNKNOWN)?;
@@ -70,12 +70,25 @@ fn put_unsigned(out: &mut String, value: u64) -> Option<()> {
     Some(())
 }
 
-/// Messages are utf8 in the server, whatever they were shown in.
-fn put_message(out: &mut String, message: &[u8], charset: &[u8]) -> Option<()> {
+/// Messages are utf8mb3 in the server, whatever they were shown in. MySQL 8 and later warn of every mention of it: there
+/// a system constant's character set is lent to the literal, which works for ASCII.
+fn put_message(out: &mut String, message: &[u8], charset: &[u8], dialect: Dialect) -> Option<()> {
     let charset = if charset.is_empty() { b"utf8" } else { charset };
     let charset = std::str::from_utf8(charset).ok().filter(|name| is_word(name.as_bytes()))?;
+    if !dialect.mariadb && !(1..80_000).contains(&dialect.version) {
+        message.is_ascii().then_some(())?;
+        out.push_str("CONCAT(LEFT(VERSION(),0),_utf8mb4 ");
+        put_hex(out, message);
+        out.push(')');
+        return Some(());
+    }
     put(out, format_args!("CONVERT(_{charset} "));
     put_hex(out, message);
-    out.push_str(" USING utf8)");
+    out.push_str(" USING utf8");
+    // MariaDB's names may mean utf8mb4, and its default collations are the operator's.
+    match dialect.mariadb && dialect.version >= 100_600 {
+        true => out.push_str("mb3) COLLATE utf8mb3_general_ci"),
+        false => out.push_str(") COLLATE utf8_general_ci"),
+    }
     Some(())
 }

@@ -1,5 +1,9 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::session::last::{Condition, Level};
+use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF};
+use crate::wire::frame::put_packet;
 
 fn saved() -> Saved {
     let condition = |level, code, message: &str| Condition { level, code, message: message.as_bytes().into() };
@@ -91,4 +95,85 @@ fn what_is_stored_keeps_its_calls() {
         assert_eq!(planned(sql), ("as it is".into(), false), "{sql}");
     }
     assert!(planned("GET DIAGNOSTICS CONDITION 1 @s = RETURNED_SQLSTATE").0.starts_with("GET DIAGNOSTICS in a form"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_odd(parts in proptest::collection::vec(0..PARTS.len(), 0..24)) {
+        let sql: String = parts.iter().map(|&part| PARTS[part]).collect::<Vec<_>>().join(" ");
+        let (text, _) = planned(&sql);
+        prop_assert_eq!(text.matches('`').count() % 2, 0, "{} -> {}", sql, text);
+    }
+
+    #[test]
+    fn no_reply_is_too_odd(reply: Vec<u8>, binary: bool, caps in 0..2u64) {
+        let mut patch = Patch::default();
+        patch.cell(0, 0, patch::Value::Number(7));
+        patch.ids(1, true);
+        let caps = if caps == 1 { DEPRECATE_EOF } else { Capabilities::NONE };
+        let _ = patch.apply(&reply, caps, binary, &FxHashMap::default());
+    }
+}
+
+const PARTS: [&str; 24] = [
+    "SELECT",
+    "ROW_COUNT()",
+    "CONNECTION_ID()",
+    "@@warning_count",
+    "(",
+    ")",
+    ",",
+    "FROM",
+    "t",
+    "AS",
+    "x",
+    "UNION",
+    "+",
+    "1",
+    "INTO",
+    "@a",
+    ";",
+    "SET",
+    "=",
+    "IS_USED_LOCK(",
+    "*",
+    "RETURNING",
+    "/*!",
+    "*/",
+];
+
+fn reply(packets: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    packets.iter().fold(1, |seq, payload| put_packet(&mut out, seq, payload));
+    out
+}
+
+fn definition(kind: u8) -> Vec<u8> {
+    let mut out = b"\x03def\x00\x00\x00\x01a\x00\x0c?\x00\x15\x00\x00\x00".to_vec();
+    out.extend_from_slice(&[kind, 0x81, 0, 0, 0, 0]);
+    out
+}
+
+#[test]
+fn cells_and_rows_are_replaced_in_either_protocol() {
+    let column = definition(8);
+    let (eof, ok) = (b"\xFE\x01\x00\x02\x00", b"\xFE\x00\x00\x02\x00\x01\x00");
+    let mut patch = Patch::default();
+    patch.cell(0, 0, patch::Value::Number(-1));
+    let text = |row: &[u8]| reply(&[b"\x01", &column, eof, row, eof]);
+    let clients = FxHashMap::default();
+    let none = Capabilities::NONE;
+    assert_eq!(patch.apply(&text(b"\x015"), none, false, &clients), Some(text(b"\x02-1")));
+    let binary = |row: &[u8]| reply(&[b"\x01", &column, row, ok]);
+    let old = binary(b"\x00\x00\x05\0\0\0\0\0\0\0");
+    let new = binary(b"\x00\x00\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    assert_eq!(patch.apply(&old, DEPRECATE_EOF, true, &clients), Some(new));
+    assert_eq!(patch.apply(&text(b"\x015")[..20], none, false, &clients), None, "cut");
+    let refused = reply(&[b"\xFF\x01\x02no"]);
+    assert_eq!(patch.apply(&refused, none, false, &clients), Some(refused));
+
+    let mut patch = Patch::default();
+    patch.rows(0, vec![vec![patch::Field::Number(3)], vec![patch::Field::Number(4)]]);
+    let two = reply(&[b"\x01", &column, eof, b"\x013", b"\x014", eof]);
+    assert_eq!(patch.apply(&text(b"\x019"), none, false, &clients), Some(two), "numbered on");
 }

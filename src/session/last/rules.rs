@@ -30,10 +30,16 @@ pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {
     if ran.failed() {
         return Diagnostics::Unread { warnings: None };
     }
-    if ran.facts.warnings > 0 || (ran.is_opaque() && !ran.is_one()) {
-        return of_count_or_unknown(ran.facts.warnings);
+    // The count is the last statement's; what an earlier one left may be kept by the server.
+    let hidden = ran.is_opaque() || (!ran.is_one() && (keeps(ran.dialect) || ran.has(Flags::READS_DIAGNOSTICS)));
+    if hidden {
+        return Diagnostics::Unread { warnings: None };
     }
-    match (before, ran.is_one().then(|| fate(ran)).unwrap_or(Fate::Cleared)) {
+    if ran.facts.warnings > 0 {
+        return of_count(ran.facts.warnings);
+    }
+    let fate = if ran.is_one() { fate(ran) } else { Fate::Cleared };
+    match (before, fate) {
         (Diagnostics::None, _) | (_, Fate::Cleared) => Diagnostics::None,
         (Diagnostics::Saved(_) | Diagnostics::TooMuch, Fate::Unsure) => Diagnostics::None,
         (before, Fate::Kept | Fate::Unsure) => before,
@@ -42,11 +48,11 @@ pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {
 
 /// As an OK counts them; at most 65,535.
 pub(super) fn of_count(warnings: u16) -> Diagnostics {
-    if warnings == 0 { Diagnostics::None } else { of_count_or_unknown(warnings) }
-}
-
-fn of_count_or_unknown(warnings: u16) -> Diagnostics {
-    Diagnostics::Unread { warnings: Some(warnings).filter(|&warnings| (1..u16::MAX).contains(&warnings)) }
+    match warnings {
+        0 => Diagnostics::None,
+        u16::MAX => Diagnostics::Unread { warnings: None },
+        warnings => Diagnostics::Unread { warnings: Some(warnings) },
+    }
 }
 
 /// What becomes of older warnings and errors by a statement that has none itself.
@@ -63,7 +69,7 @@ fn fate(ran: &Ran<'_>) -> Fate {
     match ran.verb() {
         Verb::Diagnostics => Fate::Kept,
         Verb::Show if ran.has(Flags::READS_DIAGNOSTICS) => Fate::Kept,
-        _ if !keeps_without_tables(ran) => Fate::Cleared,
+        _ if !keeps(ran.dialect) => Fate::Cleared,
         verb => without_tables(verb, ran),
     }
 }
@@ -71,10 +77,6 @@ fn fate(ran: &Ran<'_>) -> Fate {
 /// Whether the server is one that keeps them where no table is used.
 pub(in crate::session) fn keeps(dialect: crate::sql::dialect::Dialect) -> bool {
     dialect.mariadb || (1..50_700).contains(&dialect.version)
-}
-
-fn keeps_without_tables(ran: &Ran<'_>) -> bool {
-    keeps(ran.dialect)
 }
 
 fn without_tables(verb: Verb, ran: &Ran<'_>) -> Fate {
