@@ -165,7 +165,7 @@ impl Session {
                     shared.ledger.executed(id, &outcome);
                 }
                 None => {
-                    shared.last.after_command(exchange.code, facts);
+                    shared.last.after_command(exchange.code, facts, before.dialect);
                     shared.ledger.command(&outcome);
                 }
             },
@@ -201,7 +201,7 @@ impl Session {
             _ => shared.ledger.command(&outcome),
         }
         if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
-            shared.last.after_command(exchange.code, facts);
+            shared.last.after_command(exchange.code, facts, before.dialect);
         }
         shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;

@@ -1,6 +1,7 @@
 //! A user variable that was read and set again has the same value, type, character set and collation.
 
-use tidegate::session::restore::{Baseline, Step, steps};
+use tidegate::session::baseline::Baseline;
+use tidegate::session::restore::{Standing, Step, steps};
 use tidegate::session::state::State;
 use tidegate::session::user_values::{Column, answers, question};
 
@@ -65,7 +66,8 @@ fn user_variables_are_carried_exactly_or_not_at_all() {
             carried += 1;
             let (from, mut to) = (State::fresh(0, None, true), State::fresh(0, None, true));
             to.set_user(b"v", Some(value)).expect("room");
-            let found = steps(&from, &to, Baseline { variables: &[] }).expect("a way");
+            let nothing = Baseline::default();
+            let found = steps(Standing { state: &from, baseline: &nothing }, Standing { state: &to, baseline: &nothing }).expect("a way");
             let mut away = Session::new(server, Capabilities::NONE, "last_variables");
             away.run("SET @v = 'other'");
             for step in found {
