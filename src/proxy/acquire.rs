@@ -122,13 +122,17 @@ impl Session {
     }
 
     async fn wait_for_backend(&mut self, state: u64, commands: &mut Buffer) -> Result<(), CheckoutError<Fault>> {
-        let Session { lease, shared, client, .. } = self;
+        let Session { lease, shared, client, admission, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
+        admission.is_interrupted();
         let mut waiting = pin!(lease.take_up(state, &shared.connector));
         let mut ended = client.is_compressed();
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
                 return Poll::Ready(done);
+            }
+            if admission.is_interrupted() || admission.is_killed() {
+                return Poll::Ready(Err(CheckoutError::Refused(Fault::refused(interrupted()))));
             }
             // Who sends ahead or closes its half meanwhile waits all the same; who is gone does not.
             while !ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
@@ -179,7 +183,7 @@ impl Session {
     }
 
     /// Brings the client's state to the backend; whether there was anything to do.
-    async fn bring_state(&mut self) -> Result<bool, Trouble> {
+    pub(super) async fn bring_state(&mut self) -> Result<bool, Trouble> {
         let Session { lease, shared, params, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(false) };
         let secret = lease.secret.clone();
@@ -291,6 +295,11 @@ fn is_silent(backend: &Backend) -> bool {
         Some(Socket::Closed) | None => return false,
     };
     peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+/// ERR 1317, as servers say it.
+pub(super) fn interrupted() -> ErrPacket {
+    ErrPacket::new(fault::INTERRUPTED, b"70100", "Query execution was interrupted")
 }
 
 /// What a client hears that got no connection; it goes on. A class of 08 would make Java's pools throw the client's

@@ -135,6 +135,7 @@ impl Session {
             Ok(()) => {
                 self.identity.user = String::from_utf8_lossy(&params.user).into_owned();
                 self.schema = params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+                self.admission.set_user(&params.user);
                 self.params = params;
             }
             // The server's own refusal: it closes, or goes on as the old user.

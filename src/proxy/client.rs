@@ -50,6 +50,8 @@ pub struct Session {
     pub(super) shared: Option<Box<Shared>>,
     /// What the pool was told that the backend is held for.
     pub(super) held_for: &'static str,
+    /// The backend is free but for a KILL that is under way.
+    pub(super) parks_later: bool,
     /// The last window of the workers' balance in which this client was counted.
     window: u32,
 }
@@ -65,6 +67,8 @@ pub(super) enum End {
     Idle,
     /// The backend closed between two commands; its last words were passed on.
     BackendClosed,
+    /// Another client killed it.
+    Killed,
     /// It has not ended: this worker serves it from here on.
     Moved(usize),
 }
@@ -137,6 +141,7 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         user: String::from_utf8_lossy(&params.user).into_owned(),
         host: error::host(&peer),
     };
+    admission.set_user(&params.user);
     let session = Box::new(Session {
         schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
         proxy,
@@ -154,6 +159,7 @@ async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Adm
         in_step: true,
         shared,
         held_for: "",
+        parks_later: false,
         window: 0,
     });
     let ahead = (!buffer.is_empty()).then_some(buffer);
@@ -188,6 +194,7 @@ enum Wake {
     Backend,
     /// Another client waits for the backend.
     Wanted,
+    Killed,
     Leaving,
     Overdue,
 }
@@ -203,6 +210,7 @@ impl Session {
                     Wake::Client => Buffer::take(),
                     Wake::Leaving => return Ok(End::Leaving),
                     Wake::Overdue => return Ok(End::Idle),
+                    Wake::Killed => return Ok(End::Killed),
                     Wake::Backend => match Box::pin(self.backend_spoke()).await? {
                         true => return Ok(End::BackendClosed),
                         false => continue,
@@ -226,6 +234,9 @@ impl Session {
                 // Boxed, so that an idle client does not hold the room that a command needs.
                 if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
                     return Ok(end);
+                }
+                if self.admission.is_killed() {
+                    return Ok(End::Killed);
                 }
                 started = Instant::now();
             }
@@ -259,7 +270,10 @@ impl Session {
             if self.lease.is_held() && self.lease.backend().stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Backend);
             }
-            if self.is_asked(cx) {
+            if self.admission.is_killed() {
+                return Poll::Ready(Wake::Killed);
+            }
+            if self.parks_later && !self.admission.is_being_killed() || self.is_asked(cx) {
                 return Poll::Ready(Wake::Wanted);
             }
             self.client.poll_readable(cx).map(|_| Wake::Client)
@@ -311,6 +325,10 @@ impl Session {
     async fn end(mut self: Box<Self>, ended: Result<End, Fault>) {
         let began = Instant::now();
         match &ended {
+            Ok(End::Killed) => {
+                info!(client = self.admission.id, "killed by another client");
+                self.in_step = false;
+            }
             Ok(End::Quit | End::Moved(_)) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
             Ok(End::Idle) => {

@@ -29,12 +29,56 @@ pub struct Entry {
     /// Since when the task waits for its client ([`Clients::note_time`]), or [`BUSY`], or [`OVERDUE`].
     waiting: AtomicU64,
     waker: Mutex<Option<Waker>>,
+    /// Its account's name.
+    user: Mutex<Vec<u8>>,
+    /// KILLs of it under way: its backend must not become another's until they were answered.
+    kills: AtomicU32,
+    /// It was killed: its task ends it.
+    killed: AtomicBool,
+    /// KILL QUERY came while it waited for a backend.
+    interrupted: AtomicBool,
 }
 
 impl Entry {
     /// Says which backend connection serves this client now; 0: none.
     pub fn set_backend(&self, id: u32) {
-        self.backend.store(id, Ordering::Release);
+        self.backend.store(id, Ordering::SeqCst);
+    }
+
+    /// Takes the backend away from it, unless somebody is killing it there: then it keeps it, and is woken.
+    pub fn leave_backend(&self) -> bool {
+        let backend = self.backend.swap(0, Ordering::SeqCst);
+        let is_free = self.kills.load(Ordering::SeqCst) == 0;
+        if !is_free {
+            self.backend.store(backend, Ordering::SeqCst);
+        }
+        is_free
+    }
+
+    /// Whether somebody is killing it just now.
+    pub fn is_being_killed(&self) -> bool {
+        self.kills.load(Ordering::SeqCst) > 0
+    }
+
+    /// Its account's name, from its login on.
+    pub fn set_user(&self, user: &[u8]) {
+        *lock(&self.user) = user.to_vec();
+    }
+
+    /// It has killed itself.
+    pub fn set_killed(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was killed.
+    #[inline]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    /// Whether KILL QUERY came while it waited for a backend; asked once.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the client's task shall end at the next command boundary.
@@ -108,6 +152,10 @@ impl Clients {
             leaving: AtomicBool::new(false),
             waiting: AtomicU64::new(BUSY),
             waker: Mutex::new(None),
+            user: Mutex::default(),
+            kills: AtomicU32::new(0),
+            killed: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
         });
         live.insert(id, Arc::clone(&entry));
         Some(Admission { clients: Arc::clone(self), entry })
@@ -117,6 +165,13 @@ impl Clients {
     pub fn backend_of(&self, id: u32) -> Option<u32> {
         let backend = lock(&self.live).get(&id)?.backend.load(Ordering::Acquire);
         (backend != 0).then_some(backend)
+    }
+
+    /// The client of this id, to be killed: until what is returned is dropped, its backend serves nobody else.
+    pub fn victim(&self, id: u32) -> Option<Victim> {
+        let entry = Arc::clone(lock(&self.live).get(&id)?);
+        entry.kills.fetch_add(1, Ordering::SeqCst);
+        Some(Victim { entry })
     }
 
     /// The clients by the backend connections that serve them now.
@@ -173,6 +228,41 @@ impl std::ops::Deref for Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         lock(&self.clients.live).remove(&self.entry.id);
+    }
+}
+
+/// A client that somebody is killing.
+#[derive(Debug)]
+pub struct Victim {
+    entry: Arc<Entry>,
+}
+
+impl Victim {
+    /// The backend that serves it as long as this lives; 0: none.
+    pub fn backend(&self) -> u32 {
+        self.entry.backend.load(Ordering::SeqCst)
+    }
+
+    /// Its account's name.
+    pub fn user(&self) -> Vec<u8> {
+        lock(&self.entry.user).clone()
+    }
+
+    /// Its connection is to end.
+    pub fn kill(&self) {
+        self.entry.killed.store(true, Ordering::Relaxed);
+    }
+
+    /// Its statement is to end, where that waits for a backend.
+    pub fn interrupt(&self) {
+        self.entry.interrupted.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.entry.kills.fetch_sub(1, Ordering::SeqCst);
+        self.entry.wake();
     }
 }
 

@@ -19,6 +19,7 @@ pub mod entry;
 pub mod error;
 pub mod health;
 mod kill;
+mod kill_client;
 pub mod lease;
 mod listen;
 pub mod logins;

@@ -42,13 +42,17 @@ impl Session {
         if self.lease.backend().kept.tired {
             return self.drop_backend(RetireReason::Unclean);
         }
+        if !self.admission.leave_backend() {
+            self.parks_later = true;
+            return;
+        }
+        self.parks_later = false;
         let kept = &mut self.lease.backend_mut().kept;
         if kept.state != shared.state {
             kept.state = shared.state.clone();
             kept.baseline = std::sync::Arc::clone(&shared.baseline);
         }
         self.held_for = "";
-        self.admission.set_backend(0);
         self.lease.park(now);
     }
 

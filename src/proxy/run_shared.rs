@@ -40,6 +40,9 @@ impl Session {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
         let before = self.read_statement(exchange, buffer);
+        if let Some(order) = self.kill_order(exchange, buffer.filled()) {
+            return self.kill_client(exchange, order).await;
+        }
         if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
@@ -58,6 +61,9 @@ impl Session {
             self.put_own_trackers().await?;
         }
         self.run_exchange(exchange, header, whole, buffer).await?;
+        if self.killed_itself(exchange, buffer.filled()) {
+            self.admission.set_killed();
+        }
         self.note(exchange, whole, buffer.filled(), &before).await?;
         if concerns_trackers {
             self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS)).await?;
@@ -225,6 +231,14 @@ impl Session {
         fresh.state.set_multi_statements(shared.state.multi_statements());
         backend.kept.settle(&fresh);
         shared.restart(&fresh);
-        Ok(())
+        if !shared.is_mariadb() {
+            return Ok(());
+        }
+        // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
+        shared.put_login_charsets();
+        match self.bring_state().await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Fault::backend("the session's character sets cannot be set")),
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct Proxy {
     pub questions: ArcSwapOption<Questions>,
     /// All prepared statements, in mode `transaction`.
     pub registry: Mutex<Registry>,
+    /// Held by whoever uses the one connection beside the pool's bound.
+    pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
     pub slow_log: Option<SlowLog>,
     rsa: OnceCell<RsaKey>,
@@ -96,6 +98,7 @@ impl Proxy {
             logins: Logins::default(),
             questions: ArcSwapOption::empty(),
             registry: Mutex::default(),
+            control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
             rsa,
             pool_sizes,

@@ -52,6 +52,8 @@ pub struct Shared {
     pub offered: bool,
     questions: Arc<Questions>,
     server: Dialect,
+    /// The character sets of the client's own login.
+    of_login: State,
 }
 
 impl Shared {
@@ -85,6 +87,7 @@ impl Shared {
             offered: false,
             questions,
             server,
+            of_login: fresh.state.clone(),
         };
         shared.note_dialect();
         shared
@@ -121,6 +124,17 @@ impl Shared {
         self.ledger.reset();
         self.unread = false;
         self.note_dialect();
+    }
+
+    /// The login's own character sets again.
+    pub fn put_login_charsets(&mut self) {
+        let of_login = self.of_login.clone();
+        for name in ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"] {
+            if let Some(value) = of_login.variable(name.as_bytes()) {
+                let noted = self.set(name.as_bytes(), value);
+                self.keep(noted);
+            }
+        }
     }
 
     /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.

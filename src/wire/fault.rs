@@ -12,6 +12,8 @@ pub const DB_ACCESS_DENIED: u16 = 1044;
 pub const ACCESS_DENIED: u16 = 1045;
 /// ER_UNKNOWN_COM_ERROR
 pub const UNKNOWN_COMMAND: u16 = 1047;
+/// A KILL ended the statement.
+pub const INTERRUPTED: u16 = 1317;
 /// No schema was chosen.
 pub const NO_DATABASE: u16 = 1046;
 /// The schema does not exist.

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::wire::{Packet, Reply, lenenc};
+use tidegate::wire::trackers::Tracked;
 
 /// What a run knows of itself.
 pub struct Known<'a> {
@@ -30,8 +31,19 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
             connection_ids(payload, known.ids, matches!(action, Action::Execute { .. } | Action::Fetch(..)));
         }
         schema(payload, known.schema);
+        trackers_in_order(payload);
     }
     reply
+}
+
+/// MariaDB announces the variables of one statement in the order of a hash of the list that the connection asked for.
+fn trackers_in_order(payload: &mut Vec<u8>) {
+    let Some(tracked) = Tracked::parse(payload).filter(|_| matches!(payload[0], 0 | 0xFE)) else { return };
+    let mut variables: Vec<_> = tracked.trackers.map(|tracker| format!("{tracker:?}")).collect();
+    if variables.len() > 1 {
+        variables.sort();
+        *payload = [tracked.head, tracked.info, variables.concat().as_bytes()].concat();
+    }
 }
 
 /// All names of schemas are of one length, so this changes nothing else.

@@ -74,7 +74,7 @@ pub const KINDS: &[Kind] = &[
         "reconnect",
         4,
         &[
-            &[".reconnect", "SELECT @a, @@sql_mode, DATABASE(), LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT()"],
+            &[".reconnect", "SELECT @a, @@sql_mode, DATABASE(), LAST_INSERT_ID(), ROW_COUNT()"],
             &["BEGIN", "UPDATE t1 SET a = 77 WHERE id = {own}", ".reconnect", "SELECT a FROM t1 WHERE id = {own}"],
             &[
                 "SELECT GET_LOCK('{schema}r', 0)",
