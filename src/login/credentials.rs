@@ -81,6 +81,17 @@ impl Credentials {
         lock(&self.read).remove(user);
     }
 
+    /// Accounts were changed: what was learned is verified at the next login, what was read is read again.
+    pub fn expire_all(&self) {
+        let long_ago = Instant::now().checked_sub(self.recheck + Duration::from_secs(1));
+        let mut learned = lock(&self.learned);
+        match long_ago {
+            Some(long_ago) => learned.values_mut().for_each(|known| known.since = known.since.min(long_ago)),
+            None => learned.clear(),
+        }
+        lock(&self.read).clear();
+    }
+
     /// Accounts were changed (GRANT, ALTER USER, ..): all that was learned or read must be verified again.
     pub fn forget_all(&self) {
         lock(&self.learned).clear();

@@ -489,6 +489,16 @@ impl<K: PoolKey, C> Core<K, C> {
         self.settle(now);
     }
 
+    /// All connections must be dialed anew, whosever they are.
+    pub fn retire_all(&mut self, now: Instant) {
+        for at in 0..self.table.slots.len() {
+            if self.table.slots[at].status != Status::Free {
+                self.retire_wherever(SlotId(at as u32), RetireReason::AccountChanged, now);
+            }
+        }
+        self.settle(now);
+    }
+
     /// New settings. A smaller bound is reached as permits come back.
     pub fn reconfigure(&mut self, settings: PoolSettings, now: Instant) {
         self.settings = Arc::new(settings);

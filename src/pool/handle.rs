@@ -161,6 +161,11 @@ impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
         self.shared.with(|core| core.retire_account(name, now()));
     }
 
+    /// All connections are dialed anew (rights changed, nobody knows whose).
+    pub fn retire_all(&self) {
+        self.shared.with(|core| core.retire_all(now()));
+    }
+
     /// New settings for all that comes; members keep their `ping_after` and `checkout_timeout` until they join anew.
     pub fn reconfigure(&self, settings: PoolSettings) {
         self.shared.with(|core| core.reconfigure(settings, now()));

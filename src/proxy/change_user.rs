@@ -108,10 +108,14 @@ impl Session {
             return Err(Fault::backend("the connection was closed behind a change of user"));
         };
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        fresh.state.set_multi_statements(shared.state.multi_statements());
         kept_backend.kept.settle(&fresh);
         kept_backend.kept.tired = !changed;
+        fresh.state.set_multi_statements(shared.state.multi_statements());
         shared.restart(&fresh);
+        if self.bring_state().await.is_err() {
+            return Err(Fault::backend("the session cannot be restored behind a change of user"));
+        }
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         if !changed {
             return Ok(());
         }

@@ -175,7 +175,8 @@ impl Session {
 /// The state in which the statement was prepared, as far as its meaning depends on it; the rest is as it is now.
 fn as_prepared(now: &State, then: &State) -> State {
     let mut there = now.clone();
-    if then.schema().is_some() {
+    // No way but a login leads back to having no schema.
+    if then.schema().is_some() && now.schema().is_some() {
         there.set_schema(then.schema());
     }
     for name in [&b"sql_mode"[..], b"character_set_client", b"character_set_connection", b"collation_connection"] {

@@ -614,6 +614,11 @@ impl Session {
 }
 
 impl Exchange {
+    /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
+    pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
+        fault.whose == Whose::Backend && self.summary.is_read_only() && self.bytes_out == 0 && self.reply.at_boundary()
+    }
+
     fn outcome(&self, fault: Option<&Fault>) -> Outcome {
         match fault {
             Some(fault) if fault.whose == Whose::Client => Outcome::ClientGone,

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::net::buffer::Buffer;
+use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::Refused;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
@@ -60,14 +61,42 @@ impl Session {
         if concerns_trackers {
             self.put_own_trackers().await?;
         }
-        self.run_exchange(exchange, header, whole, buffer).await?;
-        if self.killed_itself(exchange, buffer.filled()) {
+        let was_free = self.shared.as_ref().is_some_and(|shared| shared.is_free());
+        if let Err(fault) = self.run_exchange(exchange, header, whole, buffer).await {
+            // A read that no byte of a reply came to may be asked again: the backend was dead already.
+            let again = was_free && exchange.may_run_again(&fault) && !concerns_trackers;
+            return if again { self.run_again(exchange, header, buffer, &before).await } else { Err(fault) };
+        }
+        if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
             self.admission.set_killed();
         }
         self.note(exchange, whole, buffer.filled(), &before).await?;
         if concerns_trackers {
             self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS)).await?;
         }
+        self.settle(Instant::now());
+        Ok(())
+    }
+
+    async fn run_again(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        buffer: &mut Buffer,
+        before: &Before,
+    ) -> Result<(), Fault> {
+        self.drop_backend(RetireReason::ServerClosed);
+        if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
+            self.in_step = true;
+            return self.refuse(exchange, &refused).await;
+        }
+        if let Err(refused) = self.translate(exchange, header, true, buffer).await? {
+            self.in_step = true;
+            self.settle(Instant::now());
+            return self.refuse(exchange, &refused).await;
+        }
+        self.run_exchange(exchange, header, true, buffer).await?;
+        self.note(exchange, true, buffer.filled(), before).await?;
         self.settle(Instant::now());
         Ok(())
     }
@@ -140,6 +169,16 @@ impl Session {
         self.shared.as_ref().is_some_and(|shared| shared.ledger.uses(shared.statements.resolve(id)))
     }
 
+    /// The server closes behind its answer: COMMIT RELEASE.
+    fn has_left(&self, exchange: &Exchange) -> bool {
+        let flags = exchange.summary.flags;
+        let by_itself = flags.has(Flags::ENDS)
+            && self.shared.as_ref().is_some_and(|shared| {
+                shared.state.variable(b"completion_type").is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
+            });
+        exchange.reply.facts.error.is_none() && (flags.has(Flags::DISCONNECTS) || by_itself)
+    }
+
     /// What the command did to the session, by its reply and its text.
     async fn note(
         &mut self,
@@ -209,6 +248,8 @@ impl Session {
         if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
             shared.last.after_command(exchange.code, facts, before.dialect);
         }
+        self.proxy.note_effects(exchange.summary.flags);
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;
         kept.spoiled = false;
@@ -228,17 +269,16 @@ impl Session {
         let fresh = setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await;
         backend.restore(channel);
         let mut fresh = fresh?;
-        fresh.state.set_multi_statements(shared.state.multi_statements());
         backend.kept.settle(&fresh);
+        fresh.state.set_multi_statements(shared.state.multi_statements());
         shared.restart(&fresh);
-        if !shared.is_mariadb() {
-            return Ok(());
-        }
         // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
-        shared.put_login_charsets();
+        if shared.is_mariadb() {
+            shared.put_login_charsets();
+        }
         match self.bring_state().await {
             Ok(_) => Ok(()),
-            Err(_) => Err(Fault::backend("the session's character sets cannot be set")),
+            Err(_) => Err(Fault::backend("the session cannot be restored behind a reset")),
         }
     }
 }

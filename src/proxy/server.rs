@@ -32,6 +32,7 @@ use crate::proxy::workers::Workers;
 use crate::session::baseline::Baselines;
 use crate::session::statements::Registry;
 use crate::sql::digest::fingerprint;
+use crate::sql::flags::Flags;
 use crate::stats::recorder::{RecorderSettings, Recorders};
 use crate::stats::slow_log::SlowLog;
 use crate::wire::fault::{self, ErrPacket};
@@ -119,6 +120,17 @@ impl Proxy {
             self.logins.forget();
         }
         self.face.store(Some(Arc::new(face)));
+    }
+
+    /// A statement has run that changes what logins are, or begin with.
+    pub fn note_effects(&self, flags: Flags) {
+        if flags.any(Flags::SETS_GLOBAL.with(Flags::CREDENTIALS)) {
+            self.logins.forget();
+        }
+        if flags.has(Flags::CREDENTIALS) {
+            self.credentials.expire_all();
+            self.pool.retire_all();
+        }
     }
 
     /// Whether the backend is reached by a Unix socket, where accounts can be entered by place.

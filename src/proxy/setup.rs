@@ -14,6 +14,7 @@ use crate::session::restore::own_trackers;
 use crate::session::state::State;
 use crate::wire::announce::Asked;
 use crate::wire::capabilities::{MULTI_STATEMENTS, SESSION_TRACK};
+use crate::wire::command;
 
 /// What a login gave.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Questions {
     trackers: Option<String>,
     /// The character sets' own collations.
     collations: Vec<(Box<[u8]>, Box<[u8]>)>,
+    /// The collations' numbers.
+    numbers: Vec<(Box<[u8]>, Box<[u8]>)>,
 }
 
 /// The variables of the client's own announcements.
@@ -66,6 +69,16 @@ impl Questions {
         Some(&self.collations[at].1)
     }
 
+    /// How a login with this collation, which is not the character set's own, has its results described: a SET of the
+    /// character set's name would describe them by the character set's own.
+    fn results_of_login(&self, charset: &[u8], collation: &[u8]) -> Option<&[u8]> {
+        if self.collation_of(charset) == Some(collation) {
+            return None;
+        }
+        let at = self.numbers.binary_search_by(|(name, _)| (**name).cmp(collation)).ok()?;
+        Some(&self.numbers[at].1)
+    }
+
     /// Names and values of one answer to [`Questions::sql`].
     pub fn values(&self, rows: Rows) -> Option<Vec<(Box<str>, Box<[u8]>)>> {
         let row = rows.into_iter().next().filter(|row| row.len() == self.names.len())?;
@@ -87,7 +100,11 @@ impl Questions {
         let sets = rows(statement::query(channel, caps, sets).await?)?;
         let mut collations: Vec<_> = sets.into_iter().filter_map(pair).collect();
         collations.sort();
-        Ok(Questions { names, sql, trackers, collations })
+        let numbers = "SELECT collation_name, id FROM information_schema.collations";
+        let numbers = rows(statement::query(channel, caps, numbers).await?)?;
+        let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
+        numbers.sort();
+        Ok(Questions { names, sql, trackers, collations, numbers })
     }
 }
 
@@ -119,13 +136,17 @@ pub async fn fresh(
     let caps = facts.capabilities;
     let mut sql = vec![questions.sql()];
     sql.extend(questions.trackers());
+    // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.
+    if caps.has(MULTI_STATEMENTS) {
+        statement::simple(channel, &[command::SET_OPTION, 0, 0]).await?.map_err(Fault::refused)?;
+    }
     let mut answers = statement::several(channel, caps, &sql).await?;
     if let Some(refused) = answers.iter().skip(1).find_map(|answer| answer.as_ref().err()) {
         return Err(Fault::backend(format!("session_track_* cannot be set: {}", refused.text())));
     }
     let read = rows(answers.swap_remove(0))?;
     let values = questions.values(read).ok_or_else(malformed)?;
-    Ok(built(proxy, values, schema, caps.has(MULTI_STATEMENTS)))
+    Ok(built(proxy, &questions, values, schema, caps.has(MULTI_STATEMENTS)))
 }
 
 /// The same where the schema is not known either.
@@ -145,7 +166,13 @@ pub async fn questions(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts
     Ok(made)
 }
 
-fn built(proxy: &Proxy, values: Vec<(Box<str>, Box<[u8]>)>, schema: Option<&[u8]>, multi: bool) -> Fresh {
+fn built(
+    proxy: &Proxy,
+    questions: &Questions,
+    values: Vec<(Box<str>, Box<[u8]>)>,
+    schema: Option<&[u8]>,
+    multi: bool,
+) -> Fresh {
     let mut asked = Asked::default();
     let mut of_login = Vec::new();
     let mut resets_whole = true;
@@ -170,6 +197,12 @@ fn built(proxy: &Proxy, values: Vec<(Box<str>, Box<[u8]>)>, schema: Option<&[u8]
         // Four short values fit into an empty state.
         let _ = state.set(name.as_bytes(), value);
     }
+    let of = |name: &[u8]| state.variable(name).unwrap_or_default().to_vec();
+    let (results, connection) = (of(b"character_set_results"), of(b"character_set_connection"));
+    let number = questions.results_of_login(&connection, &of(b"collation_connection")).filter(|_| results == connection);
+    if let Some(number) = number {
+        let _ = state.set(b"character_set_results", number);
+    }
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));
     Fresh { state, baseline, wait_timeout, asked, resets_whole }
@@ -184,8 +217,8 @@ fn text(value: &Option<Vec<u8>>) -> Option<Box<str>> {
 }
 
 fn pair(row: Vec<Option<Vec<u8>>>) -> Option<(Box<[u8]>, Box<[u8]>)> {
-    let mut values = row.into_iter().flatten().map(Vec::into_boxed_slice);
-    Some((values.next()?, values.next()?))
+    let mut values = row.into_iter().map(|value| value.map(Vec::into_boxed_slice));
+    Some((values.next()??, values.next()??))
 }
 
 /// A panic elsewhere leaves what is behind these locks whole: every change is one call.
