@@ -194,7 +194,7 @@ impl Session {
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {
-            self.send_streaming(exchange, header, buffer).await?;
+            Box::pin(self.send_streaming(exchange, header, buffer)).await?;
         }
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
@@ -300,7 +300,7 @@ impl Session {
                 Verdict::More => {}
                 Verdict::Done if buffer.is_empty() => return Ok(()),
                 Verdict::Done => return self.pass_goodbye(buffer.filled()).await,
-                Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
+                Verdict::LocalInfile => Box::pin(self.pass_file(exchange, commands)).await?,
                 // Only a reply that is watched asks for it.
                 Verdict::NeedWhole(_) => return Err(Fault::backend("a packet announced more than was asked for")),
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
