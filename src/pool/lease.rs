@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::core::{Facts, PoolKey, SlotId, Taken};
 use super::fate::{Condition, Fate, Outlook, RetireReason, fate};
-use super::member::Member;
 use super::handle::{Shared, note_waker, now};
+use super::member::Member;
 use super::policy::ResetOnReturn;
 
 /// The right to have one connection to the server. It travels with the connection; drop it when the server has closed.

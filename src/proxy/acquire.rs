@@ -140,7 +140,9 @@ impl Session {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) => ended = true,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(CheckoutError::Refused(Fault::client_io(error)))),
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(Err(CheckoutError::Refused(Fault::client_io(error))));
+                    }
                 }
             }
             Poll::Pending

@@ -8,7 +8,6 @@ use crate::proxy::query::Exchange;
 use crate::proxy::release::read_last;
 use crate::proxy::statement;
 use crate::session::answer::{ASKS, Known, Plan, plan};
-use crate::session::last::Diagnostics;
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
 use crate::wire::frame::{HEADER, put_packet};
@@ -59,16 +58,12 @@ impl Session {
             false => Default::default(),
         };
         let last = &shared.last;
-        // What was read is not here any more, whoever ran what since.
-        let diagnostics = match &last.diagnostics {
-            Diagnostics::None if is_here => None,
-            _ => last.saved(),
-        };
         let known = Known {
             connection_id: Some(self.admission.id),
             row_count: last.row_count.filter(|_| !is_here),
             found_rows: last.found_rows,
-            diagnostics,
+            // MariaDB and MySQL 5.6 keep another's warnings over statements that use no table.
+            diagnostics: last.saved(),
             clients: &clients,
         };
         Some(plan(sql, dialect, &known)).filter(|plan| *plan != Plan::AsItIs)
@@ -88,7 +83,9 @@ impl Session {
                 exchange.holds_reply |= patch.is_some();
                 exchange.patch = patch;
             }
-            Some(Plan::Cannot(why)) => tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}"),
+            Some(Plan::Cannot(why)) => {
+                tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}")
+            }
             _ => {}
         }
     }

@@ -2,9 +2,9 @@
 //! clients stay together until a worker's thread has little time left. Pure: loads in, decisions out.
 //!
 //! ```text
-//!  busy    0 %            40 %          60 %          80 %        100 %
-//!           | two together:  |  new clients | new clients  | for two windows: gives
-//!           | become one     |  come here   | go elsewhere | half of the difference
+//!  busy    0 %                     70 %             85 %             100 %
+//!           | two together: become one |                | for three windows: gives half of the difference
+//!           | new clients come here                     | new clients go elsewhere
 //! ```
 
 use std::time::Duration;
@@ -12,14 +12,12 @@ use std::time::Duration;
 /// How long loads are gathered before they are looked at.
 pub const WINDOW: Duration = Duration::from_millis(200);
 
-/// The first worker that is less busy than this takes the next client.
-const HAS_ROOM: Share = Share(600);
-/// A worker that is as busy as this gives clients away.
-const IS_FULL: Share = Share(800);
-/// Two workers that are together less busy than this are one too many.
-const IS_CALM: Share = Share(400);
+/// The first worker that is less busy than this takes the next client; one that is as busy gives clients away.
+const IS_FULL: Share = Share(850);
+/// Two workers that are together less busy than this are one too many; as one they cost less than that.
+const IS_CALM: Share = Share(700);
 /// In how many windows, one after the other, a worker must be full.
-const FULL_WINDOWS: i8 = 2;
+const FULL_WINDOWS: i8 = 3;
 /// How many windows after a move say nothing yet: clients move when they have done their next command.
 const SETTLING_WINDOWS: i8 = 2;
 /// How long two workers must be calm.
@@ -65,7 +63,7 @@ pub struct Move {
 
 /// Who takes a new client.
 pub fn place(loads: &[Share]) -> usize {
-    let first_with_room = loads.iter().position(|&busy| busy < HAS_ROOM);
+    let first_with_room = loads.iter().position(|&busy| busy < IS_FULL);
     first_with_room.or_else(|| (0..loads.len()).min_by_key(|&worker| loads[worker])).unwrap_or(0)
 }
 
@@ -167,21 +165,22 @@ mod tests {
     fn new_clients_stay_together_while_there_is_room() {
         let place_in = |loads: &[u16]| place(&loads.iter().copied().map(Share).collect::<Vec<_>>());
         assert_eq!(place_in(&[0, 0, 0]), 0);
-        assert_eq!(place_in(&[599, 0, 0]), 0);
-        assert_eq!(place_in(&[600, 10, 0]), 1);
-        assert_eq!(place_in(&[900, 700, 800]), 1);
+        assert_eq!(place_in(&[849, 0, 0]), 0);
+        assert_eq!(place_in(&[850, 10, 0]), 1);
+        assert_eq!(place_in(&[990, 870, 880]), 1);
         assert_eq!(place_in(&[]), 0);
     }
 
     #[test]
-    fn a_full_worker_gives_half_after_two_windows_and_then_settles() {
+    fn a_full_worker_gives_half_after_three_windows_and_then_settles() {
         let mut balancer = Balancer::new(3);
         let busy = loads([(1000, 64), (0, 0), (0, 0)]);
+        assert_eq!(balancer.decide(WINDOW, &busy), []);
         assert_eq!(balancer.decide(WINDOW, &busy), []);
         assert_eq!(balancer.decide(WINDOW, &busy), [Move { from: 0, to: 1, clients: 32 }]);
         let both = loads([(1000, 32), (1000, 32), (0, 0)]);
         let (windows, moves) = first_moves(&mut balancer, &both).expect("still full");
-        assert_eq!((windows, moves), (4, vec![Move { from: 0, to: 2, clients: 16 }]));
+        assert_eq!((windows, moves), (5, vec![Move { from: 0, to: 2, clients: 16 }]));
     }
 
     #[test]
@@ -193,9 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_in_one_window_moves_nobody() {
+    fn peaks_shorter_than_three_windows_move_nobody() {
         let mut balancer = Balancer::new(2);
         for _ in 0..20 {
+            assert_eq!(balancer.decide(WINDOW, &loads([(1000, 64), (500, 9)])), []);
             assert_eq!(balancer.decide(WINDOW, &loads([(1000, 64), (500, 9)])), []);
             assert_eq!(balancer.decide(WINDOW, &loads([(700, 64), (500, 9)])), []);
         }
@@ -213,12 +213,12 @@ mod tests {
     #[test]
     fn calm_workers_become_one_after_a_while_and_stay_one() {
         let mut balancer = Balancer::new(3);
-        let calm = loads([(200, 9), (190, 8), (100, 3)]);
+        let calm = loads([(400, 9), (290, 8), (100, 3)]);
         let (windows, moves) = first_moves(&mut balancer, &calm).expect("one too many");
         assert_eq!((windows, moves), (25, vec![Move { from: 2, to: 0, clients: 3 }]));
         // Those that were idle in that window follow when they speak.
         assert_eq!(balancer.decide(WINDOW, &calm), [Move { from: 2, to: 0, clients: 3 }]);
-        let one = loads([(490, 20), (0, 0), (0, 0)]);
+        let one = loads([(690, 20), (0, 0), (0, 0)]);
         assert_eq!(first_moves(&mut balancer, &one), None);
     }
 

@@ -10,11 +10,11 @@ use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
 use crate::net::settings::Peer;
 use crate::net::stream::Stream;
+use crate::pool::fate::RetireReason;
 use crate::proxy::backend::Params;
 use crate::proxy::clients::Admission;
 use crate::proxy::entry::{self, Entered};
 use crate::proxy::error::{self, Fault, Whose};
-use crate::pool::fate::RetireReason;
 use crate::proxy::lease::Lease;
 use crate::proxy::server::Proxy;
 use crate::proxy::shared::Shared;
@@ -80,7 +80,8 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
     match Box::pin(admit(&proxy, stream, peer, &admission)).await {
         Ok(entered) => {
             debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
-            Box::pin(live(proxy, worker, peer, admission, entered)).await;
+            let (session, ahead) = Session::new(proxy, worker, peer, admission, entered);
+            Box::pin(stay(session, ahead)).await;
         }
         Err(fault) => log_fault(id, &peer, &fault, "login", began),
     }
@@ -134,38 +135,6 @@ pub(super) async fn linger(stream: &mut Stream) {
     let _ = tokio::time::timeout(PATIENCE, drain).await;
 }
 
-async fn live(proxy: Arc<Proxy>, worker: Arc<Worker>, peer: Peer, admission: Admission, entered: Entered) {
-    let Entered { client: Channel { stream, buffer, .. }, capabilities, login_form, params, salt, lease, shared } = entered;
-    let identity = Identity {
-        client_id: lease.shown_id(admission.id),
-        user: String::from_utf8_lossy(&params.user).into_owned(),
-        host: error::host(&peer),
-    };
-    admission.set_user(&params.user);
-    let session = Box::new(Session {
-        schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
-        proxy,
-        worker,
-        admission,
-        peer,
-        identity,
-        client: stream,
-        lease,
-        capabilities,
-        login_form,
-        params,
-        salt,
-        statements: Statements::default(),
-        in_step: true,
-        shared,
-        held_for: "",
-        parks_later: false,
-        window: 0,
-    });
-    let ahead = (!buffer.is_empty()).then_some(buffer);
-    stay(session, ahead).await;
-}
-
 /// Goes on with a client that another worker served before.
 pub async fn go_on(worker: Arc<Worker>, mut session: Box<Session>) {
     session.worker = worker;
@@ -200,6 +169,45 @@ enum Wake {
 }
 
 impl Session {
+    /// A session right after its login, and what the client sent ahead. No task's frame holds what is made of the login.
+    fn new(
+        proxy: Arc<Proxy>,
+        worker: Arc<Worker>,
+        peer: Peer,
+        admission: Admission,
+        entered: Entered,
+    ) -> (Box<Session>, Option<Buffer>) {
+        let Entered { client, capabilities, login_form, params, salt, lease, shared } = entered;
+        let Channel { stream, buffer, .. } = client;
+        admission.set_user(&params.user);
+        let identity = Identity {
+            client_id: lease.shown_id(admission.id),
+            user: String::from_utf8_lossy(&params.user).into_owned(),
+            host: error::host(&peer),
+        };
+        let session = Box::new(Session {
+            schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
+            proxy,
+            worker,
+            admission,
+            peer,
+            identity,
+            client: stream,
+            lease,
+            capabilities,
+            login_form,
+            params,
+            salt,
+            statements: Statements::default(),
+            in_step: true,
+            shared,
+            held_for: "",
+            parks_later: false,
+            window: 0,
+        });
+        (session, (!buffer.is_empty()).then_some(buffer))
+    }
+
     /// Command after command.
     async fn run(&mut self, mut ahead: Option<Buffer>) -> Result<End, Fault> {
         self.note_waker().await;
@@ -230,13 +238,16 @@ impl Session {
                 }
             }
             let mut started = started;
-            while !buffer.is_empty() {
+            loop {
                 // Boxed, so that an idle client does not hold the room that a command needs.
                 if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
                     return Ok(end);
                 }
                 if self.admission.is_killed() {
                     return Ok(End::Killed);
+                }
+                if buffer.is_empty() {
+                    break;
                 }
                 started = Instant::now();
             }

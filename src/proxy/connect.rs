@@ -45,11 +45,8 @@ impl Connect<Key, Box<Backend>> for Connector {
         };
         match login(&proxy, key).await {
             Ok((backend, wait_timeout)) => {
-                let facts = Facts {
-                    wait_timeout: Some(wait_timeout),
-                    state: backend.kept.state.fingerprint(),
-                    home: home(),
-                };
+                let facts =
+                    Facts { wait_timeout: Some(wait_timeout), state: backend.kept.state.fingerprint(), home: home() };
                 Ok((Box::new(backend), facts))
             }
             Err(fault) if fault.is_refusal() => Err(DialError::Refused(fault)),

@@ -374,9 +374,7 @@ impl Entry<'_> {
         let result = match (self.greeted.take(), self.shares) {
             (dialed, true) => return self.share(dialed, secret).await,
             (Some(dialed), false) => dialed.login(self.proxy, &self.params, &secret).await,
-            (None, false) => {
-                lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await
-            }
+            (None, false) => lease::checkout(self.proxy, &self.params, &secret, self.client, self.peer, self.id).await,
         };
         match &result {
             Ok(_) => self.proxy.credentials.learn(&self.params.user, secret, now()),

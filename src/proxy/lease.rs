@@ -89,7 +89,10 @@ pub struct Lease {
 enum Hold {
     Own(Box<Backend>),
     Relayed(Box<Backend>, Permit),
-    Pooled { lease: PoolLease, member: Member },
+    Pooled {
+        lease: PoolLease,
+        member: Member,
+    },
     /// Mode `transaction`, between two transactions: the client has none.
     Parked(Member),
 }
@@ -216,11 +219,7 @@ impl Lease {
     }
 
     /// A connection, if need be after a wait in the queue. Cancel safe.
-    pub(super) async fn take_up(
-        &mut self,
-        state: u64,
-        connector: &Connector,
-    ) -> Result<(), CheckoutError<Fault>> {
+    pub(super) async fn take_up(&mut self, state: u64, connector: &Connector) -> Result<(), CheckoutError<Fault>> {
         if let Some(Hold::Parked(member)) = &mut self.hold {
             let lease = member.checkout(state, connector).await?;
             self.put(lease);
@@ -267,12 +266,7 @@ impl Lease {
     }
 }
 
-async fn give_back(
-    proxy: &Proxy,
-    mut lease: PoolLease,
-    condition: Condition,
-    account: Option<(&[u8], &Secret)>,
-) {
+async fn give_back(proxy: &Proxy, mut lease: PoolLease, condition: Condition, account: Option<(&[u8], &Secret)>) {
     let reason = match lease.fate(condition, Instant::now()) {
         Fate::Retire(reason) => reason,
         _ => match tokio::time::timeout(patience(proxy), reset(proxy, &mut lease, account)).await {
@@ -301,8 +295,8 @@ async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Se
     let (mut channel, facts) = backend.borrow();
     let mut clean = clean(proxy, &mut channel, facts, account).await;
     if clean.is_some() && proxy.settings.mode == Mode::Transaction {
-        let schema = backend.kept.state.schema().map(<[u8]>::to_vec);
-        clean = match setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await {
+        // A reset keeps the schema, whichever the client chose.
+        clean = match setup::schema_and_fresh(proxy, &mut channel, facts).await {
             Ok(fresh) => {
                 backend.kept.settle(&fresh);
                 Some(fresh.wait_timeout)

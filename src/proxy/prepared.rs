@@ -146,11 +146,9 @@ impl Session {
         let close = backend.kept.statements.prepared(Arc::clone(&prepared.template), id, shape, MAX_PER_BACKEND);
         close_all(backend, &close).await?;
         match Told::of(prepared.shape, shape) {
-            Told::Params => Ok(Err(Box::new(ErrPacket::new(
-                NEEDS_PREPARE,
-                b"HY000",
-                "Prepared statement needs to be re-prepared",
-            )))),
+            Told::Params => {
+                Ok(Err(Box::new(ErrPacket::new(NEEDS_PREPARE, b"HY000", "Prepared statement needs to be re-prepared"))))
+            }
             Told::Same | Told::Columns => Ok(Ok(id)),
         }
     }
@@ -202,7 +200,9 @@ async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Re
     backend.restore(channel);
     match answers?.into_iter().find_map(Result::err) {
         None => Ok(()),
-        Some(refused) => Err(Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text()))),
+        Some(refused) => {
+            Err(Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text())))
+        }
     }
 }
 
@@ -223,8 +223,7 @@ async fn close_all(backend: &mut Backend, ids: &[u32]) -> Result<(), Fault> {
 
 fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
     let value = |name: &[u8]| shared.state.variable(name).or_else(|| shared.baseline.get(name)).unwrap_or_default();
-    let charset =
-        [value(b"character_set_client"), value(b"character_set_connection"), value(b"collation_connection")];
+    let charset = [value(b"character_set_client"), value(b"character_set_connection"), value(b"collation_connection")];
     Key {
         text: text.into(),
         schema: shared.state.schema().map(Box::from),

@@ -10,9 +10,9 @@ use crate::wire::frame::{Fields, HEADER, Header, put_lenenc_bytes, put_packet};
 /// A longer list goes through with the server's ids.
 pub const MAX_LIST: usize = 4 << 20;
 
-/// Whether `sql` is SHOW [FULL] PROCESSLIST. Nearly every other statement is told by its first byte.
+/// Whether `sql` is SHOW [FULL] PROCESSLIST. Nearly every other statement is told by its first two bytes.
 pub fn is_processlist(sql: &[u8]) -> bool {
-    if !matches!(sql.first(), Some(b's' | b'S' | b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'-' | b'#')) {
+    if !matches!(sql, [b's' | b'S', b'h' | b'H', ..] | [b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'-' | b'#', ..]) {
         return false;
     }
     let mut words = Lexer::new(sql, Dialect::default())

@@ -12,15 +12,15 @@ use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::settings::Mode;
-use crate::sql::digest::digest;
-use crate::stats::record::{Outcome, Phases, QueryRecord};
-use crate::stats::timer::QueryTimer;
-use crate::wire::command::{self, Shape};
-use crate::session::outcome::Announced;
 use crate::session::answer::Patch;
+use crate::session::outcome::Announced;
+use crate::sql::digest::digest;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
+use crate::stats::record::{Outcome, Phases, QueryRecord};
+use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
+use crate::wire::command::{self, Shape};
 use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
 use crate::wire::query_text::query_text;
 use crate::wire::reply::{Reply, Verdict};
@@ -244,7 +244,7 @@ impl Session {
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {
-            self.send_streaming(exchange, header, buffer).await?;
+            Box::pin(self.send_streaming(exchange, header, buffer)).await?;
         }
         if self.is_shared() {
             exchange.reply.watch();
@@ -341,7 +341,7 @@ impl Session {
                 Verdict::More if buffer.is_full() => buffer.grow(LARGE),
                 Verdict::More => {}
                 Verdict::NeedWhole(packet) => buffer.grow(packet),
-                Verdict::LocalInfile => self.pass_file(exchange, commands).await?,
+                Verdict::LocalInfile => Box::pin(self.pass_file(exchange, commands)).await?,
                 Verdict::Done => {
                     if let Some(held) = held {
                         self.send_held(exchange, held, commands.filled()).await?;
@@ -438,7 +438,8 @@ impl Session {
             false => Default::default(),
         };
         let binary = exchange.code != command::QUERY;
-        let patched = exchange.patch.as_ref().and_then(|patch| patch.apply(&reply, self.capabilities, binary, &clients));
+        let patched =
+            exchange.patch.as_ref().and_then(|patch| patch.apply(&reply, self.capabilities, binary, &clients));
         patched.unwrap_or(reply)
     }
 

@@ -3,18 +3,18 @@
 
 use std::time::Instant;
 
+use crate::net::channel::Channel;
 use crate::pool::fate::RetireReason;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
-use crate::session::outcome::Outcome;
-use crate::net::channel::Channel;
 use crate::session::last::{Last, questions};
+use crate::session::outcome::Outcome;
 use crate::session::reason::{Hold, Pin};
+use crate::session::state::Collation;
 use crate::session::user_values;
 use crate::wire::capabilities::Capabilities;
-use crate::session::state::Collation;
 use crate::wire::command;
 use crate::wire::ok::Ok as OkPacket;
 

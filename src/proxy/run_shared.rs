@@ -13,10 +13,10 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::query::Exchange;
 use crate::proxy::setup;
+use crate::session::last::Ran;
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
-use crate::session::last::Ran;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
 use crate::wire::command;
@@ -180,13 +180,7 @@ impl Session {
     }
 
     /// What the command did to the session, by its reply and its text.
-    async fn note(
-        &mut self,
-        exchange: &Exchange,
-        whole: bool,
-        commands: &[u8],
-        before: &Before,
-    ) -> Result<(), Fault> {
+    async fn note(&mut self, exchange: &Exchange, whole: bool, commands: &[u8], before: &Before) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let insert_id = shared.last.last_insert_id;
         let facts = &exchange.reply.facts;

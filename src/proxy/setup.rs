@@ -199,7 +199,8 @@ fn built(
     }
     let of = |name: &[u8]| state.variable(name).unwrap_or_default().to_vec();
     let (results, connection) = (of(b"character_set_results"), of(b"character_set_connection"));
-    let number = questions.results_of_login(&connection, &of(b"collation_connection")).filter(|_| results == connection);
+    let number =
+        questions.results_of_login(&connection, &of(b"collation_connection")).filter(|_| results == connection);
     if let Some(number) = number {
         let _ = state.set(b"character_set_results", number);
     }

@@ -153,9 +153,7 @@ impl Joining<'_> {
         let shared = self.shared(&fresh)?;
         let mut lease = self.parked(lease, &shared, 0);
         let mut told = Vec::new();
-        shared
-            .put_ok(&mut told, ok)
-            .ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
+        shared.put_ok(&mut told, ok).ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         lease.login_ok = told;
         Ok((lease, shared))
     }

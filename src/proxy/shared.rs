@@ -129,7 +129,9 @@ impl Shared {
     /// The login's own character sets again.
     pub fn put_login_charsets(&mut self) {
         let of_login = self.of_login.clone();
-        for name in ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"] {
+        for name in
+            ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"]
+        {
             if let Some(value) = of_login.variable(name.as_bytes()) {
                 let noted = self.set(name.as_bytes(), value);
                 self.keep(noted);
@@ -141,9 +143,8 @@ impl Shared {
     pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
         let tracked = Tracked::parse(payload)?;
         // The character set takes its collation away, whichever comes first in the packet.
-        let is_collation = |tracker: &Tracker<'_>| {
-            matches!(tracker, Tracker::Variable { name: b"collation_connection", .. })
-        };
+        let is_collation =
+            |tracker: &Tracker<'_>| matches!(tracker, Tracker::Variable { name: b"collation_connection", .. });
         for tracker in tracked.trackers {
             announced.take(tracker);
             if !is_collation(&tracker) {
@@ -278,7 +279,11 @@ impl Shared {
         let collation = match (is_told, collation) {
             (true, Some(name)) => Some(unquoted(name).to_ascii_lowercase()),
             _ if collate.is_some() || self.has_own_collations() => None,
-            _ => self.state.variable(b"character_set_connection").and_then(|set| self.questions.collation_of(set)).map(<[u8]>::to_vec),
+            _ => self
+                .state
+                .variable(b"character_set_connection")
+                .and_then(|set| self.questions.collation_of(set))
+                .map(<[u8]>::to_vec),
         };
         if let Some(collation) = collation {
             let noted = self.set(b"collation_connection", &collation);

@@ -34,8 +34,8 @@ pub const NAMES: &[&str] = &[
     "sort_buffer_size", "sql_auto_is_null", "sql_big_selects", "sql_buffer_result",
     "sql_generate_invisible_primary_key", "sql_if_exists", "sql_log_bin", "sql_log_off", "sql_mode", "sql_notes",
     "sql_quote_show_create", "sql_require_primary_key", "sql_safe_updates", "sql_select_limit", "sql_warnings",
-    "standard_compliant_cte", "storage_engine", "strict_password_validation", "system_versioning_alter_history",
-    "system_versioning_asof", "system_versioning_insert_history", "time_zone", "timed_mutexes", "tmp_memory_table_size",
+    "standard_compliant_cte", "strict_password_validation", "system_versioning_alter_history",
+    "system_versioning_asof", "system_versioning_insert_history", "time_zone", "tmp_memory_table_size",
     "tmp_table_size", "transaction_alloc_block_size", "transaction_isolation", "transaction_prealloc_size",
     "transaction_read_only", "tx_isolation", "tx_read_only", "unique_checks", "updatable_views_with_limit",
     "use_secondary_engine", "use_stat_tables", "wait_timeout", "windowing_use_high_precision",
@@ -55,8 +55,7 @@ pub struct Baseline {
 impl Baseline {
     /// From names and values, in any order. NULL is an empty value.
     pub fn new<N: Into<Box<str>>, V: Into<Box<[u8]>>>(variables: impl IntoIterator<Item = (N, V)>) -> Baseline {
-        let mut variables: Vec<_> =
-            variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut variables: Vec<_> = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         variables.sort();
         variables.dedup_by(|later, first| later.0 == first.0);
         Baseline { variables }

@@ -334,10 +334,7 @@ mod tests {
             Baseline::new([("div_precision_increment", one.as_bytes()), ("sql_mode", two.as_bytes())])
         });
         let (before, after) = (State::fresh(1, None, true), State::fresh(2, None, true));
-        let (before, after) = (
-            Standing { state: &before, baseline: &old },
-            Standing { state: &after, baseline: &new },
-        );
+        let (before, after) = (Standing { state: &before, baseline: &old }, Standing { state: &after, baseline: &new });
         let set = |value| Ok(vec![Step::Set(format!("SET @@session.`div_precision_increment`={value}"))]);
         assert_eq!(steps(before, after), set(6));
         assert_eq!(steps(after, before), set(5));
@@ -372,10 +369,7 @@ mod tests {
 
     #[test]
     fn names_that_could_be_misread_keep_the_backend() {
-        assert_eq!(
-            way(&state(None, &[], &[]), &state(None, &[], &[("a`b", "1")])),
-            Err(Unrestorable::Name)
-        );
+        assert_eq!(way(&state(None, &[], &[]), &state(None, &[], &[("a`b", "1")])), Err(Unrestorable::Name));
     }
 
     proptest! {

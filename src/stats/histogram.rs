@@ -66,39 +66,54 @@ fn bounded<T: Counter>(high: u64, digits: u8) -> Histogram<T> {
 
 /// One histogram per phase: nanoseconds, three digits.
 #[derive(Debug, Clone)]
-pub struct PhaseHistograms([Histogram<u64>; 6]);
+pub struct PhaseHistograms {
+    histograms: [Histogram<u64>; 6],
+    /// Phases that took no time, which most do: counted here, so that a record touches no memory for them.
+    zeros: [u64; 6],
+}
 
 impl PhaseHistograms {
     /// Empty ones.
     pub fn new() -> Self {
-        PhaseHistograms(std::array::from_fn(|_| whole_range(PHASE_DIGITS)))
+        PhaseHistograms { histograms: std::array::from_fn(|_| whole_range(PHASE_DIGITS)), zeros: [0; 6] }
     }
 
     /// The histogram of the whole time.
     pub fn total(&self) -> &Histogram<u64> {
-        &self.0[0]
+        &self.histograms[0]
     }
 
     /// All phases with their names, the total first.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Histogram<u64>)> {
-        PHASES.into_iter().zip(&self.0)
+        PHASES.into_iter().zip(&self.histograms)
     }
 
+    /// Counts one command. Readers see it after [`PhaseHistograms::settle`].
     pub(crate) fn record(&mut self, nanos: &[u64; 6]) {
-        for (histogram, nanos) in self.0.iter_mut().zip(nanos) {
-            record(histogram, *nanos);
+        for ((histogram, zeros), nanos) in self.histograms.iter_mut().zip(&mut self.zeros).zip(nanos) {
+            match *nanos {
+                0 => *zeros += 1,
+                nanos => record(histogram, nanos),
+            }
+        }
+    }
+
+    /// Puts what took no time where readers look for it.
+    pub(crate) fn settle(&mut self) {
+        for (histogram, zeros) in self.histograms.iter_mut().zip(&mut self.zeros) {
+            let _ = histogram.record_n(0, std::mem::take(zeros));
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             // Equal shapes always add up.
             let _ = mine.add(theirs);
         }
     }
 
     pub(crate) fn subtract(&mut self, earlier: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&earlier.0) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(&earlier.histograms) {
             subtract(mine, theirs);
         }
     }
@@ -121,6 +136,18 @@ mod tests {
         record(&mut histogram, u64::MAX);
         assert_eq!(histogram.len(), 2);
         assert_eq!(histogram.value_at_quantile(1.0), histogram.highest_equivalent(HIGH_NS));
+    }
+
+    #[test]
+    fn what_took_no_time_is_counted_once_and_only_once() {
+        let mut phases = PhaseHistograms::new();
+        phases.record(&[5_000, 0, 0, 4_000, 1_000, 0]);
+        phases.record(&[0; 6]);
+        phases.settle();
+        phases.settle();
+        assert!(phases.iter().all(|(_, histogram)| histogram.len() == 2));
+        let zeros = phases.iter().map(|(_, histogram)| histogram.count_at(0)).collect::<Vec<_>>();
+        assert_eq!(zeros, [1, 2, 2, 1, 1, 2]);
     }
 
     #[test]

@@ -108,7 +108,9 @@ impl Recorder {
     }
 
     pub(crate) fn copy(&self) -> Contents {
-        self.lock().clone()
+        let mut contents = self.lock();
+        contents.phases.settle();
+        contents.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {

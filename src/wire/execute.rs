@@ -104,7 +104,13 @@ mod tests {
     #[test]
     fn types_are_found_and_put_where_they_were_left_out() {
         let none = Capabilities::NONE;
-        check(b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\x03\0\xfe\0xyz", b"\x17\x01\0\0\0\0\x01\0\0\0\0\0xyz", 2, none, b"\x03\0\xfe\0");
+        check(
+            b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\x03\0\xfe\0xyz",
+            b"\x17\x01\0\0\0\0\x01\0\0\0\0\0xyz",
+            2,
+            none,
+            b"\x03\0\xfe\0",
+        );
         check(b"\xfa\x01\0\0\0\x80\0\x03\0xyz", b"\xfa\x01\0\0\0\0\0xyz", 1, none, b"\x03\0");
         check(
             b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\x01axyz",

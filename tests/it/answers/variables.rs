@@ -67,7 +67,9 @@ fn user_variables_are_carried_exactly_or_not_at_all() {
             let (from, mut to) = (State::fresh(0, None, true), State::fresh(0, None, true));
             to.set_user(b"v", Some(value)).expect("room");
             let nothing = Baseline::default();
-            let found = steps(Standing { state: &from, baseline: &nothing }, Standing { state: &to, baseline: &nothing }).expect("a way");
+            let found =
+                steps(Standing { state: &from, baseline: &nothing }, Standing { state: &to, baseline: &nothing })
+                    .expect("a way");
             let mut away = Session::new(server, Capabilities::NONE, "last_variables");
             away.run("SET @v = 'other'");
             for step in found {
