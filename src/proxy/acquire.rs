@@ -27,7 +27,7 @@ use crate::proxy::lease::{as_a_login, close, exhausted};
 use crate::proxy::server::Proxy;
 use crate::proxy::{setup, statement};
 use crate::session::baseline::Baseline;
-use crate::session::restore::{Standing, Step, needs_login, steps};
+use crate::session::restore::{Standing, Step, needs_login, one_by_one, steps};
 use crate::session::state::State;
 use crate::stats::timer::QueryTimer;
 use crate::wire::command;
@@ -78,7 +78,11 @@ impl Session {
                     }
                     return Ok(Ok(()));
                 }
-                Err(Trouble::Refused(refused)) => return Ok(Err(refused)),
+                Err(Trouble::Refused(refused)) => {
+                    self.forget_refused().await;
+                    self.drop_backend(RetireReason::Unclean);
+                    return Ok(Err(refused));
+                }
                 Err(Trouble::Broken) => self.drop_backend(RetireReason::ResetFailed),
             }
         }
@@ -182,6 +186,22 @@ impl Session {
                 drop(permit);
             });
         }
+    }
+
+    /// What the server refuses of the state is not carried any further: the client is told once.
+    async fn forget_refused(&mut self) {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return };
+        let backend = lease.backend_mut();
+        let nothing = State::default();
+        let from = Standing { state: &nothing, baseline: &shared.baseline };
+        let (mut channel, facts) = backend.borrow();
+        for (name, sql) in one_by_one(from, shared.standing()) {
+            if let Ok(Err(_)) = statement::query(&mut channel, facts.capabilities, &sql).await {
+                let _ = shared.state.unset(&name);
+            }
+        }
+        backend.restore(channel);
     }
 
     /// Brings the client's state to the backend; whether there was anything to do.

@@ -105,7 +105,8 @@ impl Session {
         let kept_backend = self.lease.backend_mut();
         kept_backend.restore(backend);
         let Ok(mut fresh) = read else {
-            return Err(Fault::backend("the connection was closed behind a change of user"));
+            // MySQL closes behind a refusal.
+            return Err(Fault { quiet: true, ..Fault::client("its change of user was refused", None) });
         };
         let Some(shared) = &mut self.shared else { return Ok(()) };
         kept_backend.kept.settle(&fresh);

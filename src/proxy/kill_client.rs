@@ -11,7 +11,7 @@ use crate::proxy::query::Exchange;
 use crate::proxy::statement;
 use crate::session::last::{Condition, Diagnostics, Level, Saved};
 use crate::sql::kill::{Target, kill, may_be_kill};
-use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, PROTOCOL_41};
+use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
 use crate::wire::fault::{ErrPacket, INTERRUPTED};
 use crate::wire::frame::HEADER;
@@ -99,8 +99,7 @@ impl Session {
     async fn judge(&self, order: &Order) -> Result<Result<(), ErrPacket>, Fault> {
         let Some(secret) = &self.lease.secret else { return Ok(Ok(())) };
         let _one_at_a_time = self.proxy.control.lock().await;
-        let params = Params::bare(&self.params.user, PROTOCOL_41 | DEPRECATE_EOF);
-        let caps: Capabilities = params.capabilities;
+        let params = Params::bare(&self.params.user, PROTOCOL_41);
         let (mut connection, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, secret).await?;
         let decoy = match order.victim.backend() {
             0 => self.decoy(&order.victim).await?,
@@ -111,7 +110,7 @@ impl Session {
         let (mut channel, facts) = connection.borrow();
         let answer = match there {
             0 => Ok(Ok(Vec::new())),
-            there => statement::query(&mut channel, facts.capabilities & caps, &format!("KILL {word}{there}")).await,
+            there => statement::query(&mut channel, facts.capabilities, &format!("KILL {word}{there}")).await,
         };
         connection.restore(channel);
         for connection in [Some(connection), decoy].into_iter().flatten() {
@@ -129,7 +128,7 @@ impl Session {
         let credentials = &self.proxy.credentials;
         let secret = credentials.configured(&user).cloned().or_else(|| credentials.learned(&user));
         let Some(secret) = secret else { return Ok(None) };
-        let params = Params::bare(&user, PROTOCOL_41 | DEPRECATE_EOF);
+        let params = Params::bare(&user, PROTOCOL_41);
         let (decoy, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, &secret).await?;
         Ok(Some(decoy))
     }

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::proxy::setup::{Fresh, lock};
 use crate::wire::ok::Ok;
+use crate::wire::status;
 
 /// How many accounts and character sets are remembered.
 const MAX_LOGINS: usize = 10_000;
@@ -33,7 +34,7 @@ impl Logins {
     pub fn note(&self, user: &[u8], charset: u16, fresh: &Fresh, ok: &[u8]) {
         let mut fresh = fresh.clone();
         fresh.state.set_schema(None);
-        let status = Ok::parse(ok).map_or(0, |ok| ok.status);
+        let status = Ok::parse(ok).map_or(0, |ok| ok.status & status::OF_SESSION & !status::SESSION_STATE_CHANGED);
         let mut all = lock(&self.0);
         if all.len() >= MAX_LOGINS {
             all.clear();

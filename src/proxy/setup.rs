@@ -41,6 +41,12 @@ pub struct Questions {
     collations: Vec<(Box<[u8]>, Box<[u8]>)>,
     /// The collations' numbers.
     numbers: Vec<(Box<[u8]>, Box<[u8]>)>,
+    mariadb: bool,
+}
+
+/// The value of character_set_results that stands for SET NAMES with a collation, see [`crate::session::restore`].
+pub fn results_by_names(charset: &[u8], collation: &[u8]) -> Vec<u8> {
+    [charset, b" COLLATE ", collation].concat()
 }
 
 /// The variables of the client's own announcements.
@@ -71,12 +77,15 @@ impl Questions {
 
     /// How a login with this collation, which is not the character set's own, has its results described: a SET of the
     /// character set's name would describe them by the character set's own.
-    fn results_of_login(&self, charset: &[u8], collation: &[u8]) -> Option<&[u8]> {
+    fn results_of_login(&self, charset: &[u8], collation: &[u8]) -> Option<Vec<u8>> {
         if self.collation_of(charset) == Some(collation) {
             return None;
         }
+        if self.mariadb {
+            return Some(results_by_names(charset, collation));
+        }
         let at = self.numbers.binary_search_by(|(name, _)| (**name).cmp(collation)).ok()?;
-        Some(&self.numbers[at].1)
+        Some(self.numbers[at].1.to_vec())
     }
 
     /// Names and values of one answer to [`Questions::sql`].
@@ -104,7 +113,7 @@ impl Questions {
         let numbers = rows(statement::query(channel, caps, numbers).await?)?;
         let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
         numbers.sort();
-        Ok(Questions { names, sql, trackers, collations, numbers })
+        Ok(Questions { names, sql, trackers, collations, numbers, mariadb: facts.mariadb })
     }
 }
 
@@ -202,7 +211,7 @@ fn built(
     let number =
         questions.results_of_login(&connection, &of(b"collation_connection")).filter(|_| results == connection);
     if let Some(number) = number {
-        let _ = state.set(b"character_set_results", number);
+        let _ = state.set(b"character_set_results", &number);
     }
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));

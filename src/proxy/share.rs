@@ -20,7 +20,8 @@ use crate::proxy::statement;
 use crate::sql::dialect::Dialect;
 use crate::wire::capabilities::{Capabilities, MULTI_RESULTS, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
-use crate::wire::ok::Ok as OkPacket;
+use crate::wire::ok::{self, Ok as OkPacket};
+use crate::wire::status;
 
 /// How many dead connections one login may meet.
 const MAX_DEAD: usize = 1000;
@@ -152,6 +153,7 @@ impl Joining<'_> {
         fresh.state.set_multi_statements(self.agreed.has(MULTI_STATEMENTS));
         let shared = self.shared(&fresh)?;
         let mut lease = self.parked(lease, &shared, 0);
+        let ok = &ok::with_status(ok, status::OF_SESSION).unwrap_or_default()[..];
         let mut told = Vec::new();
         shared.put_ok(&mut told, ok).ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         lease.login_ok = told;

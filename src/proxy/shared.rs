@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::proxy::connect::Connector;
-use crate::proxy::setup::{Fresh, Questions};
+use crate::proxy::setup::{Fresh, Questions, results_by_names};
 use crate::session::baseline::Baseline;
 use crate::session::last::{Diagnostics, Last, Ran};
 use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
@@ -203,7 +203,10 @@ impl Shared {
     /// A text has run. `before`: the dialect and the schema that it was read with.
     pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) {
         let (sql, before, flags) = (ran.sql, ran.dialect, ran.summary.flags);
+        let before_it = std::mem::take(&mut self.last.diagnostics);
+        self.last.diagnostics = before_it.clone();
         self.last.after(ran);
+        self.last.diagnostics_failed(before_it, ran);
         if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
             return self.ledger.status(outcome);
         }
@@ -285,6 +288,13 @@ impl Shared {
                 .and_then(|set| self.questions.collation_of(set))
                 .map(<[u8]>::to_vec),
         };
+        // MariaDB describes results by the collation that was named, MySQL by the character set's own.
+        if is_told && self.server.mariadb {
+            let charset = self.state.variable(b"character_set_results").unwrap_or_default();
+            let by_names = results_by_names(charset, collation.as_deref().unwrap_or_default());
+            let noted = self.set(b"character_set_results", &by_names);
+            self.keep(noted);
+        }
         if let Some(collation) = collation {
             let noted = self.set(b"collation_connection", &collation);
             self.keep(noted);

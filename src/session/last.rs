@@ -194,6 +194,22 @@ impl Last {
         self.diagnostics = rules::diagnostics(before, ran);
     }
 
+    /// GET DIAGNOSTICS of a condition that is not there adds its own error to those that it asked for: also where these
+    /// were read before, and do not stand on the backend.
+    pub fn diagnostics_failed(&mut self, before: Diagnostics, ran: &Ran<'_>) {
+        const INVALID_CONDITION: u16 = 1758;
+        let asked = ran.is_one() && ran.verb() == Verb::Diagnostics && ran.facts.error == Some(INVALID_CONDITION);
+        if let Diagnostics::Saved(mut saved) = before
+            && asked
+        {
+            let message = Box::from(&b"Invalid condition number"[..]);
+            saved.conditions.push(Condition { level: Level::Error, code: u32::from(INVALID_CONDITION), message });
+            saved.warnings += 1;
+            saved.errors += 1;
+            self.diagnostics = Diagnostics::Saved(saved);
+        }
+    }
+
     /// Any other command ended: its first byte, and what its reply said. Not for COM_STMT_EXECUTE.
     pub fn after_command(&mut self, code: u8, facts: &Facts, dialect: Dialect) {
         if facts.error.is_some() {

@@ -97,10 +97,14 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
         Some(own) => same(own, value),
         None => from.baseline.is(name, value),
     };
+    let names = to.state.variable(b"character_set_results").filter(|value| !is_there(b"character_set_results", value));
+    let names = names.filter(|value| is_names(value));
     for (name, value) in to.state.variables() {
         let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
+        // SET NAMES sets all four.
+        let again = again || (names.is_some() && is_of_charset(name));
         if again || !is_there(name, value) {
-            items.push((rank(name), system_item(name, Some(value))?));
+            items.push((rank_of(name, value), system_item(name, Some(value))?));
         }
     }
     let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none());
@@ -112,6 +116,7 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
     }
     items.extend(other_login(from, to)?);
     if let (Some(CollationItem::Itself), Some(value)) = (collation, to.state.variable(b"collation_connection"))
+        && names.is_none()
         && is_there(b"collation_connection", value)
     {
         items.push((rank(b"collation_connection"), system_item(b"collation_connection", Some(value))?));
@@ -148,7 +153,28 @@ fn collation_item(from: &State, to: &State) -> Option<CollationItem> {
     }
 }
 
+/// MariaDB has results described by a collation that is not the character set's own where SET NAMES or a login named it,
+/// and only SET NAMES brings that about again: the value of character_set_results is those words then.
+fn is_names(value: &[u8]) -> bool {
+    value.windows(9).any(|window| window == b" COLLATE ")
+}
+
+fn rank_of(name: &[u8], value: &[u8]) -> u8 {
+    if name == b"character_set_results" && is_names(value) { 1 } else { rank(name) }
+}
+
 fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable> {
+    if let (b"character_set_results", Some(value)) = (name, value)
+        && is_names(value)
+    {
+        let mut words = value.split(|byte| *byte == b' ');
+        let (charset, collation) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+        let words = [charset, collation].map(|word| String::from_utf8_lossy(word).into_owned());
+        return match is_word(charset) && is_word(collation) {
+            true => Ok(format!("NAMES {} COLLATE {}", words[0], words[1])),
+            false => Err(Unrestorable::Name),
+        };
+    }
     let mut item = String::from("@@session.");
     put_name(&mut item, name).ok_or(Unrestorable::Name)?;
     item.push('=');
@@ -213,6 +239,18 @@ fn put_text(
         item.push_str(&String::from_utf8_lossy(collation));
     }
     Ok(())
+}
+
+/// Each system variable that [`steps`] would set, in a SET of its own, with its name: to find the one that a server refuses.
+pub fn one_by_one(from: Standing<'_>, to: Standing<'_>) -> Vec<(Vec<u8>, String)> {
+    let differs = |name: &[u8], value: &[u8]| match from.state.variable(name) {
+        Some(own) => !same(own, value),
+        None => !from.baseline.is(name, value),
+    };
+    let wanted = to.state.variables().filter(|(name, value)| differs(name, value));
+    wanted
+        .filter_map(|(name, value)| Some((name.to_vec(), format!("SET {}", system_item(name, Some(value)).ok()?))))
+        .collect()
 }
 
 /// The tracker settings that tidegate itself wants of a backend; to be sent after the login and after every reset or

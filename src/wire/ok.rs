@@ -59,6 +59,19 @@ impl Ok {
     }
 }
 
+/// An OK payload with no status flags but these. `None` if `payload` is no OK.
+pub fn with_status(payload: &[u8], mask: u16) -> Option<Vec<u8>> {
+    let mut fields = Fields::new(payload);
+    fields.u8()?;
+    fields.lenenc()?;
+    fields.lenenc()?;
+    let at = payload.len() - fields.rest().len();
+    let status = fields.u16()? & mask;
+    let mut out = payload.to_vec();
+    out[at..at + 2].copy_from_slice(&status.to_le_bytes());
+    Some(out)
+}
+
 /// An OK payload with another info text; trackers behind it stay (`session_track`: the capability was agreed on).
 /// `None` if `payload` is no OK. MariaDB 11.4+ puts a proof for *its* certificate there at login, which is no proof of ours.
 pub fn with_info(payload: &[u8], session_track: bool, info: &[u8]) -> Option<Vec<u8>> {

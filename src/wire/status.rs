@@ -18,6 +18,12 @@ pub const LAST_ROW_SENT: u16 = 0x0080;
 pub const QUERY_WAS_SLOW: u16 = 0x0800;
 /// The result holds a procedure's OUT parameters.
 pub const PS_OUT_PARAMS: u16 = 0x1000;
+/// A backslash is a character like others.
+pub const NO_BACKSLASH_ESCAPES: u16 = 0x0200;
+/// MariaDB: double quotes are for names.
+pub const ANSI_QUOTES: u16 = 0x8000;
+/// What the session is, whatever the last statement was.
+pub const OF_SESSION: u16 = IN_TRANS | AUTOCOMMIT | NO_BACKSLASH_ESCAPES | SESSION_STATE_CHANGED | ANSI_QUOTES;
 /// The open transaction is read-only.
 pub const IN_TRANS_READONLY: u16 = 0x2000;
 /// Trackers follow in the OK packet.

@@ -31,9 +31,25 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
             connection_ids(payload, known.ids, matches!(action, Action::Execute { .. } | Action::Fetch(..)));
         }
         schema(payload, known.schema);
+        user_variable(payload);
         trackers_in_order(payload);
     }
     reply
+}
+
+/// A user variable that is NULL is described as long as it was before, or as one that never was.
+fn user_variable(payload: &mut [u8]) {
+    const DEFINITION: &[u8] = b"\x03def\x00\x00\x00";
+    let name = payload.strip_prefix(DEFINITION).map(|rest| (usize::from(rest[0]), rest.get(1..3).unwrap_or_default()));
+    if let Some((length, [b'@', second])) = name.filter(|(_, start)| start.len() == 2)
+        && *second != b'@'
+    {
+        // Behind the name: the original name, the fixed part's length, the character set.
+        let at = DEFINITION.len() + 1 + length + 1 + 1 + 2;
+        if let Some(described) = payload.get_mut(at..at + 4) {
+            described.fill(0);
+        }
+    }
 }
 
 /// MariaDB announces the variables of one statement in the order of a hash of the list that the connection asked for.

@@ -11,6 +11,7 @@ mod compare;
 mod fixture;
 mod generator;
 mod mask;
+mod noise;
 mod program;
 mod random;
 mod runner;
@@ -23,15 +24,18 @@ use std::time::{Duration, Instant};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 use campaign::{Outcome, Place, campaign};
+use noise::Noise;
 use wrong_hop::Wrong;
 
 /// Programs of `make test`, per server.
 const IN_SESSION: u64 = 24;
 const IN_OBSERVE: u64 = 6;
+const IN_TRANSACTION: u64 = 30;
 /// When `make test` stops beginning programs, per server and mode.
 const LIMIT: Duration = Duration::from_secs(60);
 const PROGRAMS: usize = 3;
 const SESSIONS: usize = 12;
+const NOISE: usize = 20;
 const ENOUGH: usize = 3;
 const SHRINKING: Duration = Duration::from_secs(40);
 
@@ -78,7 +82,7 @@ fn transparent(kind: Kind) {
     }
     let server = server(kind);
     let modes = wish("TIDEGATE_MODE");
-    for (mode, count) in [("session", IN_SESSION), ("observe", IN_OBSERVE), ("transaction", 0)] {
+    for (mode, count) in [("session", IN_SESSION), ("observe", IN_OBSERVE), ("transaction", IN_TRANSACTION)] {
         match &modes {
             Some(only) if only != mode => {}
             Some(_) => in_mode(&server, mode, IN_SESSION),
@@ -93,14 +97,19 @@ fn server(kind: Kind) -> Server {
     let server = Server::start(kind, &["--innodb-lock-wait-timeout=1", "--lock-wait-timeout=1"]);
     let mut control = runner::Control::new(server.address());
     control.must(fixture::ACCOUNTS, "");
+    control.must(noise::MAKE, "");
     server
 }
 
 fn in_mode(server: &Server, mode: &str, count: u64) {
+    // Where backends are shared there are as many as the programs can pin, and two that everybody wants.
+    let (size, noise) = if mode == "transaction" { (SESSIONS + 2, NOISE) } else { (SESSIONS, 0) };
     let config = format!(
-        "[pool]\nmode = \"{mode}\"\nsize = {SESSIONS}\nmax_overflow = 0\n[[user]]\nname = \"ta\"\npassword = \"\"\n"
+        "[pool]\nmode = \"{mode}\"\nsize = {size}\nmax_overflow = 0\n[[user]]\nname = \"ta\"\npassword = \"\"\n\
+         [[user]]\nname = \"tb\"\npassword = \"\"\n"
     );
     let tidegate = Tidegate::in_front_of(server, &config);
+    let _noise = Noise::start(tidegate.address(), noise);
     let place = Place {
         server: server.address(),
         hop: tidegate.address(),
