@@ -12,7 +12,7 @@ mod fixture;
 mod generator;
 mod mask;
 mod program;
-mod random;
+pub mod random;
 mod runner;
 mod shrink;
 mod wire;
