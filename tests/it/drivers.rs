@@ -15,7 +15,7 @@ pub const PASSWORD: &str = "the drivers' secret";
 /// Seconds after which a session is a failure: the slowest takes ten on a busy machine.
 const LIMIT: &str = "120";
 
-const MODES: [&str; 1] = ["session"];
+const MODES: [&str; 2] = ["session", "transaction"];
 
 /// Backends in mode `transaction`: as many as connections of one driver's session or suite are ever pinned at once.
 const SMALL_POOL: usize = 4;
