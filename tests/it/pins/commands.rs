@@ -121,10 +121,10 @@ fn a_reset_of_the_connection_ends_them() {
     }
 }
 
-fn until_it_quits(mut pair: Pair) {
-    let gone = std::mem::replace(&mut pair.holder, crowd::enter(&pair.tidegate));
-    gone.quit();
-    crowd::eventually("who quits frees its backend", crowd::LIMIT, || match pair.other.ask("SELECT 1") {
+fn until_it_quits(pair: Pair) {
+    let Pair { holder, mut other, .. } = pair;
+    holder.quit();
+    crowd::eventually("who quits frees its backend", crowd::LIMIT, || match other.ask("SELECT 1") {
         Ok(_) => true,
         Err(Trouble::Refused(refusal)) => refusal.code != 1040,
         Err(gone) => panic!("{gone}"),
