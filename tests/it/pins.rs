@@ -47,16 +47,17 @@ impl Pair {
         assert!(named, "{} {when}: none of {reasons:?} in: {}", self.kind, refusal.text);
     }
 
-    /// The whole life of a pin: `begin` begins it, `end` ends it; nothing of it is seen by others before or after.
+    /// The whole life of a pin for one of these reasons (`a|b`): `begin` begins it, `end` ends it; nothing of it is seen by others before or after.
     fn assert_pins(&mut self, reason: &str, begin: &[&str], end: &[&str]) {
+        let reasons: Vec<&str> = reason.split('|').collect();
         self.assert_shared(&format!("before {begin:?}"));
         for sql in begin {
             self.holder.run(sql);
         }
-        self.assert_pinned(&[reason], &format!("after {begin:?}"));
+        self.assert_pinned(&reasons, &format!("after {begin:?}"));
         // While it is pinned, more of the same connection's statements change nothing.
         assert_eq!(self.holder.value("SELECT 'mine'"), "mine");
-        self.assert_pinned(&[reason], &format!("after {begin:?} and a SELECT"));
+        self.assert_pinned(&reasons, &format!("after {begin:?} and a SELECT"));
         for sql in end {
             self.holder.run(sql);
         }

@@ -16,12 +16,15 @@ const EVERYWHERE: &[Row] = &[
     ("transaction", &["BEGIN"], &["COMMIT AND CHAIN", "COMMIT"]),
     ("transaction", &["SELECT 1; BEGIN"], &["COMMIT; SELECT 1"]),
     ("next_transaction", &["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"], &["BEGIN", "SELECT a FROM t", "COMMIT"]),
-    ("xa", &["XA START 'pins1'"], &["XA END 'pins1'", "XA ROLLBACK 'pins1'"]),
-    ("xa", &["XA START 'pins2'", "SELECT a FROM t"], &["XA END 'pins2'", "XA PREPARE 'pins2'", "XA COMMIT 'pins2'"]),
+    ("xa|transaction", &["XA START 'pins1'"], &["XA END 'pins1'", "XA ROLLBACK 'pins1'"]),
+    (
+        "xa|transaction",
+        &["XA START 'pins2'", "SELECT a FROM t"],
+        &["XA END 'pins2'", "XA PREPARE 'pins2'", "XA COMMIT 'pins2'"],
+    ),
     ("table_locks", &["LOCK TABLES t READ"], &["UNLOCK TABLES"]),
-    ("table_locks", &["lock table t read local"], &["BEGIN", "COMMIT"]),
-    ("global_lock", &["FLUSH TABLES fired WITH READ LOCK"], &["UNLOCK TABLES"]),
-    ("global_lock", &["FLUSH TABLES fired FOR EXPORT"], &["UNLOCK TABLES"]),
+    ("global_lock|table_locks", &["FLUSH TABLES fired WITH READ LOCK"], &["UNLOCK TABLES"]),
+    ("global_lock|table_locks", &["FLUSH TABLES fired FOR EXPORT"], &["UNLOCK TABLES"]),
     ("user_lock", &["SELECT GET_LOCK('pins1', 0)"], &["SELECT RELEASE_LOCK('pins1')"]),
     ("user_lock", &["DO get_lock /* by another spelling */ ('pins2', 0)"], &["DO RELEASE_LOCK('pins2')"]),
     ("temporary_table", &["CREATE TEMPORARY TABLE tmp (a INT)"], &["DROP TEMPORARY TABLE tmp"]),
@@ -33,12 +36,14 @@ const EVERYWHERE: &[Row] = &[
 ];
 
 const MARIADB: &[Row] = &[
+    ("table_locks", &["lock table t read local"], &["BEGIN", "COMMIT"]),
     ("user_lock", &["SELECT GET_LOCK('a1', 0), GET_LOCK('a2', 0)"], &["SELECT RELEASE_ALL_LOCKS()"]),
     ("temporary_table", &["CREATE OR REPLACE TEMPORARY TABLE tmp (a INT)"], &["DROP TEMPORARY TABLE tmp"]),
     ("transaction", &["START TRANSACTION WITH CONSISTENT SNAPSHOT"], &["COMMIT"]),
 ];
 
 const MYSQL9: &[Row] = &[
+    ("table_locks", &["lock table t read local"], &["BEGIN", "COMMIT"]),
     ("user_lock", &["SELECT GET_LOCK('b1', 0), GET_LOCK('b2', 0)"], &["SELECT RELEASE_ALL_LOCKS()"]),
     ("global_lock", &["LOCK INSTANCE FOR BACKUP"], &["UNLOCK INSTANCE"]),
 ];
