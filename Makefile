@@ -10,7 +10,7 @@ CARGO ?= cargo
 target := $(or $(CARGO_TARGET_DIR),target)
 say = @printf '\n== %s\n'
 
-.PHONY: help demo test transparency deps build lint bench compare deny cargo
+.PHONY: help demo test transparency soak conformance deps build lint bench compare deny cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ test: cargo deps lint ## all tests, with real servers and drivers
 transparency: cargo deps ## random programs, direct and through tidegate, compared to the byte (SEEDS=1000)
 	$(say) "the same programs direct and through tidegate"
 	@SEEDS=$(or $(SEEDS),1000) $(CARGO) test --locked --quiet --test it transparency:: -- --nocapture --test-threads 2
+
+soak: cargo deps ## what goes by time, for longer: crossings, recycling, frameworks (LONG=600 seconds each)
+	$(say) "many clients on few backends, $(or $(LONG),600) seconds for each test"
+	@LONG=$(or $(LONG),600) $(CARGO) test --locked --quiet --test it -- crossing:: recycling:: frameworks:: --nocapture --test-threads 1
+
+conformance: cargo deps ## MariaDB's own test suite through tidegate (ARGS='--tests main.alias')
+	@$(CARGO) build --release --locked --quiet
+	$(say) "MariaDB's own test suite, direct and through tidegate"
+	@tests/conformance/run --tidegate $(target)/release/tidegate $(ARGS)
 
 deps: ## install what the tests need
 	$(say) "servers for the tests: MariaDB, MySQL 5.6, MySQL 9"

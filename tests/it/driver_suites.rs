@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::drivers::{PASSWORD, USER, drivers, start, tidegate};
+use crate::drivers::{PASSWORD, USER, drivers, modes, start, tidegate};
 use crate::servers::Kind;
 
 /// Fewer passes than this, direct, mean that the suite itself did not run.
@@ -32,10 +32,12 @@ fn compare(suite: &str, tls: bool) {
     let (first, second) = (passes(suite, port, tls), passes(suite, port, tls));
     let steady: BTreeSet<&String> = first.intersection(&second).collect();
     assert!(steady.len() >= LEAST_PASSES, "{suite}: {} pass direct", steady.len());
-    let tidegate = tidegate(&server, tls);
-    let through = passes(suite, tidegate.address().port(), tls);
-    let lost: Vec<_> = steady.iter().filter(|test| !through.contains(**test)).collect();
-    assert!(lost.is_empty(), "{suite}: of {} these fail through tidegate: {lost:#?}", steady.len());
+    for mode in modes() {
+        let tidegate = tidegate(&server, tls, &mode);
+        let through = passes(suite, tidegate.address().port(), tls);
+        let lost: Vec<_> = steady.iter().filter(|test| !through.contains(**test)).collect();
+        assert!(lost.is_empty(), "{suite}, mode {mode}: of {} these fail through tidegate: {lost:#?}", steady.len());
+    }
 }
 
 fn passes(suite: &str, port: u16, tls: bool) -> BTreeSet<String> {

@@ -15,6 +15,11 @@ pub const PASSWORD: &str = "the drivers' secret";
 /// Seconds after which a session is a failure: the slowest takes ten on a busy machine.
 const LIMIT: &str = "120";
 
+const MODES: [&str; 2] = ["session", "transaction"];
+
+/// Backends in mode `transaction`: as many as connections of one driver's session or suite are ever pinned at once.
+const SMALL_POOL: usize = 4;
+
 /// What is compared: `NAME "program of tests/drivers": the servers it can log in to`.
 macro_rules! sessions {
     ($($name:ident $program:literal: $($kind:ident)+;)+) => {$(
@@ -71,19 +76,28 @@ pub fn server(kind: Kind) -> &'static Server {
     SERVERS[slot.expect("a known kind")].get_or_init(|| start(kind))
 }
 
+/// The modes that drivers are tried in; `TIDEGATE_MODE=session` is one alone.
+pub fn modes() -> Vec<String> {
+    let only = std::env::var("TIDEGATE_MODE").ok().filter(|mode| !mode.is_empty());
+    only.map_or_else(|| MODES.map(str::to_owned).to_vec(), |mode| vec![mode])
+}
+
 /// tidegate in front of it; with `tls` it serves nobody without.
-pub fn tidegate(server: &Server, tls: bool) -> Tidegate {
-    in_front_of(server, tls, true)
+pub fn tidegate(server: &Server, tls: bool, mode: &str) -> Tidegate {
+    in_front_of(server, tls, true, mode)
 }
 
 /// `listed`: the account stands in the configuration; else tidegate has never heard of it.
-fn in_front_of(server: &Server, tls: bool, listed: bool) -> Tidegate {
+fn in_front_of(server: &Server, tls: bool, listed: bool, mode: &str) -> Tidegate {
     let listen = if tls { "required" } else { "allowed" };
     let backend = match (server.kind(), tls) {
         (Kind::Mysql56, _) | (_, false) => "off",
         (_, true) => "required",
     };
-    let mut config = format!("listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"session\"\n");
+    let mut config = format!("listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"{mode}\"\n");
+    if mode == "transaction" {
+        config += &format!("pool.size = {SMALL_POOL}\npool.max_overflow = 0\npool.checkout_timeout = \"20s\"\n");
+    }
     if listed {
         config += &format!("[[user]]\nname = \"{USER}\"\npassword = \"{PASSWORD}\"\n");
     }
@@ -117,9 +131,11 @@ fn compare(program: &str, kind: Kind, tls: bool) {
     // Half of the sessions come as an account that nobody told tidegate of. The old node client, which understands no
     // change of method, has no other way to hear the server's own refusals.
     let listed = program != "node-mysql" && (tls || kind == Kind::Mysql9);
-    let tidegate = in_front_of(server(kind), tls, listed);
-    let through = Session { tls, port: tidegate.address().port(), ..direct };
-    assert_equal(program, &expected, &through.lines());
+    for mode in modes() {
+        let tidegate = in_front_of(server(kind), tls, listed, &mode);
+        let through = Session { tls, port: tidegate.address().port(), ..direct };
+        assert_equal(&format!("{program} in mode {mode}"), &expected, &through.lines());
+    }
 }
 
 struct Session<'a> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::path::Path;
 
-use crate::drivers::{assert_equal, has_tls, server, tidegate};
+use crate::drivers::{assert_equal, has_tls, modes, server, tidegate};
 use crate::servers::Kind;
 
 mod mysql_async_session;
@@ -86,10 +86,12 @@ where
         let schema = format!("{name}_{}", u8::from(tls));
         let direct = Place { port: server(kind).port(), tls: tls && has_tls(kind), schema };
         let expected = runtime.block_on(session(direct.clone()));
-        let tidegate = tidegate(server(kind), tls);
-        let through = Place { port: tidegate.address().port(), tls, ..direct };
-        let seen = runtime.block_on(session(through));
-        assert_equal(&format!("{name} on {kind}"), &expected, &seen);
+        for mode in modes() {
+            let tidegate = tidegate(server(kind), tls, &mode);
+            let through = Place { port: tidegate.address().port(), tls, ..direct.clone() };
+            let seen = runtime.block_on(session(through));
+            assert_equal(&format!("{name} on {kind} in mode {mode}"), &expected, &seen);
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 #[allow(dead_code)]
 mod certificates;
 #[allow(dead_code)]
+mod crowd;
+#[allow(dead_code)]
 mod ports;
 #[allow(dead_code)]
 mod raw;
@@ -21,18 +23,27 @@ mod answers;
 mod arrows;
 mod bad_input;
 mod config;
+mod conformance;
 mod credentials;
+mod crossing;
 mod driver_suites;
 mod drivers;
 mod drivers_rust;
 mod effects;
 mod fingerprint;
+mod frameworks;
 mod hlog;
+mod identity;
+mod leaving;
 mod links;
+mod pins;
 mod pool_handle;
 mod pool_simulation;
+mod pooling;
 mod protocol;
+mod recycling;
 mod restore;
+mod seed_cases;
 mod servers_smoke;
 mod slow_log;
 mod stats_memory;

@@ -13,7 +13,7 @@ mod generator;
 mod mask;
 mod noise;
 mod program;
-mod random;
+pub mod random;
 mod runner;
 mod shrink;
 mod wire;

@@ -1,0 +1,115 @@
+//! One client of the crossing: does one deed after another, and survives being killed.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::{Scene, WRITERS, deeds};
+use crate::crowd::{Client, Trouble, USER};
+use crate::transparency::random::Random;
+
+const INTERRUPTED: [u16; 3] = [1317, 1927, 3024];
+/// A kill may also meet a statement that waits.
+const OF_A_KILL: [u16; 2] = [1053, 1969];
+
+/// A client, and what it wrote.
+pub struct Writer<'a> {
+    pub scene: &'a Scene,
+    pub number: usize,
+    pub random: Random,
+    pub client: Client,
+    /// In each value that it writes now.
+    pub tag: String,
+    /// Its own last value of `@mine`.
+    pub mine: Option<String>,
+    /// Its committed counter.
+    pub counter: u64,
+    deeds: u64,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(scene: &'a Scene, number: usize, seed: u64) -> Writer<'a> {
+        let random = Random::new(seed << 16 | number as u64);
+        let client = login(scene);
+        let mut writer = Writer { scene, number, random, client, tag: String::new(), mine: None, counter: 0, deeds: 0 };
+        writer.arrived();
+        writer
+    }
+
+    /// Until the time is over or another writer failed.
+    pub fn work(mut self) {
+        while Instant::now() < self.scene.until && !self.scene.failed.load(Ordering::Relaxed) {
+            self.deeds += 1;
+            self.tag = format!("w{}d{}", self.number, self.deeds);
+            if let Err(trouble) = deeds::one(&mut self) {
+                self.survive(&trouble);
+            }
+        }
+        self.scene.mortals[self.number].store(0, Ordering::Relaxed);
+    }
+
+    /// One statement; its rows.
+    pub fn ask(&mut self, sql: &str) -> Result<Vec<Vec<String>>, Trouble> {
+        self.scene.statements.fetch_add(1, Ordering::Relaxed);
+        Ok(self.client.ask(sql)?.rows)
+    }
+
+    /// One statement whose rows are known.
+    pub fn expect(&mut self, sql: &str, rows: &[&[&str]]) -> Result<(), Trouble> {
+        let seen = self.ask(sql)?;
+        assert!(seen == rows, "{sql}\n shows {seen:?}\n and not {rows:?}");
+        Ok(())
+    }
+
+    /// Whether others may kill this one. Who is not mortal must never feel a kill.
+    pub fn is_mortal(&self) -> bool {
+        self.number % 2 == 1
+    }
+
+    /// Goes without a word and comes back as a new client.
+    pub fn vanish(&mut self) {
+        self.scene.mortals[self.number].store(0, Ordering::Relaxed);
+        std::mem::replace(&mut self.client, login(self.scene)).vanish();
+        self.scene.vanished.fetch_add(1, Ordering::Relaxed);
+        self.arrived();
+    }
+
+    fn arrived(&mut self) {
+        self.mine = None;
+        if self.is_mortal() {
+            self.scene.mortals[self.number].store(self.client.id, Ordering::Relaxed);
+        }
+    }
+
+    // A kill is the only trouble that there may be, and only for who may be killed.
+    fn survive(&mut self, trouble: &Trouble) {
+        let code = trouble.code().unwrap_or(0);
+        let is_kill = INTERRUPTED.contains(&code) || OF_A_KILL.contains(&code);
+        assert!(self.is_mortal() && is_kill, "{trouble} (deed {})", self.tag);
+        // Another kill may be on its way.
+        for sql in ["ROLLBACK", "DROP TEMPORARY TABLE IF EXISTS crossing.own", "DO RELEASE_ALL_LOCKS()"] {
+            while let Err(trouble) = self.client.ask(sql) {
+                assert!(trouble.code().is_some(), "{trouble} in the midst of {sql}");
+            }
+        }
+        self.mine = None;
+        let counter = format!("SELECT n FROM crossing.counters WHERE who = {}", self.number);
+        self.counter = loop {
+            match self.client.ask(&counter) {
+                Ok(answer) => break answer.rows[0][0].parse().expect("a number"),
+                Err(trouble) => assert!(trouble.code().is_some(), "{trouble}"),
+            }
+        };
+    }
+
+    /// Some other client that may be killed.
+    pub fn victim(&mut self) -> Option<u32> {
+        let number = self.random.below(WRITERS / 2) * 2 + 1;
+        let id = self.scene.mortals[number].load(Ordering::Relaxed);
+        (id != 0 && number != self.number).then_some(id)
+    }
+}
+
+fn login(scene: &Scene) -> Client {
+    let client = Client::login(scene.tidegate.address(), USER, "crossing");
+    client.unwrap_or_else(|trouble| panic!("login: {trouble}"))
+}

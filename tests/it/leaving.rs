@@ -1,0 +1,212 @@
+//! Clients that quit or vanish in the midst of things: locks come free, reads end, writes are whole, and nobody inherits.
+
+use std::time::Duration;
+
+use crate::crowd::{self, Client, LIMIT, SOON, USER, enter, eventually, running, server_of};
+use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
+
+/// How a client leaves.
+type Leave = (&'static str, fn(Client));
+
+const WAYS: [Leave; 2] = [("vanishes", Client::vanish), ("quits", Client::quit)];
+
+#[test]
+fn in_a_transaction() {
+    everywhere(|scene| {
+        for (way, leave) in WAYS {
+            let mut client = enter(&scene.tidegate);
+            client.run("BEGIN");
+            client.run("UPDATE crowd.l SET a = a + 100");
+            client.run("INSERT INTO crowd.l VALUES (2, 200)");
+            assert!(scene.is_locked(), "{way}: nothing is locked");
+            leave(client);
+            eventually(&format!("locks of who {way} in a transaction come free"), SOON, || !scene.is_locked());
+            assert_eq!(scene.server.sql("SELECT id, a FROM crowd.l"), "1\t1", "{way}");
+            scene.assert_clean(way);
+        }
+    });
+}
+
+#[test]
+fn in_a_running_select() {
+    everywhere(|scene| {
+        for (way, leave) in WAYS {
+            let mut client = enter(&scene.tidegate);
+            client.run("SET @left = 'behind'");
+            client.start("SELECT SLEEP(60) /* who leaves */").expect("a connection");
+            eventually("the query runs", LIMIT, || running(&scene.server, "who leaves") == 1);
+            leave(client);
+            eventually(&format!("the query of who {way} ends"), SOON, || running(&scene.server, "who leaves") == 0);
+            scene.assert_clean(way);
+        }
+    });
+}
+
+#[test]
+fn in_a_statement_of_a_transaction() {
+    everywhere(|scene| {
+        for (way, leave) in WAYS {
+            let mut client = enter(&scene.tidegate);
+            client.run("BEGIN");
+            client.run("UPDATE crowd.l SET a = 300 WHERE id = 1");
+            client.start("INSERT INTO crowd.l SELECT 3, SLEEP(60) /* who leaves */").expect("a connection");
+            eventually("the statement runs", LIMIT, || running(&scene.server, "who leaves") == 1);
+            leave(client);
+            eventually(&format!("the statement of who {way} ends"), SOON, || running(&scene.server, "who leaves") == 0);
+            eventually(&format!("locks of who {way} come free"), SOON, || !scene.is_locked());
+            assert_eq!(scene.server.sql("SELECT id, a FROM crowd.l"), "1\t1", "{way}");
+            scene.assert_clean(way);
+        }
+    });
+}
+
+#[test]
+fn in_a_running_write_of_its_own() {
+    everywhere(|scene| {
+        for (way, leave) in WAYS {
+            let mut client = enter(&scene.tidegate);
+            client.start("INSERT INTO crowd.w SELECT SLEEP(2) /* who leaves */").expect("a connection");
+            eventually("the write runs", LIMIT, || running(&scene.server, "who leaves") == 1);
+            leave(client);
+            eventually(&format!("the write of who {way} is done"), LIMIT, || running(&scene.server, "who leaves") == 0);
+            assert_eq!(scene.server.sql("SELECT * FROM crowd.w"), "0", "{way}: it ran to its end, uninterrupted");
+            scene.server.sql("DELETE FROM crowd.w");
+            scene.assert_clean(way);
+        }
+    });
+}
+
+#[test]
+fn in_a_running_procedure() {
+    everywhere(|scene| {
+        let mut client = enter(&scene.tidegate);
+        client.start("CALL crowd.two_steps()").expect("a connection");
+        eventually("the first step runs", LIMIT, || running(&scene.server, "SLEEP(1)") == 1);
+        client.vanish();
+        eventually("both steps are done", LIMIT, || scene.server.sql("SELECT COUNT(*) FROM crowd.w") == "2");
+        scene.server.sql("DELETE FROM crowd.w");
+        scene.assert_clean("vanishes in a procedure");
+    });
+}
+
+#[test]
+fn with_all_kinds_of_state() {
+    everywhere(|scene| {
+        for (way, leave) in WAYS {
+            let mut client = enter(&scene.tidegate);
+            for sql in [
+                "USE crowd",
+                "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                "SET @left = 'behind', SESSION sql_mode = 'ANSI_QUOTES', time_zone = '+07:00', autocommit = 0",
+                "SET NAMES latin1",
+                "CREATE TEMPORARY TABLE crowd.temp_left (a INT)",
+                "PREPARE left_behind FROM 'SELECT 1'",
+                "SELECT GET_LOCK('left', 0)",
+                "SELECT CAST('left' AS SIGNED)",
+            ] {
+                client.run(sql);
+            }
+            leave(client);
+            scene.assert_clean(way);
+            eventually(&format!("the lock of who {way} is free"), SOON, || {
+                scene.server.sql("SELECT IS_FREE_LOCK('left')") == "1"
+            });
+        }
+    });
+}
+
+#[test]
+fn with_a_prepared_xa_transaction() {
+    let scene = Scene::on(Kind::MariaDb1011);
+    let mut client = enter(&scene.tidegate);
+    for sql in ["XA START 'left'", "INSERT INTO crowd.w VALUES (5)", "XA END 'left'", "XA PREPARE 'left'"] {
+        client.run(sql);
+    }
+    client.vanish();
+    // As with the server itself: who leaves a prepared transaction behind finds it again.
+    let mut next = enter(&scene.tidegate);
+    let recovered = || next.ask("XA RECOVER").is_ok_and(|answer| answer.rows.iter().any(|row| row[3] == "left"));
+    eventually("the prepared transaction is there", LIMIT, recovered);
+    let mut last = enter(&scene.tidegate);
+    eventually("the prepared transaction can be ended", LIMIT, || last.ask("XA COMMIT 'left'").is_ok());
+    assert_eq!(scene.server.sql("SELECT * FROM crowd.w"), "5");
+}
+
+#[test]
+fn a_thousand_who_vanish_leave_nothing() {
+    let scene = Scene::on(Kind::MariaDb1011);
+    for round in 0..1000 {
+        let mut client = enter(&scene.tidegate);
+        let sql = match round % 5 {
+            0 => "BEGIN; UPDATE crowd.l SET a = 9",
+            1 => "SELECT SLEEP(60) /* who leaves */",
+            2 => "SET @left = 'behind'; CREATE TEMPORARY TABLE crowd.temp_left (a INT)",
+            3 => "SELECT GET_LOCK('left', 1)",
+            _ => "SELECT REPEAT('x', 5000000)",
+        };
+        client.start(sql).expect("a connection");
+        client.vanish();
+    }
+    scene.assert_clean("vanishes by the thousand");
+    eventually("nothing is left running", LIMIT, || running(&scene.server, "who leaves") == 0);
+    eventually("nothing is left locked", LIMIT, || !scene.is_locked());
+    assert_eq!(scene.server.sql("SELECT id, a FROM crowd.l"), "1\t1");
+}
+
+/// A pool of one: what one leaves behind, the next one finds.
+struct Scene {
+    server: Server,
+    tidegate: Tidegate,
+}
+
+impl Scene {
+    fn on(kind: Kind) -> Scene {
+        let server = server_of(kind, &[]);
+        let mut direct = Client::login(server.address(), USER, "crowd").expect("a server");
+        for sql in [
+            "CREATE TABLE l (id INT PRIMARY KEY, a INT) ENGINE=InnoDB",
+            "INSERT INTO l VALUES (1, 1)",
+            "CREATE TABLE w (a INT) ENGINE=InnoDB",
+            "CREATE PROCEDURE two_steps() BEGIN INSERT INTO w SELECT SLEEP(1); INSERT INTO w SELECT SLEEP(1); END",
+        ] {
+            direct.run(sql);
+        }
+        let tidegate = crowd::tidegate(&server, 1, "pool.checkout_timeout = \"30s\"");
+        Scene { server, tidegate }
+    }
+
+    /// Whether somebody has the row.
+    fn is_locked(&self) -> bool {
+        let sql = "SET innodb_lock_wait_timeout = 1; SELECT a FROM crowd.l WHERE id = 1 FOR UPDATE";
+        self.server.try_sql(sql).is_err()
+    }
+
+    /// The next client finds a connection as if it were new.
+    fn assert_clean(&self, way: &str) {
+        let state = "SELECT @left, DATABASE(), @@sql_mode, @@time_zone, @@autocommit, @@character_set_client, \
+                     @@tx_isolation, LAST_INSERT_ID(), @@in_transaction";
+        let state = if self.server.kind().is_mariadb() { state.to_owned() } else { mysql(self.server.kind(), state) };
+        let mut next = enter(&self.tidegate);
+        next.set_patience(Duration::from_secs(40));
+        assert_eq!(next.rows("SHOW WARNINGS"), Vec::<Vec<String>>::new(), "after one who {way}");
+        let mut direct = Client::login(self.server.address(), USER, "").expect("a server");
+        assert_eq!(next.rows(&state), direct.rows(&state), "after one who {way}");
+        assert_eq!(next.refused("SELECT * FROM crowd.temp_left").code, 1146, "after one who {way}");
+        assert_eq!(next.refused("EXECUTE left_behind").code, 1243, "after one who {way}");
+    }
+}
+
+/// What MySQL calls these variables.
+fn mysql(kind: Kind, sql: &str) -> String {
+    let isolation = if kind == Kind::Mysql9 { "@@transaction_isolation" } else { "@@tx_isolation" };
+    sql.replace("@@tx_isolation", isolation).replace(", @@in_transaction", "")
+}
+
+fn everywhere(test: impl Fn(&Scene)) {
+    for kind in [Kind::MariaDb1011, Kind::Mysql9, Kind::Mysql56] {
+        if kind.is_here() {
+            test(&Scene::on(kind));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What routines, triggers and views do behind the client's back: whoever cannot tell keeps the backend.
+
+use super::{Pair, server};
+use crate::servers::Kind;
+
+/// Whichever of the sources explains it.
+const REASONS: &[&str] = &["unexplained_state", "user_variable", "user_lock", "temporary_table", "sql_prepare"];
+
+/// What happens, and how its client sees that it happened.
+const HIDDEN: &[(&str, &str, &str)] = &[
+    ("SELECT f_sets(41)", "SELECT @from_function", "41"),
+    ("CALL p_sets(42)", "SELECT @from_procedure", "42"),
+    ("INSERT INTO fired (a) VALUES (43)", "SELECT @from_trigger", "43"),
+    ("SELECT f_locks('hidden')", "SELECT IS_USED_LOCK('hidden') = CONNECTION_ID()", "1"),
+    ("SELECT x FROM v_locks", "SELECT IS_USED_LOCK('from a view') = CONNECTION_ID()", "1"),
+    ("CALL p_locks()", "SELECT IS_USED_LOCK('from a procedure') = CONNECTION_ID()", "1"),
+    ("SELECT f_temp()", "SELECT COUNT(*) FROM from_function", "0"),
+    ("CALL p_temp()", "SELECT COUNT(*) FROM from_procedure", "0"),
+    ("CALL p_prepares()", "EXECUTE from_procedure", "99"),
+    ("SET @s = 'SELECT 1'; PREPARE behind_a_comment FROM @s", "/* x */ EXECUTE behind_a_comment", "1"),
+    ("/*!50000 CREATE TEMPORARY TABLE versioned (a INT) */", "SELECT COUNT(*) FROM versioned", "0"),
+    ("SELECT 1; DO GET_LOCK('multi', 0); SELECT 2", "SELECT IS_USED_LOCK('multi') = CONNECTION_ID()", "1"),
+];
+
+#[test]
+fn what_happens_out_of_sight_is_still_there_and_still_the_clients_own() {
+    for kind in Kind::here() {
+        for (sql, look, seen) in HIDDEN {
+            let mut pair = Pair::on(server(kind));
+            pair.holder.run(sql);
+            // Another client wants the backend meanwhile. Whether it gets it is tidegate's affair.
+            let served = pair.other.ask("SELECT 1").is_ok();
+            assert_eq!(pair.holder.value(look), *seen, "{kind}: after {sql} (other served: {served})");
+            pair.holder.quit();
+            crate::crowd::eventually(&format!("{kind}: {sql} is over"), crate::crowd::LIMIT, || {
+                pair.other.ask("SELECT 1").is_ok()
+            });
+            let others = pair.other.ask(look);
+            let others = others.map_or("an error".into(), |answer| answer.rows.concat().concat());
+            assert!(others != *seen || look.contains("fired"), "{kind}: another client sees what {sql} left: {others}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_pins_by_a_reason_that_is_named() {
+    for kind in Kind::here() {
+        for sql in ["SELECT f_locks('named')", "CALL p_temp()", "CALL p_prepares()"] {
+            let mut pair = Pair::on(server(kind));
+            pair.holder.run(sql);
+            pair.assert_pinned(REASONS, sql);
+        }
+    }
+}
+
+#[test]
+fn the_servers_own_functions_pin_nobody() {
+    for kind in Kind::here() {
+        let mut pair = Pair::on(server(kind));
+        for sql in [
+            "SELECT NOW(), RAND(), CONCAT('a', 'b'), COUNT(*), MAX(a) FROM t",
+            "SELECT VERSION(), USER(), DATABASE(), CONNECTION_ID(), UUID()",
+            "SELECT @@version_comment LIMIT 1",
+            "SELECT 'GET_LOCK(1, 2)', \"CREATE TEMPORARY TABLE x\" /* HANDLER t OPEN */ -- PREPARE p FROM 'x'",
+            "SHOW TABLES",
+            "EXPLAIN SELECT * FROM t",
+            "SET @a = 1, @b = 'x', NAMES utf8",
+            "UPDATE t SET a = a",
+        ] {
+            pair.holder.run(sql);
+            pair.assert_shared(sql);
+        }
+        assert_eq!(pair.holder.rows("SELECT @a, @b"), [["1", "x"]], "{kind}");
+    }
+}

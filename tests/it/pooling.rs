@@ -1,0 +1,6 @@
+//! The pool of mode `transaction` as clients and the server see it: the bound, the queue, its error, a server that goes.
+
+mod bound;
+mod outage;
+mod queue;
+mod warned;
