@@ -24,11 +24,12 @@ use crate::proxy::backend::{Backend, BackendFacts, Params};
 use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::lease::{as_a_login, close, exhausted};
+use crate::proxy::query::Exchange;
 use crate::proxy::server::Proxy;
 use crate::proxy::{setup, statement};
 use crate::session::baseline::Baseline;
 use crate::session::restore::{Standing, Step, needs_login, one_by_one, steps};
-use crate::session::state::State;
+use crate::session::state::{ROLE, State};
 use crate::stats::timer::QueryTimer;
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
@@ -60,21 +61,24 @@ impl Session {
     /// Sees to it that there is a backend in this client's state. `Err` inside: the command cannot run, the session goes on.
     pub(super) async fn acquire(
         &mut self,
-        timer: &mut QueryTimer,
+        exchange: &mut Exchange,
         commands: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
         if self.lease.is_held() {
             return Ok(Ok(()));
         }
         for _ in 0..MAX_DEAD {
-            if let Err(refused) = self.take_up(timer, commands).await? {
+            if let Err(refused) = self.take_up(&mut exchange.timer, commands).await? {
                 return Ok(Err(refused));
+            }
+            if self.restores_on_the_way(exchange) {
+                return Ok(Ok(()));
             }
             let began = Instant::now();
             match self.bring_state().await {
                 Ok(was_needed) => {
                     if was_needed {
-                        timer.restored(began, Instant::now());
+                        exchange.timer.restored(began, Instant::now());
                     }
                     return Ok(Ok(()));
                 }
@@ -87,6 +91,27 @@ impl Session {
             }
         }
         Err(Fault::backend("one connection after the other was dead"))
+    }
+
+    /// Before what provably reads only, the restore goes to the server in one write with it.
+    fn restores_on_the_way(&mut self, exchange: &mut Exchange) -> bool {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared.as_ref().filter(|_| exchange.may_follow_a_restore()) else { return false };
+        let backend = lease.backend_mut();
+        if backend.kept.state == shared.state {
+            return true;
+        }
+        let from = Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
+        if needs_login(&backend.kept.state, shared.standing()) {
+            return false;
+        }
+        let Ok(found) = steps(from, shared.standing()) else { return false };
+        exchange.prelude.payloads = found.iter().map(|step| payload(backend, step)).collect();
+        exchange.prelude.matters = true;
+        backend.kept.state = shared.state.clone();
+        backend.kept.baseline = Arc::clone(&shared.baseline);
+        backend.kept.spoiled = true;
+        true
     }
 
     /// A live backend of the pool on this worker, in whatever state.
@@ -192,6 +217,8 @@ impl Session {
     async fn forget_refused(&mut self) {
         let Session { lease, shared, .. } = self;
         let Some(shared) = shared else { return };
+        // A role that was revoked is not in force any more.
+        let _ = shared.state.unset(ROLE);
         let backend = lease.backend_mut();
         let nothing = State::default();
         let from = Standing { state: &nothing, baseline: &shared.baseline };

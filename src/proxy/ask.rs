@@ -10,10 +10,11 @@ use crate::proxy::statement;
 use crate::session::answer::{ASKS, Known, Plan, plan};
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::wire::frame::{HEADER, put_packet};
 
 /// What may look at LAST_INSERT_ID(), as far as a text tells.
-const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
+pub(super) const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
     .with(Flags::CALLS)
     .with(Flags::UNKNOWN_FUNCTION)
     .with(Flags::EXECUTES)
@@ -23,16 +24,34 @@ const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
 
 impl Session {
     /// Brings LAST_INSERT_ID() to the backend, where the statement may look at it and the backend has another one.
-    pub(super) async fn bring_insert_id(&mut self, flags: Flags) -> Result<Result<(), Refused>, Fault> {
+    ///
+    /// Before an INSERT it goes on the way, for an INSERT with an explicit id reports that and leaves LAST_INSERT_ID() as it
+    /// was. Where the backend has none yet, what is read later tells by itself whether there is a new one.
+    pub(super) async fn bring_insert_id(&mut self, exchange: &mut Exchange) -> Result<Result<(), Refused>, Fault> {
         let Session { lease, shared, .. } = self;
         let Some(shared) = shared else { return Ok(Ok(())) };
-        let looks = flags.any(LOOKS_AT_INSERT_ID) || shared.state.variable(b"sql_auto_is_null").is_some();
+        let summary = exchange.summary;
+        let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
+            || shared.state.variable(b"sql_auto_is_null").is_some()
+            || summary.statements > 1 && !summary.is_read_only();
+        let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
         let backend = lease.backend_mut();
-        if !looks || shared.last.last_insert_id.is_none() || backend.kept.last_insert_id == shared.last.last_insert_id {
+        let is_there = backend.kept.last_insert_id == shared.last.last_insert_id;
+        let Some(id) = shared.last.last_insert_id.filter(|_| (looks || inserts) && !is_there) else {
+            return Ok(Ok(()));
+        };
+        if !looks && backend.kept.last_insert_id == Some(0) {
+            return Ok(Ok(()));
+        }
+        if !looks && shared.last.unread().is_empty() {
+            let sql = format!("SET last_insert_id={id}");
+            exchange.prelude.payloads.push(statement::payload(backend.capabilities, &sql));
+            backend.kept.last_insert_id = Some(id);
+            backend.kept.spoiled = true;
             return Ok(Ok(()));
         }
         let (mut channel, facts) = backend.borrow();
-        let mut done = read_last(&mut channel, facts.capabilities, shared).await;
+        let mut done = read_last(&mut channel, facts.capabilities, shared).await.map(drop);
         let id = shared.last.last_insert_id;
         if done.is_ok() {
             let sql = format!("SET last_insert_id={}", id.unwrap_or_default());

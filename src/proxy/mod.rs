@@ -42,4 +42,5 @@ pub mod statement;
 mod statements;
 mod thread_clock;
 mod tunnel;
+mod user_locks;
 mod workers;

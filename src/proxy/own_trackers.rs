@@ -28,13 +28,19 @@ impl Session {
         let Some(shared) = shared else { return Ok(()) };
         let sql = client_trackers(&shared.asked);
         let backend = lease.backend_mut();
+        let mut insert_id = None;
         let (mut channel, facts) = backend.borrow();
-        let mut done = read_last(&mut channel, facts.capabilities, shared).await;
+        let read = read_last(&mut channel, facts.capabilities, shared).await;
+        if let Ok(Some(id)) = &read {
+            insert_id = Some(*id);
+        }
+        let mut done = read.map(drop);
         if done.is_ok() {
             done = must(&mut channel, facts.capabilities, &sql).await;
         }
         backend.restore(channel);
         backend.kept.spoiled = true;
+        backend.kept.last_insert_id = insert_id.or(backend.kept.last_insert_id);
         done
     }
 
@@ -43,8 +49,13 @@ impl Session {
         let Session { lease, shared, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let backend = lease.backend_mut();
+        let mut insert_id = None;
         let (mut channel, facts) = backend.borrow();
-        let mut done = read_last(&mut channel, facts.capabilities, shared).await;
+        let read = read_last(&mut channel, facts.capabilities, shared).await;
+        if let Ok(Some(id)) = &read {
+            insert_id = Some(*id);
+        }
+        let mut done = read.map(drop);
         if were_set && done.is_ok() {
             let read = statement::query(&mut channel, facts.capabilities, shared.question()).await;
             done = match read {
@@ -61,6 +72,7 @@ impl Session {
         }
         backend.restore(channel);
         backend.kept.spoiled = true;
+        backend.kept.last_insert_id = insert_id.or(backend.kept.last_insert_id);
         done?;
         shared.ledger.sees_again();
         Ok(())

@@ -5,6 +5,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::net::buffer::{Buffer, LARGE};
+use crate::proxy::ask::LOOKS_AT_INSERT_ID;
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
@@ -12,7 +13,7 @@ use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::settings::Mode;
-use crate::session::answer::Patch;
+use crate::session::answer::{ASKS, Patch};
 use crate::session::outcome::Announced;
 use crate::sql::digest::digest;
 use crate::sql::effects::Summary;
@@ -20,6 +21,7 @@ use crate::sql::flags::Flags;
 use crate::stats::record::{Outcome, Phases, QueryRecord};
 use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
+use crate::wire::capabilities::Capabilities;
 use crate::wire::command::{self, Shape};
 use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
 use crate::wire::query_text::query_text;
@@ -70,6 +72,23 @@ pub(super) struct Exchange {
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
     pub(super) holds_reply: bool,
+    /// What is sent with the command, before it.
+    pub(super) prelude: Prelude,
+    /// Nothing of the reply is for the client.
+    pub(super) discards: bool,
+    /// Bytes of the reply that came with the answers to the prelude.
+    ahead: Option<Buffer>,
+}
+
+/// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.
+#[derive(Default)]
+pub(super) struct Prelude {
+    /// Their payloads.
+    pub payloads: Vec<Vec<u8>>,
+    /// The client's command rests on their success: it reads only, and is asked again where one failed.
+    pub matters: bool,
+    /// One was refused.
+    pub failed: bool,
 }
 
 impl Session {
@@ -150,7 +169,7 @@ impl Session {
     ) -> Result<Option<End>, Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
         if self.is_shared()
-            && let Err(refused) = self.acquire(&mut exchange.timer, buffer).await?
+            && let Err(refused) = self.acquire(&mut exchange, buffer).await?
         {
             self.say(1, &refused).await;
             exchange.reply.facts.error = Some(refused.code);
@@ -230,6 +249,9 @@ impl Session {
             mapped: None,
             instead: None,
             holds_reply: false,
+            prelude: Prelude::default(),
+            discards: false,
+            ahead: None,
         }
     }
 
@@ -250,6 +272,9 @@ impl Session {
             exchange.reply.watch();
         }
         exchange.timer.sent(Instant::now());
+        if !exchange.prelude.payloads.is_empty() {
+            Box::pin(self.hear_prelude(exchange, buffer)).await?;
+        }
         if command::shape(exchange.code) != Shape::None {
             self.pass_reply(exchange, buffer).await?;
         }
@@ -262,7 +287,10 @@ impl Session {
 
     async fn send_whole(&mut self, exchange: &mut Exchange, packet: &[u8]) -> Result<(), Fault> {
         if let Some(instead) = exchange.instead.take() {
-            return self.send_backend(&instead).await;
+            return self.send_behind(exchange, &instead).await;
+        }
+        if !exchange.prelude.payloads.is_empty() {
+            return self.send_behind(exchange, packet).await;
         }
         let mapped = match exchange.code {
             command::QUERY => {
@@ -272,6 +300,47 @@ impl Session {
             _ => None,
         };
         self.send_backend(mapped.as_deref().unwrap_or(packet)).await
+    }
+
+    /// Sends the prelude, where there is one, and the packet in one go.
+    async fn send_behind(&mut self, exchange: &Exchange, packet: &[u8]) -> Result<(), Fault> {
+        if exchange.prelude.payloads.is_empty() {
+            return self.send_backend(packet).await;
+        }
+        let mut bytes = Vec::new();
+        for payload in &exchange.prelude.payloads {
+            put_packet(&mut bytes, 0, payload);
+        }
+        bytes.extend_from_slice(packet);
+        self.send_backend(&bytes).await
+    }
+
+    /// The answers to the prelude. Where one that matters is an error, the client gets nothing of what follows.
+    async fn hear_prelude(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
+        let mut buffer = Buffer::take();
+        let mut left = exchange.prelude.payloads.len();
+        loop {
+            while left > 0
+                && let Some(header) = Header::read(buffer.filled())
+                && buffer.filled().len() >= header.packet_len()
+            {
+                exchange.prelude.failed |= buffer.filled().get(HEADER) == Some(&0xFF);
+                buffer.consume(header.packet_len());
+                left -= 1;
+            }
+            if left == 0 {
+                break;
+            }
+            self.await_backend(exchange, commands).await?;
+            match fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await.map_err(Fault::backend_io)? {
+                Some(0) => return Err(Fault::backend("the server closed in the middle of a restore")),
+                Some(_) if buffer.is_full() => buffer.grow(LARGE),
+                _ => {}
+            }
+        }
+        exchange.discards = exchange.prelude.failed && exchange.prelude.matters;
+        exchange.ahead = (!buffer.is_empty()).then_some(buffer);
+        Ok(())
     }
 
     pub(super) async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -324,16 +393,21 @@ impl Session {
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
     pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
-        let mut buffer: Option<Buffer> = None;
+        let mut buffer = exchange.ahead.take();
+        let mut is_there = buffer.is_some();
         exchange.holds_reply |= self.lists_clients(exchange, commands.filled());
         let mut held = exchange.holds_reply.then(Vec::new);
         loop {
-            self.await_backend(exchange, commands).await?;
+            if !is_there {
+                self.await_backend(exchange, commands).await?;
+            }
             let buffer = buffer.get_or_insert_with(Buffer::take);
-            match fill_now(&mut self.lease.backend_mut().stream, buffer).await.map_err(Fault::backend_io)? {
-                None => continue,
-                Some(0) => return Err(Fault::backend("the server closed in the middle of a reply")),
-                Some(_) => {}
+            if !std::mem::take(&mut is_there) {
+                match fill_now(&mut self.lease.backend_mut().stream, buffer).await.map_err(Fault::backend_io)? {
+                    None => continue,
+                    Some(0) => return Err(Fault::backend("the server closed in the middle of a reply")),
+                    Some(_) => {}
+                }
             }
             exchange.timer.first_byte(Instant::now());
             let verdict = self.pass_filled(exchange, buffer, &mut held).await?;
@@ -499,6 +573,9 @@ impl Session {
     }
 
     async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {
+        if exchange.discards {
+            return;
+        }
         exchange.bytes_out += bytes.len() as u64;
         if exchange.client_gone || bytes.is_empty() {
             return;
@@ -615,6 +692,26 @@ impl Session {
 }
 
 impl Exchange {
+    /// Whether the command may be on its way before the server has answered a restore: it may be asked again.
+    pub(super) fn may_follow_a_restore(&self) -> bool {
+        let flags = self.summary.flags;
+        self.code == command::QUERY
+            && !self.prelude.failed
+            && self.summary.statements == 1
+            && self.summary.is_read_only()
+            && !flags.any(ASKS.with(LOOKS_AT_INSERT_ID).with(Flags::USES_SYSTEM_VARIABLE))
+    }
+
+    /// Forgets what the first try brought.
+    pub(super) fn start_again(&mut self, capabilities: Capabilities) {
+        self.prelude = Prelude { failed: true, ..Prelude::default() };
+        self.discards = false;
+        self.announced = Announced::default();
+        self.changed_at_eof = false;
+        self.instead = None;
+        self.reply = Reply::new(command::shape(self.code), capabilities, 1);
+    }
+
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
         fault.whose == Whose::Backend && self.summary.is_read_only() && self.bytes_out == 0 && self.reply.at_boundary()

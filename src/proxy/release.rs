@@ -11,8 +11,9 @@ use crate::proxy::shared::Shared;
 use crate::proxy::statement;
 use crate::session::last::{Last, questions};
 use crate::session::outcome::Outcome;
+use crate::session::quote::put_name;
 use crate::session::reason::{Hold, Pin};
-use crate::session::state::Collation;
+use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
@@ -147,22 +148,51 @@ impl Session {
         let saved = read(&mut channel, facts.capabilities, shared).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
-        saved?;
+        if let Some(id) = saved? {
+            backend.kept.last_insert_id = Some(id);
+        }
         Ok(shared.is_free())
     }
 }
 
 /// What the last statement left, before any statement of tidegate's own changes it.
-pub(super) async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+/// Returns LAST_INSERT_ID() as it is on the backend, where it was asked for.
+pub(super) async fn read_last(
+    channel: &mut Channel,
+    caps: Capabilities,
+    shared: &mut Shared,
+) -> Result<Option<u64>, Fault> {
     let holds = shared.last.unread();
     let asked = questions(holds);
     if asked.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let answers = statement::several(channel, caps, &asked).await?;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
-    shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))
+    shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))?;
+    Ok(if holds.has(Hold::LastInsertId) { shared.take_insert_id() } else { None })
+}
+
+/// The role that is in force; where its name cannot be written down safely, the backend is kept.
+async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE()").await?.map_err(Fault::refused)?;
+    let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+    let words = match role {
+        None => Some("NONE".to_owned()),
+        // MySQL shows a list of accounts, quoted as SET ROLE takes them.
+        Some(role) if !shared.is_mariadb() => String::from_utf8(role).ok().filter(|role| role.is_ascii()),
+        Some(role) => {
+            let mut words = String::new();
+            put_name(&mut words, &role).map(|()| words)
+        }
+    };
+    let noted = words.map(|words| shared.state.set(ROLE, words.as_bytes()).map(drop));
+    match noted {
+        Some(Ok(())) => shared.ledger.saved(Hold::Role),
+        _ => shared.ledger.pin(Pin::Role),
+    }
+    Ok(())
 }
 
 async fn read_user_variables(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
@@ -191,8 +221,13 @@ async fn read_user_variables(channel: &mut Channel, caps: Capabilities, shared: 
     Ok(())
 }
 
-async fn read(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
-    read_last(channel, caps, shared).await?;
+async fn read(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<Option<u64>, Fault> {
+    let insert_id = read_last(channel, caps, shared).await?;
+    read_rest(channel, caps, shared).await?;
+    Ok(insert_id)
+}
+
+async fn read_rest(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
     if shared.ledger.needs_status() {
         let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
         let status = OkPacket::parse(&ok).unwrap_or_default().status;
@@ -202,8 +237,7 @@ async fn read(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) ->
         return Ok(());
     }
     if shared.ledger.holds().has(Hold::Role) {
-        shared.ledger.pin(Pin::Role);
-        return Ok(());
+        read_role(channel, caps, shared).await?;
     }
     read_user_variables(channel, caps, shared).await?;
     if shared.unread || shared.state.collation() == Collation::Unread {

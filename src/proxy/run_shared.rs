@@ -44,10 +44,10 @@ impl Session {
         if let Some(order) = self.kill_order(exchange, buffer.filled()) {
             return self.kill_client(exchange, order).await;
         }
-        if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
+        if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
-        if let Err(refused) = self.bring_insert_id(exchange.summary.flags).await? {
+        if let Err(refused) = self.bring_insert_id(exchange).await? {
             return self.refuse(exchange, &refused).await;
         }
         if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
@@ -67,15 +67,31 @@ impl Session {
             let again = was_free && exchange.may_run_again(&fault) && !concerns_trackers;
             return if again { self.run_again(exchange, header, buffer, &before).await } else { Err(fault) };
         }
+        if exchange.discards {
+            return self.run_again(exchange, header, buffer, &before).await;
+        }
         if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
             self.admission.set_killed();
         }
         self.note(exchange, whole, buffer.filled(), &before).await?;
+        if exchange.summary.flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) {
+            let sql = self.text_of(exchange, buffer.filled());
+            self.ask_for_locks(&sql, before.dialect, exchange.summary.flags).await?;
+        }
         if concerns_trackers {
             self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS)).await?;
         }
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// The statement's text, of a query or an execution.
+    fn text_of(&self, exchange: &Exchange, commands: &[u8]) -> Vec<u8> {
+        let prepared = exchange.statement.and_then(|id| self.shared.as_ref()?.statements.get(id));
+        match prepared {
+            Some(prepared) => prepared.template.key.text.to_vec(),
+            None => commands.get(exchange.text.clone()).unwrap_or_default().to_vec(),
+        }
     }
 
     async fn run_again(
@@ -85,8 +101,10 @@ impl Session {
         buffer: &mut Buffer,
         before: &Before,
     ) -> Result<(), Fault> {
-        self.drop_backend(RetireReason::ServerClosed);
-        if let Err(refused) = self.acquire(&mut exchange.timer, buffer).await? {
+        let reason = if exchange.discards { RetireReason::ResetFailed } else { RetireReason::ServerClosed };
+        self.drop_backend(reason);
+        exchange.start_again(self.capabilities);
+        if let Err(refused) = self.acquire(exchange, buffer).await? {
             self.in_step = true;
             return self.refuse(exchange, &refused).await;
         }
@@ -248,6 +266,7 @@ impl Session {
         let kept = &mut self.lease.backend_mut().kept;
         kept.spoiled = false;
         if shared.last.last_insert_id != insert_id {
+            shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
         }
         Ok(())

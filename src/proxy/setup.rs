@@ -13,7 +13,7 @@ use crate::session::carried::{Variable, rule};
 use crate::session::restore::own_trackers;
 use crate::session::state::State;
 use crate::wire::announce::Asked;
-use crate::wire::capabilities::{MULTI_STATEMENTS, SESSION_TRACK};
+use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
 
 /// What a login gave.
@@ -37,6 +37,8 @@ pub struct Questions {
     names: Vec<Box<str>>,
     sql: String,
     trackers: Option<String>,
+    /// The same for connections whose results end in a legacy EOF.
+    trackers_at_eof: Option<String>,
     /// The character sets' own collations.
     collations: Vec<(Box<[u8]>, Box<[u8]>)>,
     /// The collations' numbers.
@@ -65,8 +67,14 @@ impl Questions {
     }
 
     /// The statement after which the server announces what tidegate must know. `None`: it cannot (MySQL 5.6).
-    pub fn trackers(&self) -> Option<&str> {
-        self.trackers.as_deref()
+    ///
+    /// MariaDB announces in a legacy EOF *that* something has changed, and not what. A SELECT in a transaction changes the
+    /// transaction's state: there the lexer alone must tell of those.
+    pub fn trackers(&self, caps: Capabilities) -> Option<&str> {
+        match self.mariadb && !caps.has(DEPRECATE_EOF) {
+            true => self.trackers_at_eof.as_deref(),
+            false => self.trackers.as_deref(),
+        }
     }
 
     /// The collation that `SET NAMES` with this character set alone brings, where no variable says otherwise.
@@ -104,7 +112,8 @@ impl Questions {
         let names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
         let sql = format!("SELECT {}", names.iter().map(|name| format!("@@{name}")).collect::<Vec<_>>().join(","));
         let tracks = caps.has(SESSION_TRACK) && known.iter().any(|name| **name == *TRACKERS[3]);
-        let trackers = tracks.then(|| own_trackers(&announced(&known, facts.mariadb), true));
+        let [trackers, trackers_at_eof] =
+            [true, false].map(|all| tracks.then(|| own_trackers(&announced(&known, facts.mariadb), all)));
         let sets = "SELECT character_set_name, default_collate_name FROM information_schema.character_sets";
         let sets = rows(statement::query(channel, caps, sets).await?)?;
         let mut collations: Vec<_> = sets.into_iter().filter_map(pair).collect();
@@ -113,7 +122,7 @@ impl Questions {
         let numbers = rows(statement::query(channel, caps, numbers).await?)?;
         let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
         numbers.sort();
-        Ok(Questions { names, sql, trackers, collations, numbers, mariadb: facts.mariadb })
+        Ok(Questions { names, sql, trackers, trackers_at_eof, collations, numbers, mariadb: facts.mariadb })
     }
 }
 
@@ -144,7 +153,7 @@ pub async fn fresh(
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
     let mut sql = vec![questions.sql()];
-    sql.extend(questions.trackers());
+    sql.extend(questions.trackers(caps));
     // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.
     if caps.has(MULTI_STATEMENTS) {
         statement::simple(channel, &[command::SET_OPTION, 0, 0]).await?.map_err(Fault::refused)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions, results_by_names};
+use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
 use crate::session::last::{Diagnostics, Last, Ran};
 use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
@@ -36,6 +37,8 @@ pub struct Shared {
     pub last: Last,
     /// The backend at hand has run its last statement.
     pub is_here: bool,
+    /// The locks that it may have.
+    pub locks: UserLocks,
     /// Its own `session_track_*`.
     pub asked: Asked,
     /// It agreed on `SESSION_TRACK`: what it asked for is announced to it.
@@ -50,10 +53,13 @@ pub struct Shared {
     pub unread: bool,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
+    capabilities: Capabilities,
     questions: Arc<Questions>,
     server: Dialect,
     /// The character sets of the client's own login.
     of_login: State,
+    /// See [`Shared::note_insert_id`].
+    unchanged_id: Option<(u64, u64)>,
 }
 
 impl Shared {
@@ -65,7 +71,7 @@ impl Shared {
         client: Capabilities,
         connector: Connector,
     ) -> Shared {
-        let trackers = questions.trackers().is_some();
+        let trackers = questions.trackers(client).is_some();
         let at_eof = match (client.has(DEPRECATE_EOF), server.mariadb) {
             (true, _) => AtEof::Sent,
             (false, true) => AtEof::Lost,
@@ -78,16 +84,19 @@ impl Shared {
             statements: ClientStatements::default(),
             last: Last::fresh(),
             is_here: false,
+            locks: UserLocks::default(),
             asked: fresh.asked.clone(),
             tracks: client.has(SESSION_TRACK),
             dialect: server,
-            announcing: Announcing { trackers, transactions: trackers, at_eof },
+            announcing: Announcing { trackers, transactions: trackers && at_eof != AtEof::Lost, at_eof },
+            capabilities: client,
             connector,
             unread: false,
             offered: false,
             questions,
             server,
             of_login: fresh.state.clone(),
+            unchanged_id: None,
         };
         shared.note_dialect();
         shared
@@ -114,6 +123,27 @@ impl Shared {
         self.last.unread().is_empty() && self.last.diagnostics != Diagnostics::TooMuch
     }
 
+    /// LAST_INSERT_ID() is to be read, and was `id` for the client, but `there` on the backend: if it is that again when it is
+    /// read, no statement has changed it.
+    pub fn note_insert_id(&mut self, id: Option<u64>, there: Option<u64>) {
+        self.unchanged_id = match (self.last.last_insert_id, id, there) {
+            (None, Some(id), Some(there)) if id != there => Some((there, id)),
+            (None, None, _) => self.unchanged_id,
+            _ => None,
+        };
+    }
+
+    /// LAST_INSERT_ID() was read. What it is on the backend.
+    pub fn take_insert_id(&mut self) -> Option<u64> {
+        let read = self.last.last_insert_id;
+        if let Some((there, id)) = self.unchanged_id.take()
+            && read == Some(there)
+        {
+            self.last.last_insert_id = Some(id);
+        }
+        read
+    }
+
     /// The session is as after a login.
     pub fn restart(&mut self, fresh: &Fresh) {
         self.state = fresh.state.clone();
@@ -121,6 +151,7 @@ impl Shared {
         self.asked = fresh.asked.clone();
         self.statements.clear();
         self.last = Last::fresh();
+        self.locks = UserLocks::default();
         self.ledger.reset();
         self.unread = false;
         self.note_dialect();
@@ -339,7 +370,7 @@ impl Shared {
 
     /// The statement after which the server announces what tidegate must know.
     pub fn trackers(&self) -> Option<&str> {
-        self.questions.trackers()
+        self.questions.trackers(self.capabilities)
     }
 
     /// Why the backend is kept, for labels and records; empty: it is not.

@@ -30,7 +30,7 @@ pub fn rule(name: &[u8]) -> Variable {
         | b"gtid_seq_no"
         | b"skip_replication"
         | b"skip_parallel_replication" => Variable::Frozen,
-        b"statement_id" => Variable::Nothing,
+        b"statement_id" | b"last_gtid" | b"in_transaction" | b"error_count" | b"warning_count" => Variable::Nothing,
         b"pseudo_thread_id"
         | b"pseudo_slave_mode"
         | b"pseudo_replica_mode"

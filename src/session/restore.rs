@@ -6,7 +6,7 @@
 use crate::session::baseline::{Baseline, same};
 use crate::session::carried::{is_nullable, is_of_charset, is_of_login, rank};
 use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
-use crate::session::state::{Collation, State, UserValue};
+use crate::session::state::{Collation, ROLE, State, UserValue};
 use crate::wire::announce::{Asked, TransactionInfo, Variables};
 
 /// One command of a restore. They may be sent in one go, but nothing behind [`Step::ChangeUser`] before its answer.
@@ -63,6 +63,7 @@ pub fn needs_login(from: &State, to: Standing<'_>) -> bool {
     let Standing { state: to, baseline } = to;
     let lost = |name: &[u8]| to.variable(name).is_none() && is_of_login(name) && baseline.get(name).is_none();
     (from.schema().is_some() && to.schema().is_none())
+        || (from.variable(ROLE).is_some() && to.variable(ROLE).is_none())
         || from.variables().any(|(name, _)| lost(name) && !collation_follows(name, to))
 }
 
@@ -86,6 +87,10 @@ fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrest
     if !items.is_empty() {
         steps.push(Step::Set(format!("SET {}", items.join(","))));
     }
+    if let Some(role) = to.state.variable(ROLE).filter(|role| from.state.variable(ROLE) != Some(role)) {
+        let role = std::str::from_utf8(role).map_err(|_| Unrestorable::Name)?;
+        steps.push(Step::Set(format!("SET ROLE {role}")));
+    }
     Ok(steps)
 }
 
@@ -99,7 +104,7 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
     };
     let names = to.state.variable(b"character_set_results").filter(|value| !is_there(b"character_set_results", value));
     let names = names.filter(|value| is_names(value));
-    for (name, value) in to.state.variables() {
+    for (name, value) in to.state.variables().filter(|(name, _)| *name != ROLE) {
         let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
         // SET NAMES sets all four.
         let again = again || (names.is_some() && is_of_charset(name));
@@ -247,7 +252,7 @@ pub fn one_by_one(from: Standing<'_>, to: Standing<'_>) -> Vec<(Vec<u8>, String)
         Some(own) => !same(own, value),
         None => !from.baseline.is(name, value),
     };
-    let wanted = to.state.variables().filter(|(name, value)| differs(name, value));
+    let wanted = to.state.variables().filter(|(name, value)| *name != ROLE && differs(name, value));
     wanted
         .filter_map(|(name, value)| Some((name.to_vec(), format!("SET {}", system_item(name, Some(value)).ok()?))))
         .collect()

@@ -18,6 +18,9 @@ pub const MAX_BYTES: usize = 16 * 1024;
 /// The most variables of either kind that are carried for one client.
 pub const MAX_VARIABLES: usize = 128;
 
+/// Among the variables, the role that SET ROLE chose: no variable, but carried as one. Its value is what SET ROLE takes.
+pub const ROLE: &[u8] = b"role";
+
 /// More than [`MAX_BYTES`] or [`MAX_VARIABLES`] would have to be carried: the backend must be kept instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session has more state than is carried")]

@@ -9,6 +9,7 @@ pub mod flags;
 mod functions;
 pub mod kill;
 pub mod lexer;
+pub mod locks;
 pub mod schema;
 pub mod verb;
 pub mod word;
