@@ -127,6 +127,7 @@ impl Session {
                 match waited {
                     Ok(()) => {}
                     Err(CheckoutError::Refused(fault)) if fault.answer.is_some() => return self.refused(fault),
+                    Err(CheckoutError::Refused(fault)) if fault.whose == Whose::Client => return Err(fault),
                     Err(error) => return Ok(Err(Box::new(told(error)))),
                 }
             }
@@ -160,7 +161,10 @@ impl Session {
             if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
-            if admission.is_interrupted() || admission.is_killed() {
+            if admission.is_killed() {
+                return Poll::Ready(Err(CheckoutError::Refused(Fault::client("killed by another client", None))));
+            }
+            if admission.is_interrupted() {
                 return Poll::Ready(Err(CheckoutError::Refused(Fault::refused(interrupted()))));
             }
             // Who sends ahead or closes its half meanwhile waits all the same; who is gone does not.

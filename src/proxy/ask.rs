@@ -89,7 +89,7 @@ impl Session {
     }
 
     /// Plans a query, whose packet stands in `packet`.
-    pub(super) fn plan_query(&self, exchange: &mut Exchange, packet: &[u8], dialect: Dialect) {
+    pub(super) fn plan_query(&mut self, exchange: &mut Exchange, packet: &[u8], dialect: Dialect) {
         let sql = packet.get(exchange.text.clone()).unwrap_or_default();
         match self.plan(sql, dialect, exchange.summary.flags) {
             Some(Plan::Run { text, patch }) => {
@@ -103,7 +103,10 @@ impl Session {
                 exchange.patch = patch;
             }
             Some(Plan::Cannot(why)) => {
-                tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}")
+                tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}");
+                if let Some(shared) = &mut self.shared {
+                    shared.asks_for_diagnostics = true;
+                }
             }
             _ => {}
         }

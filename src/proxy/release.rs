@@ -60,7 +60,9 @@ impl Session {
     /// The client is idle: what is not pinned may be taken away from now on.
     pub(super) fn offer(&mut self) {
         let Some(shared) = &mut self.shared else { return };
-        if shared.offered || !shared.ledger.pins().is_empty() {
+        // Who asks for diagnostics in a way that only their own backend can answer keeps them there.
+        let diagnostics = shared.asks_for_diagnostics && shared.last.unread().has(Hold::Diagnostics);
+        if shared.offered || diagnostics || !shared.ledger.pins().is_empty() {
             return;
         }
         if let Some(lease) = self.lease.pooled_lease() {

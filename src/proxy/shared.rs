@@ -51,6 +51,8 @@ pub struct Shared {
     pub connector: Connector,
     /// The server has no trackers, and settings may have changed: they are to be read.
     pub unread: bool,
+    /// It has used GET DIAGNOSTICS in a way that no other backend can answer.
+    pub asks_for_diagnostics: bool,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
     capabilities: Capabilities,
@@ -93,6 +95,7 @@ impl Shared {
             connector,
             unread: false,
             offered: false,
+            asks_for_diagnostics: false,
             questions,
             server,
             of_login: fresh.state.clone(),
