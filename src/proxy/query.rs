@@ -506,6 +506,14 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
+    /// The OK of a COM_PING counts the warnings of the last statement: of this client's.
+    fn count_own_warnings(&self, reply: &mut [u8]) {
+        let count = self.shared.as_ref().and_then(|shared| shared.last.saved()).map(|saved| saved.warnings);
+        if let (Some(count), Some([0, 0, 0, _, _, low, high])) = (count, reply.get_mut(HEADER..)) {
+            [*low, *high] = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
+        }
+    }
+
     fn patched(&self, exchange: &Exchange, reply: Vec<u8>) -> Vec<u8> {
         let clients = match exchange.summary.flags.has(Flags::SHOWS_CONNECTIONS) {
             true => self.proxy.clients.by_backend(),
@@ -524,6 +532,7 @@ impl Session {
                 let text = commands.get(exchange.text.clone()).unwrap_or_default();
                 self.note_prepared(exchange, text, &mut reply).await?;
             }
+            command::PING => self.count_own_warnings(&mut reply),
             _ if exchange.patch.is_some() => reply = self.patched(exchange, reply),
             command::QUERY | command::PROCESS_INFO => {
                 let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());

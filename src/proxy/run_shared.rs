@@ -152,7 +152,7 @@ impl Session {
         whole: bool,
         buffer: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
-        exchange.holds_reply = exchange.code == command::STMT_PREPARE;
+        exchange.holds_reply = matches!(exchange.code, command::STMT_PREPARE | command::PING);
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         if exchange.statement.is_none() {
             if exchange.code == command::QUERY && whole {

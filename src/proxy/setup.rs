@@ -46,11 +46,6 @@ pub struct Questions {
     mariadb: bool,
 }
 
-/// The value of character_set_results that stands for SET NAMES with a collation, see [`crate::session::restore`].
-pub fn results_by_names(charset: &[u8], collation: &[u8]) -> Vec<u8> {
-    [charset, b" COLLATE ", collation].concat()
-}
-
 /// The variables of the client's own announcements.
 const TRACKERS: [&str; 5] = [
     "session_track_gtids",
@@ -86,14 +81,31 @@ impl Questions {
     /// How a login with this collation, which is not the character set's own, has its results described: a SET of the
     /// character set's name would describe them by the character set's own.
     fn results_of_login(&self, charset: &[u8], collation: &[u8]) -> Option<Vec<u8>> {
-        if self.collation_of(charset) == Some(collation) {
+        if self.collation_of(charset) == Some(collation) && !self.maps_collations() {
             return None;
         }
+        self.results_with(charset, collation)
+    }
+
+    /// The value of character_set_results after SET NAMES with this collation. MySQL takes the collation's number for it,
+    /// MariaDB knows but SET NAMES.
+    pub fn results_with(&self, charset: &[u8], collation: &[u8]) -> Option<Vec<u8>> {
         if self.mariadb {
-            return Some(results_by_names(charset, collation));
+            return Some([charset, b" COLLATE ", collation].concat());
         }
         let at = self.numbers.binary_search_by(|(name, _)| (**name).cmp(collation)).ok()?;
         Some(self.numbers[at].1.to_vec())
+    }
+
+    /// Whether this value of character_set_results, which names a collation, shows as this character set.
+    pub fn describes(&self, results: &[u8], charset: &[u8]) -> bool {
+        let named = self.numbers.iter().find(|(_, number)| **number == *results);
+        named.is_some_and(|(name, _)| name.strip_prefix(charset).is_some_and(|rest| rest.first() == Some(&b'_')))
+    }
+
+    /// MariaDB 11: a character set's collation is a setting, which counts at logins and for SET NAMES alone.
+    pub fn maps_collations(&self) -> bool {
+        self.names.iter().any(|name| **name == *"character_set_collations")
     }
 
     /// Names and values of one answer to [`Questions::sql`].

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::proxy::connect::Connector;
-use crate::proxy::setup::{Fresh, Questions, results_by_names};
+use crate::proxy::setup::{Fresh, Questions};
 use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
 use crate::session::last::{Diagnostics, Last, Ran};
@@ -60,6 +60,8 @@ pub struct Shared {
     server: Dialect,
     /// The character sets of the client's own login.
     of_login: State,
+    /// The collation that SET NAMES named, on a server that announces nothing.
+    named: Option<Box<[u8]>>,
     /// See [`Shared::note_insert_id`].
     unchanged_id: Option<(u64, u64)>,
 }
@@ -99,6 +101,7 @@ impl Shared {
             questions,
             server,
             of_login: fresh.state.clone(),
+            named: None,
             unchanged_id: None,
         };
         shared.note_dialect();
@@ -307,6 +310,14 @@ impl Shared {
 
     /// `SET NAMES` of this value, which the servers announce without the collation.
     fn names(&mut self, value: &[u8]) {
+        if !self.announcing.trackers {
+            let words: Vec<&[u8]> = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+            let is_told = words.len() == 3 && words[1].eq_ignore_ascii_case(b"collate");
+            self.named = is_told.then(|| unquoted(words[2]).to_ascii_lowercase().into());
+            // Whatever is read next is another value.
+            let noted = self.state.set(b"character_set_results", b"?").map(drop);
+            return self.keep(noted);
+        }
         if self.state.collation() == Collation::Known {
             return;
         }
@@ -322,12 +333,16 @@ impl Shared {
                 .and_then(|set| self.questions.collation_of(set))
                 .map(<[u8]>::to_vec),
         };
-        // MariaDB describes results by the collation that was named, MySQL by the character set's own.
-        if is_told && self.server.mariadb {
-            let charset = self.state.variable(b"character_set_results").unwrap_or_default();
-            let by_names = results_by_names(charset, collation.as_deref().unwrap_or_default());
-            let noted = self.set(b"character_set_results", &by_names);
-            self.keep(noted);
+        // Results are described by the collation that was named.
+        if let Some(collation) = collation.as_deref().filter(|_| is_told || self.questions.maps_collations()) {
+            let charset = self.state.variable(b"character_set_connection").unwrap_or_default();
+            match self.questions.results_with(charset, collation) {
+                Some(results) => {
+                    let noted = self.set(b"character_set_results", &results);
+                    self.keep(noted);
+                }
+                None => self.ledger.pin(Pin::UnexplainedState),
+            }
         }
         if let Some(collation) = collation {
             let noted = self.set(b"collation_connection", &collation);
@@ -355,11 +370,21 @@ impl Shared {
                 continue;
             }
             let known = match self.state.variable(name.as_bytes()) {
+                Some(own) if &*name == "character_set_results" && self.questions.describes(own, &value) => true,
                 Some(own) => crate::session::baseline::same(own, &value),
                 None => self.baseline.is(name.as_bytes(), &value),
             };
             if !known {
                 let noted = self.set(name.as_bytes(), &value);
+                self.keep(noted);
+            }
+        }
+        if let Some(collation) = self.named.take()
+            && self.state.variable(b"collation_connection") == Some(&collation)
+        {
+            let charset = self.state.variable(b"character_set_connection").unwrap_or_default();
+            if let Some(results) = self.questions.results_with(charset, &collation) {
+                let noted = self.set(b"character_set_results", &results);
                 self.keep(noted);
             }
         }

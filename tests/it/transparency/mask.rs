@@ -37,7 +37,7 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
     reply
 }
 
-/// A user variable that is NULL is described as long as it was before, or as one that never was.
+/// A user variable that is NULL is described as it was before, or as one that never was: length and type.
 fn user_variable(payload: &mut [u8]) {
     const DEFINITION: &[u8] = b"\x03def\x00\x00\x00";
     let name = payload.strip_prefix(DEFINITION).map(|rest| (usize::from(rest[0]), rest.get(1..3).unwrap_or_default()));
@@ -46,7 +46,7 @@ fn user_variable(payload: &mut [u8]) {
     {
         // Behind the name: the original name, the fixed part's length, the character set.
         let at = DEFINITION.len() + 1 + length + 1 + 1 + 2;
-        if let Some(described) = payload.get_mut(at..at + 4) {
+        if let Some(described) = payload.get_mut(at..at + 5) {
             described.fill(0);
         }
     }
