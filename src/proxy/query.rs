@@ -508,7 +508,11 @@ impl Session {
 
     /// The OK of a COM_PING counts the warnings of the last statement: of this client's.
     fn count_own_warnings(&self, reply: &mut [u8]) {
-        let count = self.shared.as_ref().and_then(|shared| shared.last.saved()).map(|saved| saved.warnings);
+        let shared = self.shared.as_ref();
+        let count = shared.and_then(|shared| match shared.warnings {
+            Some(warnings) => Some(u64::from(warnings)),
+            None => shared.last.saved().map(|saved| saved.warnings),
+        });
         if let (Some(count), Some([0, 0, 0, _, _, low, high])) = (count, reply.get_mut(HEADER..)) {
             [*low, *high] = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
         }

@@ -172,7 +172,10 @@ pub(super) async fn read_last(
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let answers = statement::several(channel, caps, &asked).await?;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
-    shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))?;
+    shared.last.take(holds, &answers).map_err(|error| {
+        eprintln!("MALF {holds:?} {asked:?} {answers:?}");
+        Fault::backend(error.to_string())
+    })?;
     Ok(if holds.has(Hold::LastInsertId) { shared.take_insert_id() } else { None })
 }
 

@@ -19,6 +19,7 @@ use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::wire::command;
 use crate::wire::frame::Header;
 
@@ -27,6 +28,10 @@ struct Before {
     dialect: Dialect,
     schema: Option<Box<[u8]>>,
 }
+
+/// What triggers follow.
+const WRITES: [Verb; 6] =
+    [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
@@ -261,7 +266,14 @@ impl Session {
             shared.last.after_command(exchange.code, facts, before.dialect);
         }
         self.proxy.note_effects(exchange.summary.flags);
+        let by_trigger = self.proxy.triggers_are_unseen() && WRITES.contains(&exchange.summary.verb);
         let Some(shared) = &mut self.shared else { return Ok(()) };
+        if by_trigger {
+            shared.ledger.pin(Pin::UnexplainedState);
+        }
+        if !matches!(exchange.code, command::PING | command::STATISTICS) {
+            shared.warnings = exchange.reply.facts.error.is_none().then_some(exchange.reply.facts.warnings);
+        }
         shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;
         kept.spoiled = false;

@@ -72,6 +72,11 @@ impl Questions {
         }
     }
 
+    /// Whether the server announces what changes in a session.
+    pub fn announces(&self) -> bool {
+        self.trackers.is_some()
+    }
+
     /// The collation that `SET NAMES` with this character set alone brings, where no variable says otherwise.
     pub fn collation_of(&self, charset: &[u8]) -> Option<&[u8]> {
         let at = self.collations.binary_search_by(|(name, _)| (**name).cmp(charset)).ok()?;
@@ -164,6 +169,12 @@ pub async fn fresh(
 ) -> Result<Fresh, Fault> {
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
+    if !questions.announces() {
+        let found = statement::query(channel, caps, "SELECT 1 FROM information_schema.triggers LIMIT 1").await?;
+        if !rows(found)?.is_empty() {
+            proxy.note_unseen_triggers();
+        }
+    }
     let mut sql = vec![questions.sql()];
     sql.extend(questions.trackers(caps));
     // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.

@@ -37,6 +37,8 @@ pub struct Shared {
     pub last: Last,
     /// The backend at hand has run its last statement.
     pub is_here: bool,
+    /// The warnings that the last reply counted; `None`: it was an error.
+    pub warnings: Option<u16>,
     /// The locks that it may have.
     pub locks: UserLocks,
     /// Its own `session_track_*`.
@@ -88,6 +90,7 @@ impl Shared {
             statements: ClientStatements::default(),
             last: Last::fresh(),
             is_here: false,
+            warnings: Some(0),
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
             tracks: client.has(SESSION_TRACK),
