@@ -27,7 +27,14 @@ pub struct Credentials {
 #[derive(Debug, Clone)]
 struct Known {
     secrets: Vec<Secret>,
-    since: Instant,
+    /// When the server last said so; `None`: it must be asked.
+    since: Option<Instant>,
+}
+
+impl Known {
+    fn is_fresh(&self, recheck: Duration, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since) <= recheck)
+    }
 }
 
 impl Credentials {
@@ -57,21 +64,19 @@ impl Credentials {
 
     /// Whether what a login taught was verified no longer than `auth.recheck` ago.
     pub fn is_fresh(&self, user: &[u8], now: Instant) -> bool {
-        lock(&self.learned).get(user).is_some_and(|known| now.duration_since(known.since) <= self.recheck)
+        lock(&self.learned).get(user).is_some_and(|known| known.is_fresh(self.recheck, now))
     }
 
     /// A backend has just accepted this secret.
     pub fn learn(&self, user: &[u8], secret: Secret, now: Instant) {
-        remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: now });
+        remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: Some(now) });
     }
 
     /// A client has proved this secret by what the account tables say; no backend has accepted it yet.
     pub fn suppose(&self, user: &[u8], secret: &Secret) {
         let mut learned = lock(&self.learned);
         if !learned.get(user).is_some_and(|known| known.secrets.first().is_some_and(|own| own.is_like(secret))) {
-            let since = Instant::now().checked_sub(self.recheck + Duration::from_secs(1));
-            let known = Known { secrets: vec![secret.clone()], since: since.unwrap_or_else(Instant::now) };
-            remember(&mut learned, user, known);
+            remember(&mut learned, user, Known { secrets: vec![secret.clone()], since: None });
         }
     }
 
@@ -83,12 +88,7 @@ impl Credentials {
 
     /// Accounts were changed: what was learned is verified at the next login, what was read is read again.
     pub fn expire_all(&self) {
-        let long_ago = Instant::now().checked_sub(self.recheck + Duration::from_secs(1));
-        let mut learned = lock(&self.learned);
-        match long_ago {
-            Some(long_ago) => learned.values_mut().for_each(|known| known.since = known.since.min(long_ago)),
-            None => learned.clear(),
-        }
+        lock(&self.learned).values_mut().for_each(|known| known.since = None);
         lock(&self.read).clear();
     }
 
@@ -102,12 +102,12 @@ impl Credentials {
     pub fn read(&self, user: &[u8], now: Instant) -> Option<Vec<Secret>> {
         let read = lock(&self.read);
         let known = read.get(user)?;
-        (now.duration_since(known.since) <= self.recheck).then(|| known.secrets.clone())
+        known.is_fresh(self.recheck, now).then(|| known.secrets.clone())
     }
 
     /// The account tables have just said this (nothing, where they know no hash that tidegate can use).
     pub fn set_read(&self, user: &[u8], secrets: Vec<Secret>, now: Instant) {
-        remember(&mut lock(&self.read), user, Known { secrets, since: now });
+        remember(&mut lock(&self.read), user, Known { secrets, since: Some(now) });
     }
 }
 

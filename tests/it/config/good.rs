@@ -31,7 +31,7 @@ fn an_empty_file_is_in_order() {
     assert_eq!(proxy.listen.login_timeout, Duration::from_secs(10));
     assert_eq!(proxy.backend.connect_timeout, Duration::from_secs(15));
     assert_eq!(proxy.backend.tls, BackendTls::Preferred);
-    assert_eq!(proxy.mode, Mode::Session);
+    assert_eq!(proxy.mode, Mode::Transaction);
     assert_eq!((proxy.pool.size, proxy.pool.max_overflow), (25, 50));
     assert_eq!(proxy.pool.max_lifetime, Duration::from_secs(1800));
     assert_eq!(proxy.auth.recheck, Duration::from_secs(10));
@@ -144,6 +144,6 @@ fn check_says_what_the_proxy_will_do() {
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         "./proxy.toml is in order\n\
-         127.0.0.1:6033 -> 127.0.0.1:3306, mode session, at most 75 server connections, 1 user named\n"
+         127.0.0.1:6033 -> 127.0.0.1:3306, mode transaction, at most 75 server connections, 1 user named\n"
     );
 }

@@ -70,7 +70,7 @@ fn it_stands_between_6033_and_3306_and_names_nobody() {
     assert_eq!(loaded.warnings, []);
     assert_eq!(proxy.listen.addresses, [Address::Tcp("127.0.0.1:6033".into())]);
     assert_eq!(proxy.backend.address, Address::Tcp("127.0.0.1:3306".into()));
-    assert_eq!(proxy.mode, Mode::Session);
+    assert_eq!(proxy.mode, Mode::Transaction);
     assert_eq!((proxy.listen.workers, proxy.auth.users.len()), (2, 0));
     assert!(proxy.auth.service.is_none());
 }

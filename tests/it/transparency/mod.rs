@@ -73,8 +73,15 @@ fn a_plain_relay_is_transparent_and_a_wrong_one_is_found() {
 
 fn through(server: &Server, wrong: Wrong) -> Outcome {
     let hop = wrong_hop::start(server.address(), wrong);
-    let place =
-        Place { server: server.address(), hop, ask_ids: true, left_out: &[], sessions: 16, programs: 2, shrinking: Duration::ZERO };
+    let place = Place {
+        server: server.address(),
+        hop,
+        ask_ids: true,
+        left_out: &[],
+        sessions: 16,
+        programs: 2,
+        shrinking: Duration::ZERO,
+    };
     campaign(&place, &[1, 2, 3, 4], 1, None)
 }
 
