@@ -8,6 +8,7 @@ use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::leaving::{Leaving, ahead};
 use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
@@ -70,6 +71,8 @@ pub(super) struct Exchange {
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
     pub(super) holds_reply: bool,
+    /// The client goes before the reply has come.
+    pub(super) leaving: Leaving,
 }
 
 impl Session {
@@ -230,6 +233,7 @@ impl Session {
             mapped: None,
             instead: None,
             holds_reply: false,
+            leaving: Leaving::default(),
         }
     }
 
@@ -252,6 +256,7 @@ impl Session {
         exchange.timer.sent(Instant::now());
         if command::shape(exchange.code) != Shape::None {
             self.pass_reply(exchange, buffer).await?;
+            exchange.leaving.finish().await;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -482,7 +487,7 @@ impl Session {
         let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
-                return Poll::Ready(ready);
+                return Poll::Ready(ready.map(|()| true));
             }
             while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
             {
@@ -493,9 +498,16 @@ impl Session {
                     Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
                 }
             }
-            Poll::Pending
+            let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
+            match leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept)) {
+                true => Poll::Ready(Ok(false)),
+                false => Poll::Pending,
+            }
         });
-        within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)
+        if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
+            self.abandon(exchange, commands.filled());
+        }
+        Ok(())
     }
 
     async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {

@@ -65,7 +65,11 @@ impl Session {
         if let Err(fault) = self.run_exchange(exchange, header, whole, buffer).await {
             // A read that no byte of a reply came to may be asked again: the backend was dead already.
             let again = was_free && exchange.may_run_again(&fault) && !concerns_trackers;
-            return if again { self.run_again(exchange, header, buffer, &before).await } else { Err(fault) };
+            if again {
+                return self.run_again(exchange, header, buffer, &before).await;
+            }
+            self.do_not_know();
+            return Err(fault);
         }
         if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
             self.admission.set_killed();
@@ -76,6 +80,13 @@ impl Session {
         }
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// A command has run, and nothing is noted of what it did: nobody else may find it.
+    fn do_not_know(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.ledger.pin(Pin::UnexplainedState);
+        }
     }
 
     async fn run_again(
@@ -95,7 +106,7 @@ impl Session {
             self.settle(Instant::now());
             return self.refuse(exchange, &refused).await;
         }
-        self.run_exchange(exchange, header, true, buffer).await?;
+        self.run_exchange(exchange, header, true, buffer).await.inspect_err(|_| self.do_not_know())?;
         self.note(exchange, true, buffer.filled(), before).await?;
         self.settle(Instant::now());
         Ok(())
