@@ -629,7 +629,12 @@ impl Session {
 impl Exchange {
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
-        fault.whose == Whose::Backend && self.summary.is_read_only() && self.bytes_out == 0 && self.reply.at_boundary()
+        self.summary.is_read_only() && self.is_unanswered(fault)
+    }
+
+    /// Whether the backend is at fault, and the client has heard nothing yet.
+    pub(super) fn is_unanswered(&self, fault: &Fault) -> bool {
+        fault.whose == Whose::Backend && self.bytes_out == 0 && self.reply.at_boundary() && !self.client_gone
     }
 
     fn outcome(&self, fault: Option<&Fault>) -> Outcome {
