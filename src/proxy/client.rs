@@ -405,7 +405,8 @@ fn idle_for_too_long() -> ErrPacket {
     ErrPacket::new(fault::CLIENT_IDLE, b"HY000", text)
 }
 
-fn shutting_down() -> ErrPacket {
+/// ERR 1053, as servers say it.
+pub(super) fn shutting_down() -> ErrPacket {
     ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")
 }
 

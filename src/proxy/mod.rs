@@ -21,6 +21,7 @@ pub mod health;
 mod kill;
 mod kill_client;
 pub mod lease;
+mod leaving;
 mod listen;
 pub mod logins;
 mod own_trackers;

@@ -9,6 +9,7 @@ use crate::proxy::ask::LOOKS_AT_INSERT_ID;
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::leaving::{Leaving, ahead};
 use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
@@ -78,6 +79,8 @@ pub(super) struct Exchange {
     pub(super) discards: bool,
     /// Bytes of the reply that came with the answers to the prelude.
     ahead: Option<Buffer>,
+    /// The client goes before the reply has come.
+    pub(super) leaving: Leaving,
 }
 
 /// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.
@@ -252,6 +255,7 @@ impl Session {
             prelude: Prelude::default(),
             discards: false,
             ahead: None,
+            leaving: Leaving::default(),
         }
     }
 
@@ -277,6 +281,7 @@ impl Session {
         }
         if command::shape(exchange.code) != Shape::None {
             self.pass_reply(exchange, buffer).await?;
+            exchange.leaving.finish().await;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -569,7 +574,7 @@ impl Session {
         let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
-                return Poll::Ready(ready);
+                return Poll::Ready(ready.map(|()| true));
             }
             while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
             {
@@ -580,9 +585,16 @@ impl Session {
                     Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
                 }
             }
-            Poll::Pending
+            let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
+            match leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept)) {
+                true => Poll::Ready(Ok(false)),
+                false => Poll::Pending,
+            }
         });
-        within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)
+        if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
+            self.abandon(exchange, commands.filled());
+        }
+        Ok(())
     }
 
     async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {
@@ -727,7 +739,12 @@ impl Exchange {
 
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
-        fault.whose == Whose::Backend && self.summary.is_read_only() && self.bytes_out == 0 && self.reply.at_boundary()
+        self.summary.is_read_only() && self.is_unanswered(fault)
+    }
+
+    /// Whether the backend is at fault, and the client has heard nothing yet.
+    pub(super) fn is_unanswered(&self, fault: &Fault) -> bool {
+        fault.whose == Whose::Backend && self.bytes_out == 0 && self.reply.at_boundary() && !self.client_gone
     }
 
     fn outcome(&self, fault: Option<&Fault>) -> Outcome {

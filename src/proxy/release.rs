@@ -172,16 +172,13 @@ pub(super) async fn read_last(
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let answers = statement::several(channel, caps, &asked).await?;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
-    shared.last.take(holds, &answers).map_err(|error| {
-        eprintln!("MALF {holds:?} {asked:?} {answers:?}");
-        Fault::backend(error.to_string())
-    })?;
+    shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))?;
     Ok(if holds.has(Hold::LastInsertId) { shared.take_insert_id() } else { None })
 }
 
 /// The role that is in force; where its name cannot be written down safely, the backend is kept.
 async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
-    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE()").await?.map_err(Fault::refused)?;
+    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await?.map_err(Fault::refused)?;
     let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
     let words = match role {
         None => Some("NONE".to_owned()),

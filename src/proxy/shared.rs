@@ -127,6 +127,14 @@ impl Shared {
         self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known && self.last_is_known()
     }
 
+    /// Whether each statement is a transaction of its own, where none was begun.
+    pub fn autocommits(&self) -> bool {
+        self.state
+            .variable(b"autocommit")
+            .or_else(|| self.baseline.get(b"autocommit"))
+            .is_none_or(|value| value != b"0" && !value.eq_ignore_ascii_case(b"OFF"))
+    }
+
     #[inline]
     fn last_is_known(&self) -> bool {
         self.last.unread().is_empty() && self.last.diagnostics != Diagnostics::TooMuch

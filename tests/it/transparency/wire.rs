@@ -87,7 +87,8 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         let stream = BufReader::new(stream);
-        let mut wire = Wire { stream, id: 0, capabilities: 0, announces: false, statements: HashMap::new(), packets: Vec::new() };
+        let mut wire =
+            Wire { stream, id: 0, capabilities: 0, announces: false, statements: HashMap::new(), packets: Vec::new() };
         let ended = wire.log_in(user, schema, wanted, charset);
         let mut reply = wire.take(ended);
         // How a login was negotiated is the hop's own affair; how it ended is not.
