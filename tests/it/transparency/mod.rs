@@ -79,7 +79,7 @@ fn through(server: &Server, wrong: Wrong) -> Outcome {
         server: server.address(),
         hop,
         ask_ids: true,
-        left_out: &[],
+        left_out: Vec::new(),
         sessions: 16,
         programs: 2,
         shrinking: Duration::ZERO,
