@@ -42,5 +42,6 @@ pub mod shared;
 pub mod statement;
 mod statements;
 mod thread_clock;
+mod times;
 mod tunnel;
 mod workers;
