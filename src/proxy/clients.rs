@@ -281,6 +281,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// The true time, for what must not end too early.
+    pub fn exact(&self) -> u64 {
+        self.clients.time()
+    }
+
     /// Milliseconds as last told; never 0.
     #[inline]
     pub fn now(&self) -> u64 {

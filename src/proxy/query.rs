@@ -179,7 +179,6 @@ impl Session {
         started: Instant,
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
-        self.limit_statement();
         let done = match self.is_shared() {
             false => self.run_exchange(&mut exchange, header, whole, buffer).await,
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
@@ -249,6 +248,7 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         self.in_step = false;
+        self.limit_statement();
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {

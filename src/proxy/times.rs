@@ -78,8 +78,8 @@ impl Due {
 impl Session {
     /// The client is idle from now on, if it was not already: it is to be woken when it is due.
     pub(super) fn await_times(&mut self) {
-        let now = self.admission.now();
         if self.times.idle_since == 0 {
+            let now = if self.times.is_in_transaction() { self.admission.exact() } else { self.admission.now() };
             (self.times.idle_since, self.times.asked) = (now, now);
         }
         self.admission.set_alarm(self.due().first());
@@ -171,14 +171,14 @@ impl Session {
         }
     }
 
-    /// A command begins: it may not take for ever, where the configuration says so.
+    /// A command goes to its backend: it may not take for ever, where the configuration says so.
     pub(super) fn limit_statement(&self) {
         let Limits { query_timeout, transaction_timeout, .. } = self.proxy.settings.limits;
         if query_timeout.is_none() && transaction_timeout.is_none() {
             return;
         }
         let of_transaction = if self.times.is_in_transaction() { transaction_timeout } else { None };
-        let ends = after(self.admission.now(), query_timeout).min(after(self.times.began, of_transaction));
+        let ends = after(self.admission.exact(), query_timeout).min(after(self.times.began, of_transaction));
         self.admission.set_alarm(ends);
     }
 
@@ -211,7 +211,7 @@ impl Session {
             return;
         }
         if self.times.began == 0 || exchange.summary.flags.any(Flags::BEGINS.with(Flags::CHAINS)) {
-            self.times.began = self.admission.now();
+            self.times.began = self.admission.exact();
         }
         let prepared = exchange.statement.and_then(|id| self.statements.get(id));
         let text = match prepared {
