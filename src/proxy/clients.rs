@@ -221,9 +221,9 @@ impl Clients {
         (backend != 0).then_some(backend)
     }
 
-    /// The client of this id, to be killed: until what is returned is dropped, its backend serves nobody else.
+    /// The client of this id, to be killed; one that was killed is no more. Until what is returned is dropped, its backend serves nobody else.
     pub fn victim(&self, id: u32) -> Option<Victim> {
-        let entry = Arc::clone(lock(&self.live).get(&id)?);
+        let entry = Arc::clone(lock(&self.live).get(&id).filter(|entry| !entry.is_killed())?);
         entry.kills.fetch_add(1, Ordering::SeqCst);
         Some(Victim { entry })
     }
