@@ -29,6 +29,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::workers::home;
 use crate::proxy::{setup, statement};
+use crate::session::baseline::Baseline;
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
@@ -168,7 +169,8 @@ impl Lease {
     /// The backend of a client of mode `transaction` goes to whoever needs it. `used_at`: when its server answered last.
     pub(super) fn park(&mut self, used_at: Instant) {
         self.hold = match self.hold.take() {
-            Some(Hold::Pooled { lease, member }) => {
+            Some(Hold::Pooled { mut lease, member }) => {
+                tell_patience(&mut lease);
                 let state = lease.kept.state.fingerprint();
                 lease.release(state, used_at, used_at);
                 Some(Hold::Parked(member))
@@ -273,12 +275,28 @@ impl Lease {
     }
 }
 
+/// The pool knows how long the server waits for an idle connection; a client's `SET wait_timeout` changes that.
+fn tell_patience(lease: &mut PoolLease) {
+    let own = lease.kept.state.wait_timeout();
+    let baseline = &lease.kept.baseline;
+    let is_told = |(told, by): &(Option<u64>, Arc<Baseline>)| *told == own && Arc::ptr_eq(by, baseline);
+    if lease.kept.told_patience.as_ref().is_some_and(is_told) {
+        return;
+    }
+    lease.kept.told_patience = Some((own, Arc::clone(baseline)));
+    let of_login = || std::str::from_utf8(lease.kept.baseline.get(b"wait_timeout")?).ok()?.parse().ok();
+    if let Some(seconds) = own.or_else(of_login) {
+        lease.set_wait_timeout(Duration::from_secs(seconds));
+    }
+}
+
 async fn give_back(proxy: &Proxy, mut lease: PoolLease, condition: Condition, account: Option<(&[u8], &Secret)>) {
     let reason = match lease.fate(condition, Instant::now()) {
         Fate::Retire(reason) => reason,
         _ => match tokio::time::timeout(patience(proxy), reset(proxy, &mut lease, account)).await {
             Ok(Some(wait_timeout)) => {
                 lease.set_wait_timeout(wait_timeout);
+                lease.kept.told_patience = None;
                 let now = Instant::now();
                 let state = lease.kept.state.fingerprint();
                 return lease.release(state, now, now);

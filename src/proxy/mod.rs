@@ -42,6 +42,7 @@ pub mod shared;
 pub mod statement;
 mod statements;
 mod thread_clock;
+mod times;
 mod tunnel;
 mod user_locks;
 mod workers;

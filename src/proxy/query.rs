@@ -206,6 +206,9 @@ impl Session {
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
+        if done.is_ok() {
+            self.note_transaction(&exchange, buffer.filled());
+        }
         self.record(&exchange, buffer.filled(), outcome);
         buffer.consume(exchange.kept);
         done
@@ -267,6 +270,7 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         self.in_step = false;
+        self.limit_statement();
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {
@@ -568,7 +572,7 @@ impl Session {
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
     async fn await_backend(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.read_timeout;
-        let Session { client, lease, .. } = self;
+        let Session { client, lease, admission, .. } = &mut *self;
         let backend = &lease.backend().stream;
         // Frames read ahead would set the ids of the reply's own frames.
         let watches_client = !client.is_compressed();
@@ -586,13 +590,17 @@ impl Session {
                 }
             }
             let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
-            match leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept)) {
+            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept));
+            match is_due || admission.has_rung() {
                 true => Poll::Ready(Ok(false)),
                 false => Poll::Pending,
             }
         });
         if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
-            self.abandon(exchange, commands.filled());
+            match self.admission.has_rung() {
+                true => self.statement_is_late(exchange),
+                false => self.abandon(exchange, commands.filled()),
+            }
         }
         Ok(())
     }

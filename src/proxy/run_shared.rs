@@ -28,7 +28,7 @@ use crate::wire::frame::Header;
 
 /// A backend that goes later than this was there when the statement came. A statement that its server died of must not
 /// be what the next one dies of.
-const SOON: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_millis(10);
 
 /// What a text was read with.
 struct Before {
