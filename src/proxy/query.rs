@@ -515,10 +515,11 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    /// The OK of a COM_PING counts the warnings of the last statement: of this client's.
+    /// MySQL counts in the OK of a COM_PING the warnings of the last statement: it must be this client's. MariaDB counts none.
     fn count_own_warnings(&self, reply: &mut [u8]) {
         let shared = self.shared.as_ref();
         let count = shared.and_then(|shared| match shared.warnings {
+            _ if shared.is_mariadb() => Some(0),
             Some(warnings) => Some(u64::from(warnings)),
             None => shared.last.saved().map(|saved| saved.warnings),
         });
