@@ -28,6 +28,7 @@ impl Session {
         if shared.is_free() {
             return self.park(now);
         }
+        self.parks_later = false;
         let reason = shared.reason();
         if self.held_for != reason {
             self.held_for = reason;
@@ -59,7 +60,7 @@ impl Session {
     /// The client is idle: what is not pinned may be taken away from now on.
     pub(super) fn offer(&mut self) {
         let Some(shared) = &mut self.shared else { return };
-        if shared.offered || !shared.ledger.pins().is_empty() {
+        if shared.offered || self.stays || self.parks_later || !shared.ledger.pins().is_empty() {
             return;
         }
         if let Some(lease) = self.lease.pooled_lease() {
@@ -97,9 +98,16 @@ impl Session {
     /// Somebody waits for the backend: what it protects is read, then it goes.
     pub(super) async fn give_up(&mut self) {
         self.keep();
+        if !self.lease.is_held() {
+            self.parks_later = false;
+            return;
+        }
         match self.save().await {
             Ok(true) => self.park(Instant::now()),
-            Ok(false) => self.settle(Instant::now()),
+            Ok(false) => {
+                self.stays = true;
+                self.settle(Instant::now());
+            }
             Err(_) => {
                 self.forget();
                 self.drop_backend(RetireReason::Broken);
