@@ -22,12 +22,9 @@ pub fn check(reader: &mut Reader<'_>, config: &Config) {
 /// Keys whose work is not done yet: who sets one must not believe that it does something.
 fn warn_without_effect(reader: &mut Reader<'_>, config: &Config) {
     let proxy = &config.proxy;
-    let (limits, users) = (&proxy.limits, &proxy.auth.users);
+    let users = &proxy.auth.users;
     let set = [
         ("pool.min_idle", proxy.pool.min_idle > 0),
-        ("pool.query_timeout", limits.query_timeout.is_some()),
-        ("pool.transaction_timeout", limits.transaction_timeout.is_some()),
-        ("pool.idle_transaction_timeout", limits.idle_transaction_timeout.is_some()),
         ("slow_log.explain", proxy.slow_log.explain),
         ("user.max_clients", users.iter().any(|user| user.max_clients.is_some())),
     ];

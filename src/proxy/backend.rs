@@ -111,6 +111,8 @@ pub struct Kept {
     pub tired: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,
+    /// By what the pool knows the session's `wait_timeout`: the client's `SET` of it, or else what the login had.
+    pub told_patience: Option<(Option<u64>, Arc<Baseline>)>,
 }
 
 impl Kept {
@@ -124,6 +126,7 @@ impl Kept {
             last_insert_id: Some(0),
             tired: self.tired,
             resets_whole: fresh.resets_whole,
+            told_patience: self.told_patience.take(),
         };
     }
 }

@@ -19,6 +19,7 @@ use crate::proxy::lease::Lease;
 use crate::proxy::server::Proxy;
 use crate::proxy::shared::Shared;
 use crate::proxy::statements::Statements;
+use crate::proxy::times::Times;
 use crate::proxy::workers::Worker;
 use crate::stats::record::Identity;
 use crate::wire::capabilities::Capabilities;
@@ -50,6 +51,8 @@ pub struct Session {
     pub(super) shared: Option<Box<Shared>>,
     /// What the pool was told that the backend is held for.
     pub(super) held_for: &'static str,
+    /// What the client may be late with.
+    pub(super) times: Times,
     /// The backend is free but for a KILL that is under way.
     pub(super) parks_later: bool,
     /// The last window of the workers' balance in which this client was counted.
@@ -63,8 +66,10 @@ pub(super) enum End {
     Quit,
     /// tidegate is shutting down.
     Leaving,
-    /// The client was silent for longer than `listen.idle_timeout`.
-    Idle,
+    /// The client was silent for longer than this.
+    Idle(&'static str),
+    /// Its transaction has lasted longer than this.
+    Transaction(&'static str),
     /// The backend closed between two commands; its last words were passed on.
     BackendClosed,
     /// Another client killed it.
@@ -166,6 +171,8 @@ enum Wake {
     Killed,
     Leaving,
     Overdue,
+    /// Something of it is due.
+    Alarm,
 }
 
 impl Session {
@@ -202,6 +209,7 @@ impl Session {
             in_step: true,
             shared,
             held_for: "",
+            times: Times::default(),
             parks_later: false,
             window: 0,
         });
@@ -217,8 +225,12 @@ impl Session {
                 None => match self.idle().await {
                     Wake::Client => Buffer::take(),
                     Wake::Leaving => return Ok(End::Leaving),
-                    Wake::Overdue => return Ok(End::Idle),
+                    Wake::Overdue => return Ok(End::Idle("listen.idle_timeout")),
                     Wake::Killed => return Ok(End::Killed),
+                    Wake::Alarm => match Box::pin(self.time_has_come()).await {
+                        Some(end) => return Ok(end),
+                        None => continue,
+                    },
                     Wake::Backend => match Box::pin(self.backend_spoke()).await? {
                         true => return Ok(End::BackendClosed),
                         false => continue,
@@ -238,6 +250,7 @@ impl Session {
                 }
             }
             let mut started = started;
+            self.times.client_spoke();
             loop {
                 // Boxed, so that an idle client does not hold the room that a command needs.
                 if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
@@ -245,6 +258,9 @@ impl Session {
                 }
                 if self.admission.is_killed() {
                     return Ok(End::Killed);
+                }
+                if self.times.is_over {
+                    return Ok(End::Transaction("pool.transaction_timeout"));
                 }
                 if buffer.is_empty() {
                     break;
@@ -271,12 +287,16 @@ impl Session {
     async fn idle(&mut self) -> Wake {
         self.admission.await_client();
         self.offer();
+        self.await_times();
         let wake = std::future::poll_fn(|cx| {
             if self.admission.is_leaving() {
                 return Poll::Ready(Wake::Leaving);
             }
             if self.admission.is_overdue() {
                 return Poll::Ready(Wake::Overdue);
+            }
+            if self.admission.has_rung() {
+                return Poll::Ready(Wake::Alarm);
             }
             if self.lease.is_held() && self.lease.backend().stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Backend);
@@ -291,6 +311,7 @@ impl Session {
         })
         .await;
         self.admission.client_moved();
+        self.admission.stop_alarm();
         if !matches!(wake, Wake::Wanted) {
             self.keep();
         }
@@ -342,8 +363,9 @@ impl Session {
             }
             Ok(End::Quit | End::Moved(_)) => debug!(client = self.admission.id, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
-            Ok(End::Idle) => {
-                info!(client = self.admission.id, "closed: idle for longer than listen.idle_timeout");
+            Ok(End::Idle(limit) | End::Transaction(limit)) => {
+                let what = if matches!(ended, Ok(End::Idle(_))) { "idle" } else { "its transaction" };
+                info!(client = self.admission.id, "closed: {what} for longer than {limit}");
                 if says_why_it_closes(&self.proxy) {
                     self.say(0, &idle_for_too_long()).await;
                 }
@@ -405,7 +427,8 @@ fn idle_for_too_long() -> ErrPacket {
     ErrPacket::new(fault::CLIENT_IDLE, b"HY000", text)
 }
 
-fn shutting_down() -> ErrPacket {
+/// ERR 1053, as servers say it.
+pub(super) fn shutting_down() -> ErrPacket {
     ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")
 }
 

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
 
 use crate::login::greet::FIRST_CLIENT_ID;
 
@@ -16,6 +17,11 @@ const ID_MASK: u32 = FIRST_CLIENT_ID - 1;
 const BUSY: u64 = 0;
 /// A client that was waited for too long.
 const OVERDUE: u64 = u64::MAX;
+
+/// No alarm is set.
+const NEVER: u64 = u64::MAX;
+/// The alarm's time has come.
+const RUNG: u64 = 0;
 
 /// One connected client, as others see it.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Entry {
     /// Since when the task waits for its client ([`Clients::note_time`]), or [`BUSY`], or [`OVERDUE`].
     waiting: AtomicU64,
     waker: Mutex<Option<Waker>>,
+    /// When the task is to be woken ([`Clients::note_time`]), or [`NEVER`], or [`RUNG`].
+    alarm: AtomicU64,
     /// Its account's name.
     user: Mutex<Vec<u8>>,
     /// KILLs of it under way: its backend must not become another's until they were answered.
@@ -104,6 +112,32 @@ impl Entry {
         self.waiting.load(Ordering::Relaxed) == OVERDUE
     }
 
+    /// The task is to be woken at this time, see [`Admission::now`].
+    #[inline]
+    pub fn set_alarm(&self, at: u64) {
+        self.alarm.store(at, Ordering::Relaxed);
+    }
+
+    /// It is not to be woken.
+    #[inline]
+    pub fn stop_alarm(&self) {
+        self.set_alarm(NEVER);
+    }
+
+    /// Whether the alarm's time has come.
+    #[inline]
+    pub fn has_rung(&self) -> bool {
+        self.alarm.load(Ordering::Relaxed) == RUNG
+    }
+
+    /// Whether this rang its alarm.
+    fn ring(&self, now: u64) -> bool {
+        let at = self.alarm.load(Ordering::Relaxed);
+        let is_due = at != RUNG && at <= now;
+        // An alarm that is set anew in this moment is another one.
+        is_due && self.alarm.compare_exchange(at, RUNG, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Whether this made it overdue.
     fn expire(&self, now: u64, limit: u64) -> bool {
         let since = self.waiting.load(Ordering::Relaxed);
@@ -125,12 +159,27 @@ impl Entry {
 }
 
 /// All connected clients of one proxy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clients {
+    began: Instant,
+    /// Told when somebody comes in.
+    arrivals: Notify,
     next: AtomicU32,
     /// Milliseconds, as last told.
     now: AtomicU64,
     live: Mutex<FxHashMap<u32, Arc<Entry>>>,
+}
+
+impl Default for Clients {
+    fn default() -> Clients {
+        Clients {
+            began: Instant::now(),
+            arrivals: Notify::new(),
+            next: AtomicU32::default(),
+            now: AtomicU64::new(1),
+            live: Mutex::default(),
+        }
+    }
 }
 
 impl Clients {
@@ -152,12 +201,17 @@ impl Clients {
             leaving: AtomicBool::new(false),
             waiting: AtomicU64::new(BUSY),
             waker: Mutex::new(None),
+            alarm: AtomicU64::new(NEVER),
             user: Mutex::default(),
             kills: AtomicU32::new(0),
             killed: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
         });
         live.insert(id, Arc::clone(&entry));
+        drop(live);
+        // Nobody told the time while nobody was there.
+        self.now.fetch_max(self.time(), Ordering::Relaxed);
+        self.arrivals.notify_one();
         Some(Admission { clients: Arc::clone(self), entry })
     }
 
@@ -167,9 +221,9 @@ impl Clients {
         (backend != 0).then_some(backend)
     }
 
-    /// The client of this id, to be killed: until what is returned is dropped, its backend serves nobody else.
+    /// The client of this id, to be killed; one that was killed is no more. Until what is returned is dropped, its backend serves nobody else.
     pub fn victim(&self, id: u32) -> Option<Victim> {
-        let entry = Arc::clone(lock(&self.live).get(&id)?);
+        let entry = Arc::clone(lock(&self.live).get(&id).filter(|entry| !entry.is_killed())?);
         entry.kills.fetch_add(1, Ordering::SeqCst);
         Some(Victim { entry })
     }
@@ -191,8 +245,24 @@ impl Clients {
     pub fn note_time(&self, now: Duration, limit: Duration) {
         let (now, limit) = (millis(now).saturating_add(1), millis(limit));
         self.now.store(now, Ordering::Relaxed);
-        let late: Vec<_> = lock(&self.live).values().filter(|entry| entry.expire(now, limit)).cloned().collect();
+        let is_late = |entry: &&Arc<Entry>| entry.expire(now, limit) | entry.ring(now);
+        let late: Vec<_> = lock(&self.live).values().filter(is_late).cloned().collect();
         late.iter().for_each(|entry| entry.wake());
+    }
+
+    /// Tells the time for ever, as long as somebody is there: each `pause`.
+    pub async fn tell_time(&self, pause: Duration, limit: Duration) {
+        loop {
+            self.note_time(self.began.elapsed(), limit);
+            match self.count() {
+                0 => self.arrivals.notified().await,
+                _ => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+
+    fn time(&self) -> u64 {
+        millis(self.began.elapsed()).saturating_add(1)
     }
 
     /// Asks every client's task to end at its next command boundary; returns how many.
@@ -211,6 +281,17 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// The true time, for what must not end too early.
+    pub fn exact(&self) -> u64 {
+        self.clients.time()
+    }
+
+    /// Milliseconds as last told; never 0.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.clients.now.load(Ordering::Relaxed)
+    }
+
     /// From now on the client is waited for: to speak, or to take what was sent.
     #[inline]
     pub fn await_client(&self) {
@@ -266,7 +347,8 @@ impl Drop for Victim {
     }
 }
 
-fn millis(time: Duration) -> u64 {
+/// As [`Admission::now`] counts.
+pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(OVERDUE - 1)
 }
 

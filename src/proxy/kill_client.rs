@@ -140,7 +140,7 @@ fn in_client_ids(refused: ErrPacket, backend: u32, client: u32) -> ErrPacket {
 }
 
 /// The diagnostics of a statement that ended with this error.
-fn only(refused: &ErrPacket) -> Saved {
+pub(super) fn only(refused: &ErrPacket) -> Saved {
     let condition =
         Condition { level: Level::Error, code: u32::from(refused.code), message: refused.message.as_slice().into() };
     Saved { conditions: vec![condition], warnings: 1, errors: 1, charset: b"utf8mb4".to_vec() }

@@ -29,6 +29,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::workers::home;
 use crate::proxy::{setup, statement};
+use crate::session::baseline::Baseline;
 use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
@@ -110,11 +111,18 @@ impl Lease {
 
     /// A new connection for the pool, unless it was opened in this client's name (`backend.send_proxy_protocol`): for
     /// another client the server would take it for this one.
-    fn of_pool(proxy: &Proxy, params: &Params, backend: Backend, ok: Vec<u8>, permit: Permit, secret: Secret) -> Lease {
+    fn of_pool(
+        proxy: &Proxy,
+        params: &Params,
+        begun: (Backend, Vec<u8>),
+        mine: (Permit, u32),
+        secret: Secret,
+    ) -> Lease {
+        let ((backend, ok), (permit, id)) = (begun, mine);
         if proxy.settings.backend.send_proxy_protocol != SendProxyProtocol::Off {
             return Lease { secret: Some(secret), ..Lease::relayed(backend, ok, permit) };
         }
-        let mut member = member(proxy, Some(params), 1);
+        let mut member = member(proxy, Some(params), id);
         let lease = member.adopt(permit, Box::new(backend), facts());
         Lease::pooled(member, lease, ok, secret)
     }
@@ -161,7 +169,8 @@ impl Lease {
     /// The backend of a client of mode `transaction` goes to whoever needs it. `used_at`: when its server answered last.
     pub(super) fn park(&mut self, used_at: Instant) {
         self.hold = match self.hold.take() {
-            Some(Hold::Pooled { lease, member }) => {
+            Some(Hold::Pooled { mut lease, member }) => {
+                tell_patience(&mut lease);
                 let state = lease.kept.state.fingerprint();
                 lease.release(state, used_at, used_at);
                 Some(Hold::Parked(member))
@@ -266,12 +275,28 @@ impl Lease {
     }
 }
 
+/// The pool knows how long the server waits for an idle connection; a client's `SET wait_timeout` changes that.
+fn tell_patience(lease: &mut PoolLease) {
+    let own = lease.kept.state.wait_timeout();
+    let baseline = &lease.kept.baseline;
+    let is_told = |(told, by): &(Option<u64>, Arc<Baseline>)| *told == own && Arc::ptr_eq(by, baseline);
+    if lease.kept.told_patience.as_ref().is_some_and(is_told) {
+        return;
+    }
+    lease.kept.told_patience = Some((own, Arc::clone(baseline)));
+    let of_login = || std::str::from_utf8(lease.kept.baseline.get(b"wait_timeout")?).ok()?.parse().ok();
+    if let Some(seconds) = own.or_else(of_login) {
+        lease.set_wait_timeout(Duration::from_secs(seconds));
+    }
+}
+
 async fn give_back(proxy: &Proxy, mut lease: PoolLease, condition: Condition, account: Option<(&[u8], &Secret)>) {
     let reason = match lease.fate(condition, Instant::now()) {
         Fate::Retire(reason) => reason,
         _ => match tokio::time::timeout(patience(proxy), reset(proxy, &mut lease, account)).await {
             Ok(Some(wait_timeout)) => {
                 lease.set_wait_timeout(wait_timeout);
+                lease.kept.told_patience = None;
                 let now = Instant::now();
                 let state = lease.kept.state.fingerprint();
                 return lease.release(state, now, now);
@@ -330,8 +355,10 @@ async fn clean(
         }
         Err(_) => return None,
     }
-    let rows =
-        statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect").await.ok()?.ok()?;
+    let rows = statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect LIMIT 1")
+        .await
+        .ok()?
+        .ok()?;
     let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
     if changed_user {
         for sql in FORGET_LAST_STATEMENT {
@@ -367,6 +394,8 @@ pub struct Dialed {
     greeted: Greeted,
     permit: Permit,
     member: Member,
+    /// The client's.
+    id: u32,
 }
 
 /// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
@@ -386,7 +415,7 @@ pub async fn dial(
     };
     let greeted = dial_uncounted(proxy, peer).await?;
     permit.reached();
-    Ok(Dialed { greeted, permit, member })
+    Ok(Dialed { greeted, permit, member, id })
 }
 
 /// Dials outside the pool's bound (`observe`).
@@ -397,10 +426,10 @@ pub async fn dial_uncounted(proxy: &Proxy, peer: Peer) -> Result<Greeted, Fault>
 impl Dialed {
     /// Logs in with a known secret: a connection of the pool.
     pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<Lease, Fault> {
-        let Dialed { greeted, permit, member: first } = self;
+        let Dialed { greeted, permit, member: first, id } = self;
         let (backend, ok) = greeted.login(proxy, params, secret).await?;
         drop(first);
-        Ok(Lease::of_pool(proxy, params, backend, ok, permit, secret.clone()))
+        Ok(Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret.clone()))
     }
 
     /// The greeting's challenge.
@@ -421,7 +450,7 @@ impl Dialed {
     /// Names the account without an answer.
     pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
         let (channel, facts) = self.greeted.ask(proxy, params).await?;
-        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit) }), facts })
+        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit), id: self.id }), facts })
     }
 }
 
@@ -439,6 +468,8 @@ struct Begun {
     channel: Channel,
     /// `None`: outside any bound (`observe`).
     permit: Option<Permit>,
+    /// The client's.
+    id: u32,
 }
 
 /// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
@@ -473,12 +504,12 @@ async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
 impl Asked {
     /// `observe`: the client's own, outside any bound.
     pub fn own(channel: Channel, facts: BackendFacts) -> Asked {
-        Asked { begun: Some(Begun { channel, permit: None }), facts }
+        Asked { begun: Some(Begun { channel, permit: None, id: 0 }), facts }
     }
 
     /// The login went well, and the connection is not needed: it is closed, and its permit free.
     pub async fn leave(mut self) {
-        if let Some(Begun { channel, permit }) = self.begun.take() {
+        if let Some(Begun { channel, permit, .. }) = self.begun.take() {
             close(Backend::from_channel(channel, self.facts), true).await;
             drop(permit);
         }
@@ -494,14 +525,14 @@ impl Asked {
 
     /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
     pub fn accepted(mut self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
-        let Some(Begun { channel, permit }) = self.begun.take() else {
+        let Some(Begun { channel, permit, id }) = self.begun.take() else {
             unreachable!("a login that was begun has its channel until it ends")
         };
         let backend = Backend::from_channel(channel, self.facts);
         match (permit, learned) {
             (None, _) => Lease::own(backend, ok),
             (Some(permit), None) => Lease::relayed(backend, ok, permit),
-            (Some(permit), Some(secret)) => Lease::of_pool(proxy, params, backend, ok, permit, secret),
+            (Some(permit), Some(secret)) => Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret),
         }
     }
 }
@@ -516,7 +547,7 @@ impl Drop for Asked {
 }
 
 async fn give_up(begun: Begun) {
-    let Begun { mut channel, permit } = begun;
+    let Begun { mut channel, permit, .. } = begun;
     abandon(&mut channel).await;
     drop(permit);
 }

@@ -9,6 +9,7 @@ use crate::proxy::ask::LOOKS_AT_INSERT_ID;
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, Whose, out_of_order};
 use crate::proxy::kill;
+use crate::proxy::leaving::{Leaving, ahead};
 use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
@@ -79,6 +80,8 @@ pub(super) struct Exchange {
     pub(super) discards: bool,
     /// Bytes of the reply that came with the answers to the prelude.
     ahead: Option<Buffer>,
+    /// The client goes before the reply has come.
+    pub(super) leaving: Leaving,
 }
 
 /// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.
@@ -204,6 +207,9 @@ impl Session {
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
+        if done.is_ok() {
+            self.note_transaction(&exchange, buffer.filled());
+        }
         self.record(&exchange, buffer.filled(), outcome);
         buffer.consume(exchange.kept);
         done
@@ -254,6 +260,7 @@ impl Session {
             prelude: Prelude::default(),
             discards: false,
             ahead: None,
+            leaving: Leaving::default(),
         }
     }
 
@@ -265,6 +272,7 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         self.in_step = false;
+        self.limit_statement();
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
         } else {
@@ -279,6 +287,7 @@ impl Session {
         }
         if command::shape(exchange.code) != Shape::None {
             self.pass_reply(exchange, buffer).await?;
+            exchange.leaving.finish().await;
         }
         self.in_step = true;
         match exchange.client_gone {
@@ -510,9 +519,14 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    /// The OK of a COM_PING counts the warnings of the last statement: of this client's.
+    /// MySQL counts in the OK of a COM_PING the warnings of the last statement: it must be this client's. MariaDB counts none.
     fn count_own_warnings(&self, reply: &mut [u8]) {
-        let count = self.shared.as_ref().and_then(|shared| shared.last.saved()).map(|saved| saved.warnings);
+        let shared = self.shared.as_ref();
+        let count = shared.and_then(|shared| match shared.warnings {
+            _ if shared.is_mariadb() => Some(0),
+            Some(warnings) => Some(u64::from(warnings)),
+            None => shared.last.saved().map(|saved| saved.warnings),
+        });
         if let (Some(count), Some([0, 0, 0, _, _, low, high])) = (count, reply.get_mut(HEADER..)) {
             [*low, *high] = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
         }
@@ -563,13 +577,13 @@ impl Session {
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
     async fn await_backend(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.read_timeout;
-        let Session { client, lease, .. } = self;
+        let Session { client, lease, admission, .. } = &mut *self;
         let backend = &lease.backend().stream;
         // Frames read ahead would set the ids of the reply's own frames.
         let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
-                return Poll::Ready(ready);
+                return Poll::Ready(ready.map(|()| true));
             }
             while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
             {
@@ -580,9 +594,20 @@ impl Session {
                     Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
                 }
             }
-            Poll::Pending
+            let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
+            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept));
+            match is_due || admission.has_rung() {
+                true => Poll::Ready(Ok(false)),
+                false => Poll::Pending,
+            }
         });
-        within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)
+        if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
+            match self.admission.has_rung() {
+                true => self.statement_is_late(exchange),
+                false => self.abandon(exchange, commands.filled()),
+            }
+        }
+        Ok(())
     }
 
     async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {
@@ -728,7 +753,12 @@ impl Exchange {
 
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
-        fault.whose == Whose::Backend && self.summary.is_read_only() && self.bytes_out == 0 && self.reply.at_boundary()
+        self.summary.is_read_only() && self.is_unanswered(fault)
+    }
+
+    /// Whether the backend is at fault, and the client has heard nothing yet.
+    pub(super) fn is_unanswered(&self, fault: &Fault) -> bool {
+        fault.whose == Whose::Backend && self.bytes_out == 0 && self.reply.at_boundary() && !self.client_gone
     }
 
     fn outcome(&self, fault: Option<&Fault>) -> Outcome {

@@ -178,7 +178,7 @@ pub(super) async fn read_last(
 
 /// The role that is in force; where its name cannot be written down safely, the backend is kept.
 async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
-    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE()").await?.map_err(Fault::refused)?;
+    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await?.map_err(Fault::refused)?;
     let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
     let words = match role {
         None => Some("NONE".to_owned()),

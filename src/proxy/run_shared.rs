@@ -4,29 +4,40 @@
 //! read the text -> acquire (queue, restore) -> in the backend's words -> send, pass the reply -> note -> settle
 //! ```
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tracing::warn;
 
 use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::Refused;
-use crate::proxy::client::Session;
-use crate::proxy::error::Fault;
+use crate::proxy::client::{Session, shutting_down};
+use crate::proxy::error::{Fault, printable};
+use crate::proxy::kill_client::only;
 use crate::proxy::query::Exchange;
 use crate::proxy::setup;
-use crate::session::last::Ran;
+use crate::session::last::{Diagnostics, Ran};
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::wire::command;
 use crate::wire::frame::Header;
+
+/// A backend that goes later than this was there when the statement came. A statement that its server died of must not
+/// be what the next one dies of.
+const SOON: Duration = Duration::from_millis(10);
 
 /// What a text was read with.
 struct Before {
     dialect: Dialect,
     schema: Option<Box<[u8]>>,
 }
+
+/// What triggers follow.
+const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
@@ -47,12 +58,18 @@ impl Session {
         if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
-        if let Err(refused) = self.bring_insert_id(exchange).await? {
-            return self.refuse(exchange, &refused).await;
-        }
-        if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
-            self.settle(Instant::now());
-            return self.refuse(exchange, &refused).await;
+        let was_free = whole && self.shared.as_ref().is_some_and(|shared| shared.is_free());
+        let ready = match self.bring_insert_id(exchange).await {
+            Ok(Ok(())) => self.translate(exchange, header, whole, buffer).await,
+            other => other,
+        };
+        match ready {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => {
+                self.settle(Instant::now());
+                return self.refuse(exchange, &refused).await;
+            }
+            Err(fault) => return self.backend_lost(exchange, fault, was_free).await,
         }
         let concerns_trackers = exchange.code == command::QUERY && {
             let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
@@ -61,11 +78,15 @@ impl Session {
         if concerns_trackers {
             self.put_own_trackers().await?;
         }
-        let was_free = self.shared.as_ref().is_some_and(|shared| shared.is_free());
+        let sent = Instant::now();
         if let Err(fault) = self.run_exchange(exchange, header, whole, buffer).await {
-            // A read that no byte of a reply came to may be asked again: the backend was dead already.
-            let again = was_free && exchange.may_run_again(&fault) && !concerns_trackers;
-            return if again { self.run_again(exchange, header, buffer, &before).await } else { Err(fault) };
+            // A read that no byte of a reply came to may be asked again where the backend was dead already.
+            let was_dead = sent.elapsed() < SOON;
+            let again = was_free && was_dead && exchange.may_run_again(&fault) && !concerns_trackers;
+            if again {
+                return self.run_again(exchange, header, buffer, &before).await;
+            }
+            return self.backend_lost(exchange, fault, was_free).await;
         }
         if exchange.discards {
             return self.run_again(exchange, header, buffer, &before).await;
@@ -83,6 +104,33 @@ impl Session {
         }
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
+    /// and goes on; else nothing is known of what the command did, and nobody else may find it.
+    async fn backend_lost(&mut self, exchange: &mut Exchange, fault: Fault, was_free: bool) -> Result<(), Fault> {
+        if !was_free || !exchange.is_unanswered(&fault) {
+            if let Some(shared) = &mut self.shared {
+                shared.ledger.pin(Pin::UnexplainedState);
+            }
+            return Err(fault);
+        }
+        warn!(
+            client = self.admission.id,
+            backend = self.lease.backend().id,
+            fault = "backend",
+            "{}",
+            printable(&fault.why)
+        );
+        self.drop_backend(RetireReason::Broken);
+        self.in_step = true;
+        let answer = Box::new(shutting_down());
+        if let Some(shared) = &mut self.shared {
+            shared.is_here = false;
+            shared.last.row_count = Some(-1);
+            shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&answer)));
+        }
+        self.refuse(exchange, &answer).await
     }
 
     /// The statement's text, of a query or an execution.
@@ -113,7 +161,9 @@ impl Session {
             self.settle(Instant::now());
             return self.refuse(exchange, &refused).await;
         }
-        self.run_exchange(exchange, header, true, buffer).await?;
+        if let Err(fault) = self.run_exchange(exchange, header, true, buffer).await {
+            return self.backend_lost(exchange, fault, true).await;
+        }
         self.note(exchange, true, buffer.filled(), before).await?;
         self.settle(Instant::now());
         Ok(())
@@ -261,7 +311,14 @@ impl Session {
             shared.last.after_command(exchange.code, facts, before.dialect);
         }
         self.proxy.note_effects(exchange.summary.flags);
+        let by_trigger = self.proxy.triggers_are_unseen() && WRITES.contains(&exchange.summary.verb);
         let Some(shared) = &mut self.shared else { return Ok(()) };
+        if by_trigger {
+            shared.ledger.pin(Pin::UnexplainedState);
+        }
+        if !matches!(exchange.code, command::PING | command::STATISTICS) {
+            shared.warnings = exchange.reply.facts.error.is_none().then_some(exchange.reply.facts.warnings);
+        }
         shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;
         kept.spoiled = false;

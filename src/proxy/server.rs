@@ -1,5 +1,6 @@
 //! One running proxy: what all its clients share, its signals, its end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,9 @@ use crate::wire::handshake::Salt;
 /// How long clients may take to end their commands after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// The time is told at least so often: servers close idle connections after one second at the soonest.
+const MOST_PAUSE: Duration = Duration::from_millis(250);
+
 /// What all clients of one proxy share.
 pub struct Proxy {
     /// The configuration.
@@ -67,6 +71,8 @@ pub struct Proxy {
     pub questions: ArcSwapOption<Questions>,
     /// All prepared statements, in mode `transaction`.
     pub registry: Mutex<Registry>,
+    /// There are triggers, on a server that announces nothing of what they set.
+    unseen_triggers: AtomicBool,
     /// Held by whoever uses the one connection beside the pool's bound.
     pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
@@ -99,6 +105,7 @@ impl Proxy {
             logins: Logins::default(),
             questions: ArcSwapOption::empty(),
             registry: Mutex::default(),
+            unseen_triggers: AtomicBool::new(false),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
             rsa,
@@ -122,10 +129,24 @@ impl Proxy {
         self.face.store(Some(Arc::new(face)));
     }
 
+    /// Whether what a write does to its session cannot be seen.
+    pub fn triggers_are_unseen(&self) -> bool {
+        self.unseen_triggers.load(Ordering::Relaxed)
+    }
+
+    /// The server has triggers, and announces nothing.
+    pub fn note_unseen_triggers(&self) {
+        self.unseen_triggers.store(true, Ordering::Relaxed);
+    }
+
     /// A statement has run that changes what logins are, or begin with.
     pub fn note_effects(&self, flags: Flags) {
         if flags.any(Flags::SETS_GLOBAL.with(Flags::CREDENTIALS)) {
             self.logins.forget();
+        }
+        let announces = self.questions.load().as_ref().is_none_or(|questions| questions.announces());
+        if flags.has(Flags::STORED_PROGRAM) && !announces {
+            self.note_unseen_triggers();
         }
         if flags.has(Flags::CREDENTIALS) {
             self.credentials.expire_all();
@@ -214,7 +235,7 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
     let workers = Workers::start(&proxy, &recorders)?;
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector::new(&proxy)));
-    let watching = tokio::spawn(watch_idle(Arc::clone(&proxy)));
+    let watching = tokio::spawn(tell_time(Arc::clone(&proxy)));
     announce(&proxy);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let accepting = tokio::spawn(listen::accept(listeners, workers));
@@ -243,15 +264,12 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Looks at all clients now and then, where `listen.idle_timeout` is set.
-async fn watch_idle(proxy: Arc<Proxy>) {
-    let Some(limit) = proxy.settings.listen.idle_timeout else { return };
-    let pause = (limit / 10).clamp(Duration::from_millis(10), Duration::from_secs(1));
-    let began = Instant::now();
-    loop {
-        proxy.clients.note_time(began.elapsed(), limit);
-        tokio::time::sleep(pause).await;
-    }
+/// Looks at all clients now and then: the more often, the shorter the shortest limit is.
+async fn tell_time(proxy: Arc<Proxy>) {
+    let (limits, idle) = (&proxy.settings.limits, proxy.settings.listen.idle_timeout);
+    let set = [idle, limits.query_timeout, limits.transaction_timeout, limits.idle_transaction_timeout];
+    let pause = set.into_iter().flatten().map(|limit| limit / 10).fold(MOST_PAUSE, Duration::min);
+    proxy.clients.tell_time(pause.max(Duration::from_millis(10)), idle.unwrap_or(Duration::MAX)).await;
 }
 
 fn announce(proxy: &Proxy) {

@@ -72,6 +72,11 @@ impl Questions {
         }
     }
 
+    /// Whether the server announces what changes in a session.
+    pub fn announces(&self) -> bool {
+        self.trackers.is_some()
+    }
+
     /// The collation that `SET NAMES` with this character set alone brings, where no variable says otherwise.
     pub fn collation_of(&self, charset: &[u8]) -> Option<&[u8]> {
         let at = self.collations.binary_search_by(|(name, _)| (**name).cmp(charset)).ok()?;
@@ -122,15 +127,16 @@ impl Questions {
         let is_known = |name: &&str| known.iter().any(|own| **own == **name);
         let extra = TRACKERS.into_iter().chain(["init_connect"]);
         let names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
-        let sql = format!("SELECT {}", names.iter().map(|name| format!("@@{name}")).collect::<Vec<_>>().join(","));
+        let sql =
+            format!("SELECT {} LIMIT 1", names.iter().map(|name| format!("@@{name}")).collect::<Vec<_>>().join(","));
         let tracks = caps.has(SESSION_TRACK) && known.iter().any(|name| **name == *TRACKERS[3]);
         let [trackers, trackers_at_eof] =
             [true, false].map(|all| tracks.then(|| own_trackers(&announced(&known, facts.mariadb), all)));
-        let sets = "SELECT character_set_name, default_collate_name FROM information_schema.character_sets";
+        let sets = "SELECT character_set_name, default_collate_name FROM information_schema.character_sets LIMIT 10000";
         let sets = rows(statement::query(channel, caps, sets).await?)?;
         let mut collations: Vec<_> = sets.into_iter().filter_map(pair).collect();
         collations.sort();
-        let numbers = "SELECT collation_name, id FROM information_schema.collations";
+        let numbers = "SELECT collation_name, id FROM information_schema.collations LIMIT 10000";
         let numbers = rows(statement::query(channel, caps, numbers).await?)?;
         let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
         numbers.sort();
@@ -164,6 +170,12 @@ pub async fn fresh(
 ) -> Result<Fresh, Fault> {
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
+    if !questions.announces() {
+        let found = statement::query(channel, caps, "SELECT 1 FROM information_schema.triggers LIMIT 1").await?;
+        if !rows(found)?.is_empty() {
+            proxy.note_unseen_triggers();
+        }
+    }
     let mut sql = vec![questions.sql()];
     sql.extend(questions.trackers(caps));
     // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.
@@ -181,7 +193,7 @@ pub async fn fresh(
 
 /// The same where the schema is not known either.
 pub async fn schema_and_fresh(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts) -> Result<Fresh, Fault> {
-    let found = rows(statement::query(channel, facts.capabilities, "SELECT DATABASE()").await?)?;
+    let found = rows(statement::query(channel, facts.capabilities, "SELECT DATABASE() LIMIT 1").await?)?;
     let schema = found.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
     fresh(proxy, channel, facts, schema.as_deref()).await
 }

@@ -37,6 +37,8 @@ pub struct Shared {
     pub last: Last,
     /// The backend at hand has run its last statement.
     pub is_here: bool,
+    /// The warnings that the last reply counted; `None`: it was an error.
+    pub warnings: Option<u16>,
     /// The locks that it may have.
     pub locks: UserLocks,
     /// Its own `session_track_*`.
@@ -88,6 +90,7 @@ impl Shared {
             statements: ClientStatements::default(),
             last: Last::fresh(),
             is_here: false,
+            warnings: Some(0),
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
             tracks: client.has(SESSION_TRACK),
@@ -122,6 +125,14 @@ impl Shared {
     #[inline]
     pub fn is_free(&self) -> bool {
         self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known && self.last_is_known()
+    }
+
+    /// Whether each statement is a transaction of its own, where none was begun.
+    pub fn autocommits(&self) -> bool {
+        self.state
+            .variable(b"autocommit")
+            .or_else(|| self.baseline.get(b"autocommit"))
+            .is_none_or(|value| value != b"0" && !value.eq_ignore_ascii_case(b"OFF"))
     }
 
     #[inline]

@@ -45,7 +45,7 @@ impl UserLocks {
         let one =
             |name: &Box<[u8]>| Some(format!("IS_USED_LOCK({})<=>CONNECTION_ID()", std::str::from_utf8(name).ok()?));
         let all = self.names.iter().map(one).collect::<Option<Vec<_>>>()?;
-        Some(format!("SELECT {}", all.join(",")))
+        Some(format!("SELECT {} LIMIT 1", all.join(",")))
     }
 }
 

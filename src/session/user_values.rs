@@ -33,7 +33,8 @@ pub fn question(names: &[&[u8]]) -> Option<String> {
         let comma = if at == 0 { "" } else { "," };
         sql += &format!("{comma}{variable},HEX({variable}),CHARSET({variable}),COLLATION({variable})");
     }
-    (!names.is_empty()).then_some(sql)
+    // The session's sql_select_limit may be 0.
+    (!names.is_empty()).then_some(sql + " LIMIT 1")
 }
 
 /// A variable's name, and its value as it can be carried.

@@ -35,6 +35,7 @@ mod frameworks;
 mod hlog;
 mod identity;
 mod leaving;
+mod limits;
 mod links;
 mod pins;
 mod pool_handle;

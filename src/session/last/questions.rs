@@ -48,7 +48,8 @@ fn numbers(holds: Holds, kept: bool) -> String {
     });
     // The servers' limit on what they keep, and the character set of what they say.
     let about = ["@@max_error_count", "@@character_set_results"].into_iter().filter(|_| holds.has(Hold::Diagnostics));
-    format!("SELECT {}", wanted.chain(about).collect::<Vec<_>>().join(","))
+    // The session's sql_select_limit may be 0.
+    format!("SELECT {} LIMIT 1", wanted.chain(about).collect::<Vec<_>>().join(","))
 }
 
 impl Last {

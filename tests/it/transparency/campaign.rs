@@ -22,7 +22,7 @@ pub struct Place {
     /// What `Way::ask_ids` says of both ways.
     pub ask_ids: bool,
     /// Statements with one of these in them are left out.
-    pub left_out: &'static [&'static str],
+    pub left_out: Vec<&'static str>,
     /// How many sessions may be on the hop at once.
     pub sessions: usize,
     /// How many programs at once.

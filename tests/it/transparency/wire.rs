@@ -71,6 +71,8 @@ pub struct Wire {
     pub id: u32,
     /// What both sides agreed on.
     pub capabilities: u32,
+    /// The server can announce what changes in a session.
+    pub announces: bool,
     pub statements: HashMap<usize, Statement>,
     /// What came since the last command.
     packets: Vec<Packet>,
@@ -85,7 +87,8 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         let stream = BufReader::new(stream);
-        let mut wire = Wire { stream, id: 0, capabilities: 0, statements: HashMap::new(), packets: Vec::new() };
+        let mut wire =
+            Wire { stream, id: 0, capabilities: 0, announces: false, statements: HashMap::new(), packets: Vec::new() };
         let ended = wire.log_in(user, schema, wanted, charset);
         let mut reply = wire.take(ended);
         // How a login was negotiated is the hop's own affair; how it ended is not.
@@ -114,6 +117,7 @@ impl Wire {
         let high = u16::from_le_bytes([greeting[fixed + 18], greeting[fixed + 19]]);
         let offered = u32::from(low) | u32::from(high) << 16;
         let schema_flag = if schema.is_empty() { 0 } else { CONNECT_WITH_DB };
+        self.announces = offered & SESSION_TRACK != 0;
         self.capabilities = (wanted | schema_flag) & (offered | 1);
         let mut login = self.capabilities.to_le_bytes().to_vec();
         login.extend((1u32 << 30).to_le_bytes());
