@@ -24,6 +24,7 @@ use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command::{self, Shape};
+use crate::wire::execute::{CURSORS, FLAGS};
 use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
 use crate::wire::query_text::query_text;
 use crate::wire::reply::{Reply, Verdict};
@@ -234,6 +235,7 @@ impl Session {
             _ => None,
         };
         let is_sql = matches!(code, command::QUERY | command::STMT_PREPARE);
+        let cursor = code == command::STMT_EXECUTE && payload.get(FLAGS).is_some_and(|flags| flags & CURSORS != 0);
         Exchange {
             code,
             timer: QueryTimer::start(started),
@@ -244,7 +246,7 @@ impl Session {
             kept: packet.len(),
             bytes_in: header.packet_len() as u64,
             bytes_out: 0,
-            reply: Reply::new(command::shape(code), self.capabilities, 1),
+            reply: Reply::new(command::shape(code), self.capabilities, 1).with_cursor(cursor),
             client_ended: false,
             client_gone: false,
             announced: Announced::default(),
@@ -386,7 +388,9 @@ impl Session {
                 return Err(Fault::client("the client went in the middle of a command", None));
             }
         }
-        exchange.reply = Reply::new(command::shape(exchange.code), self.capabilities, packets.count);
+        let cursor = exchange.reply.asks_for_cursor();
+        exchange.reply =
+            Reply::new(command::shape(exchange.code), self.capabilities, packets.count).with_cursor(cursor);
         // What the client sent ahead waits for its turn.
         buffer.append(more.filled());
         Ok(())
@@ -743,7 +747,8 @@ impl Exchange {
         self.announced = Announced::default();
         self.changed_at_eof = false;
         self.instead = None;
-        self.reply = Reply::new(command::shape(self.code), capabilities, 1);
+        let cursor = self.reply.asks_for_cursor();
+        self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
     }
 
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.

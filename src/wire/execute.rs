@@ -19,6 +19,12 @@ const TYPES_FOLLOW: u16 = 128;
 /// Where the statement's id stands in the payload.
 pub const ID: Range<usize> = 1..5;
 
+/// Where a COM_STMT_EXECUTE's flags stand in its payload.
+pub const FLAGS: usize = 5;
+
+/// Those of the flags that ask for a cursor: read only, for update, scrollable.
+pub const CURSORS: u8 = 7;
+
 /// Where the types stand in a payload, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Types {
