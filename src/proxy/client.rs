@@ -53,6 +53,8 @@ pub struct Session {
     pub(super) held_for: &'static str,
     /// What the client may be late with.
     pub(super) times: Times,
+    /// The backend died with an open transaction, and the client was not told yet.
+    pub(super) lost_transaction: bool,
     /// The backend is free but for a KILL that is under way.
     pub(super) parks_later: bool,
     /// Not all of what the last command left can be saved: it is not offered before the next.
@@ -213,6 +215,7 @@ impl Session {
             held_for: "",
             times: Times::default(),
             parks_later: false,
+            lost_transaction: false,
             stays: false,
             window: 0,
         });
@@ -339,7 +342,9 @@ impl Session {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         // Whatever it says, a client that can take another backend need not hear it.
-        if !matches!(said, Ok(None)) && self.can_change_backend() {
+        // An open transaction is gone with it: that the client hears, once, with its next command.
+        if !matches!(said, Ok(None)) && (self.can_change_backend() || self.is_in_transaction_only()) {
+            self.lost_transaction = !self.can_change_backend();
             self.forget();
             self.drop_backend(RetireReason::ServerClosed);
             return Ok(false);

@@ -44,5 +44,6 @@ mod statements;
 mod thread_clock;
 mod times;
 mod tunnel;
+mod unseen;
 mod user_locks;
 mod workers;

@@ -16,6 +16,7 @@ use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::settings::Mode;
 use crate::session::answer::{ASKS, Patch};
 use crate::session::outcome::Announced;
+use crate::session::reason::Pin;
 use crate::sql::digest::digest;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
@@ -180,6 +181,10 @@ impl Session {
             self.record(&exchange, &[], Outcome::Error(refused.code));
             buffer.consume(exchange.kept);
             return Ok(None);
+        }
+        if let (Shape::Stream, Some(shared)) = (command::shape(code), &mut self.shared) {
+            let replicates = matches!(code, command::BINLOG_DUMP | command::BINLOG_DUMP_GTID | command::TABLE_DUMP);
+            shared.ledger.pin(if replicates { Pin::Replication } else { Pin::UnknownCommand });
         }
         let done = match command::shape(code) {
             Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),

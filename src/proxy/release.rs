@@ -8,11 +8,11 @@ use crate::pool::fate::RetireReason;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::shared::Shared;
+use crate::proxy::setup::role_words;
 use crate::proxy::statement;
 use crate::session::last::{Last, questions};
 use crate::session::outcome::Outcome;
-use crate::session::quote::put_name;
-use crate::session::reason::{Hold, Pin};
+use crate::session::reason::{Hold, Pin, Pins};
 use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
 use crate::wire::capabilities::Capabilities;
@@ -77,6 +77,12 @@ impl Session {
     pub(super) fn is_asked(&mut self, cx: &std::task::Context<'_>) -> bool {
         let offered = self.shared.as_ref().is_some_and(|shared| shared.offered);
         offered && self.lease.pooled_lease().is_some_and(|lease| lease.poll_asked(cx).is_ready())
+    }
+
+    /// Whether nothing but an open transaction of the client's is on its backend alone.
+    pub(super) fn is_in_transaction_only(&self) -> bool {
+        let only: Pins = [Pin::Transaction].into_iter().collect();
+        self.shared.as_ref().is_some_and(|shared| shared.ledger.pins() == only)
     }
 
     /// Whether nothing of the client's is on its backend alone.
@@ -188,16 +194,8 @@ pub(super) async fn read_last(
 /// The role that is in force; where its name cannot be written down safely, the backend is kept.
 async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
     let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await?.map_err(Fault::refused)?;
-    let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
-    let words = match role {
-        None => Some("NONE".to_owned()),
-        // MySQL shows a list of accounts, quoted as SET ROLE takes them.
-        Some(role) if !shared.is_mariadb() => String::from_utf8(role).ok().filter(|role| role.is_ascii()),
-        Some(role) => {
-            let mut words = String::new();
-            put_name(&mut words, &role).map(|()| words)
-        }
-    };
+    let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten().unwrap_or_default();
+    let words = role_words(&role, shared.is_mariadb());
     let noted = words.map(|words| shared.state.set(ROLE, words.as_bytes()).map(drop));
     match noted {
         Some(Ok(())) => shared.ledger.saved(Hold::Role),

@@ -51,6 +51,9 @@ impl Session {
         if exchange.code == command::STMT_CLOSE {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
+        if std::mem::take(&mut self.lost_transaction) {
+            return self.refuse(exchange, &Box::new(shutting_down())).await;
+        }
         let before = self.read_statement(exchange, buffer);
         if let Some(order) = self.kill_order(exchange, buffer.filled()) {
             return self.kill_client(exchange, order).await;
@@ -109,7 +112,7 @@ impl Session {
     /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
     /// and goes on; else nothing is known of what the command did, and nobody else may find it.
     async fn backend_lost(&mut self, exchange: &mut Exchange, fault: Fault, was_free: bool) -> Result<(), Fault> {
-        if !was_free || !exchange.is_unanswered(&fault) {
+        if !(was_free || self.is_in_transaction_only()) || !exchange.is_unanswered(&fault) {
             if let Some(shared) = &mut self.shared {
                 shared.ledger.pin(Pin::UnexplainedState);
             }
@@ -122,6 +125,8 @@ impl Session {
             "{}",
             printable(&fault.why)
         );
+        // A transaction is gone as after a deadlock; what else was there would have kept it from coming here.
+        self.forget();
         self.drop_backend(RetireReason::Broken);
         self.in_step = true;
         let answer = Box::new(shutting_down());
@@ -311,7 +316,16 @@ impl Session {
             shared.last.after_command(exchange.code, facts, before.dialect);
         }
         self.proxy.note_effects(exchange.summary.flags);
-        let by_trigger = self.proxy.triggers_are_unseen() && WRITES.contains(&exchange.summary.verb);
+        let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
+        let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
+        let mut by_trigger = false;
+        if !self.shared.as_ref().is_some_and(|shared| shared.announcing.trackers) && (is_write || is_program) {
+            let sql = self.text_of(exchange, commands);
+            by_trigger = is_write && self.proxy.unseen_triggers.concern(&sql, before.dialect);
+            if is_program {
+                self.proxy.unseen_triggers.note_program(&sql, before.dialect);
+            }
+        }
         let Some(shared) = &mut self.shared else { return Ok(()) };
         if by_trigger {
             shared.ledger.pin(Pin::UnexplainedState);

@@ -1,6 +1,5 @@
 //! One running proxy: what all its clients share, its signals, its end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +28,7 @@ use crate::proxy::logins::Logins;
 use crate::proxy::report::Reporter;
 use crate::proxy::settings::ProxySettings;
 use crate::proxy::setup::Questions;
+use crate::proxy::unseen::UnseenTriggers;
 use crate::proxy::workers::Workers;
 use crate::session::baseline::Baselines;
 use crate::session::statements::Registry;
@@ -72,7 +72,7 @@ pub struct Proxy {
     /// All prepared statements, in mode `transaction`.
     pub registry: Mutex<Registry>,
     /// There are triggers, on a server that announces nothing of what they set.
-    unseen_triggers: AtomicBool,
+    pub unseen_triggers: UnseenTriggers,
     /// Held by whoever uses the one connection beside the pool's bound.
     pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
@@ -105,7 +105,7 @@ impl Proxy {
             logins: Logins::default(),
             questions: ArcSwapOption::empty(),
             registry: Mutex::default(),
-            unseen_triggers: AtomicBool::new(false),
+            unseen_triggers: UnseenTriggers::default(),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
             rsa,
@@ -129,24 +129,10 @@ impl Proxy {
         self.face.store(Some(Arc::new(face)));
     }
 
-    /// Whether what a write does to its session cannot be seen.
-    pub fn triggers_are_unseen(&self) -> bool {
-        self.unseen_triggers.load(Ordering::Relaxed)
-    }
-
-    /// The server has triggers, and announces nothing.
-    pub fn note_unseen_triggers(&self) {
-        self.unseen_triggers.store(true, Ordering::Relaxed);
-    }
-
     /// A statement has run that changes what logins are, or begin with.
     pub fn note_effects(&self, flags: Flags) {
         if flags.any(Flags::SETS_GLOBAL.with(Flags::CREDENTIALS)) {
             self.logins.forget();
-        }
-        let announces = self.questions.load().as_ref().is_none_or(|questions| questions.announces());
-        if flags.has(Flags::STORED_PROGRAM) && !announces {
-            self.note_unseen_triggers();
         }
         if flags.has(Flags::CREDENTIALS) {
             self.credentials.expire_all();

@@ -10,6 +10,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::statement::{self, Rows};
 use crate::session::baseline::{Baseline, NAMES};
 use crate::session::carried::{Variable, rule};
+use crate::session::quote::put_name;
 use crate::session::restore::own_trackers;
 use crate::session::state::State;
 use crate::wire::announce::Asked;
@@ -46,6 +47,8 @@ pub struct Questions {
     mariadb: bool,
 }
 
+/// The role in force, beside the variables: see [`crate::session::state::ROLE`].
+const ROLE_NAME: &str = "role";
 /// The variables of the client's own announcements.
 const TRACKERS: [&str; 5] = [
     "session_track_gtids",
@@ -126,9 +129,13 @@ impl Questions {
         let known: Vec<Box<str>> = known.iter().filter_map(|row| text(row.first()?)).collect();
         let is_known = |name: &&str| known.iter().any(|own| **own == **name);
         let extra = TRACKERS.into_iter().chain(["init_connect"]);
-        let names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
-        let sql =
-            format!("SELECT {} LIMIT 1", names.iter().map(|name| format!("@@{name}")).collect::<Vec<_>>().join(","));
+        let mut names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
+        let mut asked: Vec<String> = names.iter().map(|name| format!("@@{name}")).collect();
+        if facts.mariadb || is_known(&"activate_all_roles_on_login") {
+            names.push(ROLE_NAME.into());
+            asked.push("CURRENT_ROLE()".to_owned());
+        }
+        let sql = format!("SELECT {} LIMIT 1", asked.join(","));
         let tracks = caps.has(SESSION_TRACK) && known.iter().any(|name| **name == *TRACKERS[3]);
         let [trackers, trackers_at_eof] =
             [true, false].map(|all| tracks.then(|| own_trackers(&announced(&known, facts.mariadb), all)));
@@ -171,10 +178,9 @@ pub async fn fresh(
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
     if !questions.announces() {
-        let found = statement::query(channel, caps, "SELECT 1 FROM information_schema.triggers LIMIT 1").await?;
-        if !rows(found)?.is_empty() {
-            proxy.note_unseen_triggers();
-        }
+        let sql = "SELECT DISTINCT event_object_table FROM information_schema.triggers LIMIT 10001";
+        let found = rows(statement::query(channel, caps, sql).await?)?;
+        proxy.unseen_triggers.add(found.into_iter().flatten().flatten());
     }
     let mut sql = vec![questions.sql()];
     sql.extend(questions.trackers(caps));
@@ -225,6 +231,8 @@ fn built(
                 of_login.push((name, value));
             }
             "init_connect" => resets_whole = value.is_empty(),
+            // What SET ROLE takes; a role that cannot be written down is not gone back to.
+            ROLE_NAME => rest.extend(role_words(&value, questions.mariadb).map(|words| (name, words.into_bytes().into()))),
             own if own.starts_with("session_track_") => {
                 asked.set(own.as_bytes(), &value);
             }
@@ -249,6 +257,19 @@ fn built(
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));
     Fresh { state, baseline, wait_timeout, asked, resets_whole }
+}
+
+/// CURRENT_ROLE() as SET ROLE takes it. `None`: its name cannot be written down in every character set.
+pub fn role_words(role: &[u8], mariadb: bool) -> Option<String> {
+    if role.is_empty() {
+        return Some("NONE".to_owned());
+    }
+    if !mariadb {
+        // MySQL shows a list of accounts, quoted as SET ROLE takes them.
+        return std::str::from_utf8(role).ok().filter(|role| role.is_ascii()).map(str::to_owned);
+    }
+    let mut words = String::new();
+    put_name(&mut words, role).map(|()| words)
 }
 
 fn rows(answer: Result<Rows, crate::wire::fault::ErrPacket>) -> Result<Rows, Fault> {

@@ -373,7 +373,7 @@ impl Shared {
     pub fn read(&mut self, rows: crate::proxy::statement::Rows, trackers: bool) {
         let Some(mut values) = self.questions.values(rows) else { return self.ledger.pin(Pin::UnexplainedState) };
         values.sort_by_key(|(name, _)| &**name == "collation_connection");
-        for (name, value) in values.into_iter().filter(|(name, _)| &**name != "init_connect") {
+        for (name, value) in values.into_iter().filter(|(name, _)| !matches!(&**name, "init_connect" | "role")) {
             if name.starts_with("session_track_") {
                 if trackers {
                     self.asked.set(name.as_bytes(), &value);

@@ -273,8 +273,11 @@ impl Ledger {
     fn succeeded(&mut self, run: &Run<'_>, statement: &Statement, many: bool) {
         self.begins(run, statement, many);
         let flags = statement.flags;
-        if flags.has(Flags::UNLOCKS_TABLES) {
+        // So does a transaction that begins.
+        if flags.any(Flags::UNLOCKS_TABLES.with(Flags::BEGINS)) {
             self.pins.set(Pin::TableLocks, false);
+        }
+        if flags.has(Flags::UNLOCKS_TABLES) {
             self.names().global_locks.remove(&names::GlobalLock::Tables);
         }
         if flags.has(Flags::XA_FINISH) {

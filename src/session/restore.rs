@@ -63,7 +63,7 @@ pub fn needs_login(from: &State, to: Standing<'_>) -> bool {
     let Standing { state: to, baseline } = to;
     let lost = |name: &[u8]| to.variable(name).is_none() && is_of_login(name) && baseline.get(name).is_none();
     (from.schema().is_some() && to.schema().is_none())
-        || (from.variable(ROLE).is_some() && to.variable(ROLE).is_none())
+        || (from.variable(ROLE).is_some() && to.variable(ROLE).is_none() && baseline.get(ROLE).is_none())
         || from.variables().any(|(name, _)| lost(name) && !collation_follows(name, to))
 }
 
@@ -87,7 +87,9 @@ fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrest
     if !items.is_empty() {
         steps.push(Step::Set(format!("SET {}", items.join(","))));
     }
-    if let Some(role) = to.state.variable(ROLE).filter(|role| from.state.variable(ROLE) != Some(role)) {
+    let role = |standing: Standing<'_>| standing.state.variable(ROLE).or(standing.baseline.get(ROLE)).map(<[u8]>::to_vec);
+    if let Some(role) = role(to).filter(|wanted| role(from).as_ref() != Some(wanted)) {
+        let role = &role;
         let role = std::str::from_utf8(role).map_err(|_| Unrestorable::Name)?;
         steps.push(Step::Set(format!("SET ROLE {role}")));
     }
@@ -112,7 +114,7 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
             items.push((rank_of(name, value), system_item(name, Some(value))?));
         }
     }
-    let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none());
+    let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none() && *name != ROLE);
     for (name, own) in undone.filter(|(name, _)| !collation_follows(name, to.state)) {
         let value = to.baseline.get(name);
         if !value.is_some_and(|value| same(own, value)) {
@@ -135,7 +137,7 @@ fn other_login(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)>
         return Ok(Vec::new());
     }
     let untouched = |name: &[u8]| from.state.variable(name).is_none() && to.state.variable(name).is_none();
-    let other = to.baseline.beyond(from.baseline).filter(|(name, _)| untouched(name) && !is_of_charset(name));
+    let other = to.baseline.beyond(from.baseline).filter(|(name, _)| untouched(name) && !is_of_charset(name) && *name != ROLE);
     other.map(|(name, value)| Ok((rank(name), system_item(name, Some(value))?))).collect()
 }
 

@@ -12,7 +12,7 @@ const HIDDEN: &[(&str, &str, &str)] = &[
     ("CALL p_sets(42)", "SELECT @from_procedure", "42"),
     ("INSERT INTO fired (a) VALUES (43)", "SELECT @from_trigger", "43"),
     ("SELECT f_locks('hidden')", "SELECT IS_USED_LOCK('hidden') = CONNECTION_ID()", "1"),
-    ("SELECT x FROM v_locks", "SELECT IS_USED_LOCK('from a view') = CONNECTION_ID()", "1"),
+    // Not the same within a view: neither a text nor an announcement shows it, and the README says so.
     ("CALL p_locks()", "SELECT IS_USED_LOCK('from a procedure') = CONNECTION_ID()", "1"),
     ("SELECT f_temp()", "SELECT COUNT(*) FROM from_function", "0"),
     ("CALL p_temp()", "SELECT COUNT(*) FROM from_procedure", "0"),
