@@ -55,6 +55,8 @@ pub struct Session {
     pub(super) times: Times,
     /// The backend is free but for a KILL that is under way.
     pub(super) parks_later: bool,
+    /// Not all of what the last command left can be saved: it is not offered before the next.
+    pub(super) stays: bool,
     /// The last window of the workers' balance in which this client was counted.
     window: u32,
 }
@@ -211,6 +213,7 @@ impl Session {
             held_for: "",
             times: Times::default(),
             parks_later: false,
+            stays: false,
             window: 0,
         });
         (session, (!buffer.is_empty()).then_some(buffer))
@@ -251,6 +254,7 @@ impl Session {
             }
             let mut started = started;
             self.times.client_spoke();
+            self.stays = false;
             loop {
                 // Boxed, so that an idle client does not hold the room that a command needs.
                 if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
@@ -304,7 +308,9 @@ impl Session {
             if self.admission.is_killed() {
                 return Poll::Ready(Wake::Killed);
             }
-            if self.parks_later && !self.admission.is_being_killed() || self.is_asked(cx) {
+            // As long as somebody kills it, it cannot go: to try would be to try for ever.
+            let is_wanted = if self.parks_later { !self.admission.is_being_killed() } else { self.is_asked(cx) };
+            if is_wanted {
                 return Poll::Ready(Wake::Wanted);
             }
             self.client.poll_readable(cx).map(|_| Wake::Client)

@@ -126,7 +126,7 @@ impl Session {
         if exchange.reply.facts.status_seen & IN_TRANS != 0 {
             return true;
         }
-        let Some(shared) = &self.shared else { return false };
+        let Some(shared) = &self.shared else { return self.times.is_in_transaction() };
         let pins = shared.ledger.pins();
         // A procedure may commit on its own.
         pins.has(Pinned::Transaction) || pins.has(Pinned::Xa) || !shared.autocommits() && !flags.has(Flags::CALLS)

@@ -29,6 +29,7 @@ impl Session {
         if shared.is_free() {
             return self.park(now);
         }
+        self.parks_later = false;
         let reason = shared.reason();
         if self.held_for != reason {
             self.held_for = reason;
@@ -62,7 +63,8 @@ impl Session {
         let Some(shared) = &mut self.shared else { return };
         // Who asks for diagnostics in a way that only their own backend can answer keeps them there.
         let diagnostics = shared.asks_for_diagnostics && shared.last.unread().has(Hold::Diagnostics);
-        if shared.offered || diagnostics || !shared.ledger.pins().is_empty() {
+        let stays = self.stays || self.parks_later || diagnostics;
+        if shared.offered || stays || !shared.ledger.pins().is_empty() {
             return;
         }
         if let Some(lease) = self.lease.pooled_lease() {
@@ -100,9 +102,16 @@ impl Session {
     /// Somebody waits for the backend: what it protects is read, then it goes.
     pub(super) async fn give_up(&mut self) {
         self.keep();
+        if !self.lease.is_held() {
+            self.parks_later = false;
+            return;
+        }
         match self.save().await {
             Ok(true) => self.park(Instant::now()),
-            Ok(false) => self.settle(Instant::now()),
+            Ok(false) => {
+                self.stays = true;
+                self.settle(Instant::now());
+            }
             Err(_) => {
                 self.forget();
                 self.drop_backend(RetireReason::Broken);

@@ -54,7 +54,8 @@ impl Times {
         (self.idle_since, self.is_named) = (0, false);
     }
 
-    fn is_in_transaction(&self) -> bool {
+    /// A transaction is open, as far as the last reply told.
+    pub fn is_in_transaction(&self) -> bool {
         self.began != 0
     }
 }
