@@ -339,7 +339,8 @@ impl Session {
         let mut buffer = Buffer::take();
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         // Whatever it says, a client that can take another backend need not hear it.
-        if !matches!(said, Ok(None)) && self.can_change_backend() {
+        // In the middle of a command it must: another backend knows nothing of what was sent.
+        if !matches!(said, Ok(None)) && self.in_step && self.can_change_backend() {
             self.forget();
             self.drop_backend(RetireReason::ServerClosed);
             return Ok(false);
