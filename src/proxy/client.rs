@@ -343,7 +343,9 @@ impl Session {
         let said = fill_now(&mut self.lease.backend_mut().stream, &mut buffer).await;
         // Whatever it says, a client that can take another backend need not hear it.
         // An open transaction is gone with it: that the client hears, once, with its next command.
-        if !matches!(said, Ok(None)) && (self.can_change_backend() || self.is_in_transaction_only()) {
+        // In the middle of a command there is no other backend to take.
+        let may_change = self.in_step && (self.can_change_backend() || self.is_in_transaction_only());
+        if !matches!(said, Ok(None)) && may_change {
             self.lost_transaction = !self.can_change_backend();
             self.forget();
             self.drop_backend(RetireReason::ServerClosed);

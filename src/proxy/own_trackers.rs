@@ -68,7 +68,7 @@ impl Session {
             };
         }
         if let (Ok(()), Some(sql)) = (&done, shared.trackers()) {
-            done = must(&mut channel, facts.capabilities, &sql.to_owned()).await;
+            done = must(&mut channel, facts.capabilities, sql).await;
         }
         backend.restore(channel);
         backend.kept.spoiled = true;

@@ -191,6 +191,9 @@ impl Session {
             _ => self.stream(&mut exchange, header, whole, buffer).await,
         };
         self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
+        if self.in_step {
+            self.settle(Instant::now());
+        }
         done
     }
 

@@ -17,6 +17,9 @@ use crate::wire::announce::Asked;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
 
+/// A name or a value, as the server wrote it.
+type Bytes = Box<[u8]>;
+
 /// What a login gave.
 #[derive(Debug, Clone)]
 pub struct Fresh {
@@ -41,9 +44,9 @@ pub struct Questions {
     /// The same for connections whose results end in a legacy EOF.
     trackers_at_eof: Option<String>,
     /// The character sets' own collations.
-    collations: Vec<(Box<[u8]>, Box<[u8]>)>,
+    collations: Vec<(Bytes, Bytes)>,
     /// The collations' numbers.
-    numbers: Vec<(Box<[u8]>, Box<[u8]>)>,
+    numbers: Vec<(Bytes, Bytes)>,
     mariadb: bool,
 }
 
@@ -117,7 +120,7 @@ impl Questions {
     }
 
     /// Names and values of one answer to [`Questions::sql`].
-    pub fn values(&self, rows: Rows) -> Option<Vec<(Box<str>, Box<[u8]>)>> {
+    pub fn values(&self, rows: Rows) -> Option<Vec<(Box<str>, Bytes)>> {
         let row = rows.into_iter().next().filter(|row| row.len() == self.names.len())?;
         let values = row.into_iter().map(|value| value.unwrap_or_default().into_boxed_slice());
         Some(self.names.iter().cloned().zip(values).collect())
@@ -217,7 +220,7 @@ pub async fn questions(proxy: &Proxy, channel: &mut Channel, facts: BackendFacts
 fn built(
     proxy: &Proxy,
     questions: &Questions,
-    values: Vec<(Box<str>, Box<[u8]>)>,
+    values: Vec<(Box<str>, Bytes)>,
     schema: Option<&[u8]>,
     multi: bool,
 ) -> Fresh {
@@ -232,7 +235,9 @@ fn built(
             }
             "init_connect" => resets_whole = value.is_empty(),
             // What SET ROLE takes; a role that cannot be written down is not gone back to.
-            ROLE_NAME => rest.extend(role_words(&value, questions.mariadb).map(|words| (name, words.into_bytes().into()))),
+            ROLE_NAME => {
+                rest.extend(role_words(&value, questions.mariadb).map(|words| (name, words.into_bytes().into())))
+            }
             own if own.starts_with("session_track_") => {
                 asked.set(own.as_bytes(), &value);
             }
@@ -280,7 +285,7 @@ fn text(value: &Option<Vec<u8>>) -> Option<Box<str>> {
     std::str::from_utf8(value.as_deref()?).ok().map(Box::from)
 }
 
-fn pair(row: Vec<Option<Vec<u8>>>) -> Option<(Box<[u8]>, Box<[u8]>)> {
+fn pair(row: Vec<Option<Vec<u8>>>) -> Option<(Bytes, Bytes)> {
     let mut values = row.into_iter().map(|value| value.map(Vec::into_boxed_slice));
     Some((values.next()??, values.next()??))
 }

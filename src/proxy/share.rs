@@ -52,7 +52,7 @@ impl Joining<'_> {
         let mut lease = dialed.login(self.proxy, self.params, &self.secret).await?;
         let ok = std::mem::take(&mut lease.login_ok);
         let fresh = self.set_up(&mut lease).await?;
-        self.is_in(lease, fresh, &ok)
+        self.enter(lease, fresh, &ok)
     }
 
     /// A backend of the pool, made this client's.
@@ -78,7 +78,7 @@ impl Joining<'_> {
                         Err(Trouble::Broken) => {}
                     },
                     None => match self.as_login(&mut lease).await {
-                        Ok((fresh, ok)) => return self.is_in(lease, fresh, &ok),
+                        Ok((fresh, ok)) => return self.enter(lease, fresh, &ok),
                         // A refusal is the server's answer to this login; a dead connection says nothing of it.
                         Err(fault) if fault.is_refusal() => {
                             retire(&mut lease, RetireReason::ResetFailed);
@@ -145,7 +145,7 @@ impl Joining<'_> {
         Ok(fresh)
     }
 
-    fn is_in(self, lease: Lease, fresh: Fresh, ok: &[u8]) -> Result<(Lease, Box<Shared>), Fault> {
+    fn enter(self, lease: Lease, fresh: Fresh, ok: &[u8]) -> Result<(Lease, Box<Shared>), Fault> {
         let Params { user, charset, .. } = self.params;
         self.proxy.credentials.learn(user, self.secret.clone(), Instant::now());
         self.proxy.logins.note(user, *charset, &fresh, ok);

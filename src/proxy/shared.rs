@@ -275,7 +275,7 @@ impl Shared {
             match detail {
                 Detail::Assigned(item) => self.assigned(sql, dialect, item, failed),
                 Detail::UserVariable(name) if statement.flags.has(Flags::SETS_USER_OTHER) => {
-                    self.to_be_read(&variable(name.of(sql)));
+                    self.read_later(&variable(name.of(sql)));
                 }
                 Detail::Schema(name) if !failed && !self.announcing.trackers => {
                     let name = unquoted(name.of(sql));
@@ -298,23 +298,23 @@ impl Shared {
                         self.ledger.is_known(&name);
                         self.keep(noted);
                     }
-                    None => self.to_be_read(&name),
+                    None => self.read_later(&name),
                 }
             }
             Target::Names if !failed => self.names(item.value.of(sql)),
-            Target::System(Scope::Session | Scope::Bare, name) if !failed && item.literal => {
-                if unquoted(name.of(sql)).eq_ignore_ascii_case(b"timestamp") {
-                    let value = item.value.of(sql);
-                    let literal = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"default"));
-                    let noted = self.state.set_timestamp(literal);
-                    self.keep(noted);
-                }
+            Target::System(Scope::Session | Scope::Bare, name)
+                if !failed && item.literal && unquoted(name.of(sql)).eq_ignore_ascii_case(b"timestamp") =>
+            {
+                let value = item.value.of(sql);
+                let literal = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"default"));
+                let noted = self.state.set_timestamp(literal);
+                self.keep(noted);
             }
             _ => {}
         }
     }
 
-    fn to_be_read(&mut self, name: &[u8]) {
+    fn read_later(&mut self, name: &[u8]) {
         let _ = self.state.set_user(name, None);
         self.ledger.read_later(name);
     }

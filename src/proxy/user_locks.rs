@@ -42,9 +42,8 @@ impl UserLocks {
         if self.unknown || self.names.is_empty() {
             return None;
         }
-        let one =
-            |name: &Box<[u8]>| Some(format!("IS_USED_LOCK({})<=>CONNECTION_ID()", std::str::from_utf8(name).ok()?));
-        let all = self.names.iter().map(one).collect::<Option<Vec<_>>>()?;
+        let one = |name: &[u8]| Some(format!("IS_USED_LOCK({})<=>CONNECTION_ID()", std::str::from_utf8(name).ok()?));
+        let all = self.names.iter().map(|name| one(name)).collect::<Option<Vec<_>>>()?;
         Some(format!("SELECT {} LIMIT 1", all.join(",")))
     }
 }

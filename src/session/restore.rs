@@ -87,7 +87,8 @@ fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrest
     if !items.is_empty() {
         steps.push(Step::Set(format!("SET {}", items.join(","))));
     }
-    let role = |standing: Standing<'_>| standing.state.variable(ROLE).or(standing.baseline.get(ROLE)).map(<[u8]>::to_vec);
+    let role =
+        |standing: Standing<'_>| standing.state.variable(ROLE).or(standing.baseline.get(ROLE)).map(<[u8]>::to_vec);
     if let Some(role) = role(to).filter(|wanted| role(from).as_ref() != Some(wanted)) {
         let role = &role;
         let role = std::str::from_utf8(role).map_err(|_| Unrestorable::Name)?;
@@ -137,7 +138,8 @@ fn other_login(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)>
         return Ok(Vec::new());
     }
     let untouched = |name: &[u8]| from.state.variable(name).is_none() && to.state.variable(name).is_none();
-    let other = to.baseline.beyond(from.baseline).filter(|(name, _)| untouched(name) && !is_of_charset(name) && *name != ROLE);
+    let other =
+        to.baseline.beyond(from.baseline).filter(|(name, _)| untouched(name) && !is_of_charset(name) && *name != ROLE);
     other.map(|(name, value)| Ok((rank(name), system_item(name, Some(value))?))).collect()
 }
 

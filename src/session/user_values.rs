@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_question_quotes_its_names() {
-        let sql = "SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`)";
+        let sql = "SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`) LIMIT 1";
         assert_eq!(question(&[b"a"]).as_deref(), Some(sql));
         assert_eq!(question(&[b"a`b"]), None);
         assert_eq!(question(&[]), None);
