@@ -1,6 +1,7 @@
 //! Mode `transaction`: prepared statements, which clients know by ids of tidegate's own and backends by theirs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::net::channel::Channel;
 use crate::proxy::acquire::Refused;
@@ -8,6 +9,7 @@ use crate::proxy::backend::Backend;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::query::Exchange;
+use crate::proxy::server::Proxy;
 use crate::proxy::setup::lock;
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
@@ -23,10 +25,10 @@ use crate::wire::frame::{HEADER, put_packet};
 
 /// How many statements one client may have open: the servers' usual `max_prepared_stmt_count`.
 const MAX_PER_CLIENT: usize = 16_382;
-/// How many statements are kept open on one backend: a hundred such stay below the servers' limit.
-const MAX_PER_BACKEND: usize = 150;
 /// No server gives such an id: what is sent by it is refused as unknown.
 const NOBODYS: u32 = 0x7FFF_FFF0;
+/// ER_MAX_PREPARED_STMT_COUNT_REACHED
+pub(super) const TOO_MANY: u16 = 1461;
 /// ER_NEED_REPREPARE
 const NEEDS_PREPARE: u16 = 1615;
 
@@ -53,7 +55,8 @@ impl Session {
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
         let backend = lease.backend_mut();
-        let close = backend.kept.statements.prepared(template, backend_id, shape, MAX_PER_BACKEND);
+        let most = proxy.max_statements.load(Ordering::Relaxed);
+        let close = backend.kept.statements.prepared(template, backend_id, shape, most);
         close_all(backend, &close).await?;
         let Ok(id) = added else { return Err(Fault::client("more prepared statements than a server has", None)) };
         if let Some(place) = reply.get_mut(HEADER + ID.start..HEADER + ID.end) {
@@ -126,7 +129,7 @@ impl Session {
 
     /// The statement's id on the backend, where it is prepared first if need be.
     async fn id_on_backend(&mut self, prepared: &Prepared) -> Result<Result<u32, Refused>, Fault> {
-        let Session { lease, shared, .. } = self;
+        let Session { lease, shared, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(Ok(NOBODYS)) };
         let backend = lease.backend_mut();
         if let Need::Ready(id) = backend.kept.statements.need(&prepared.template) {
@@ -134,16 +137,18 @@ impl Session {
         }
         let there = as_prepared(&shared.state, &prepared.state);
         walk(backend, shared.standing(), Standing { state: &there, baseline: &shared.baseline }).await?;
-        let (mut channel, facts) = backend.borrow();
-        let done = statement::prepare(&mut channel, facts.capabilities, &prepared.template.key.text).await;
-        backend.restore(channel);
-        let done = done?;
+        let mut done = prepare(backend, &prepared.template.key.text).await?;
+        if done.as_ref().is_err_and(|refused| refused.code == TOO_MANY) {
+            close_unused(proxy, backend).await?;
+            done = prepare(backend, &prepared.template.key.text).await?;
+        }
         walk(backend, Standing { state: &there, baseline: &shared.baseline }, shared.standing()).await?;
         let (id, shape) = match done {
             Ok(done) => done,
             Err(refused) => return Ok(Err(Box::new(refused))),
         };
-        let close = backend.kept.statements.prepared(Arc::clone(&prepared.template), id, shape, MAX_PER_BACKEND);
+        let most = proxy.max_statements.load(Ordering::Relaxed);
+        let close = backend.kept.statements.prepared(Arc::clone(&prepared.template), id, shape, most);
         close_all(backend, &close).await?;
         match Told::of(prepared.shape, shape) {
             Told::Params => {
@@ -151,6 +156,12 @@ impl Session {
             }
             Told::Same | Told::Columns => Ok(Ok(id)),
         }
+    }
+
+    /// The server has no room for another statement: those that are kept for nobody in particular make some.
+    pub(super) async fn make_room_for_statements(&mut self) -> Result<(), Fault> {
+        let Session { lease, proxy, .. } = self;
+        close_unused(proxy, lease.backend_mut()).await
     }
 
     /// COM_STMT_CLOSE: the client's id is free; the backend keeps the statement for others, unless it is in the middle of it.
@@ -204,6 +215,21 @@ async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Re
             Err(Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text())))
         }
     }
+}
+
+async fn prepare(backend: &mut Backend, text: &[u8]) -> Result<Result<(u32, Shape), ErrPacket>, Fault> {
+    let (mut channel, facts) = backend.borrow();
+    let done = statement::prepare(&mut channel, facts.capabilities, text).await;
+    backend.restore(channel);
+    done
+}
+
+/// Closes all that is prepared there, and has all backends keep less from now on.
+async fn close_unused(proxy: &Proxy, backend: &mut Backend) -> Result<(), Fault> {
+    let most = proxy.max_statements.load(Ordering::Relaxed);
+    proxy.max_statements.store((most / 4).max(1), Ordering::Relaxed);
+    let all = backend.kept.statements.take_all();
+    close_all(backend, &all).await
 }
 
 /// No reply comes to these.

@@ -554,6 +554,8 @@ impl Session {
     /// What was held of the reply, in the client's words.
     async fn send_held(&mut self, exchange: &mut Exchange, mut reply: Vec<u8>, commands: &[u8]) -> Result<(), Fault> {
         match exchange.code {
+            // Told to nobody: it is tried again, see `run_shared`.
+            command::STMT_PREPARE if self.wants_room(exchange) => return Ok(()),
             command::STMT_PREPARE => {
                 let text = commands.get(exchange.text.clone()).unwrap_or_default();
                 self.note_prepared(exchange, text, &mut reply).await?;

@@ -14,6 +14,7 @@ use crate::proxy::acquire::Refused;
 use crate::proxy::client::{Session, shutting_down};
 use crate::proxy::error::{Fault, printable};
 use crate::proxy::kill_client::only;
+use crate::proxy::prepared::TOO_MANY;
 use crate::proxy::query::Exchange;
 use crate::proxy::setup;
 use crate::session::last::{Diagnostics, Ran};
@@ -90,6 +91,12 @@ impl Session {
                 return self.run_again(exchange, header, buffer, &before).await;
             }
             return self.backend_lost(exchange, fault, was_free).await;
+        }
+        if self.wants_room(exchange) {
+            self.make_room_for_statements().await?;
+            exchange.start_again(self.capabilities);
+            exchange.holds_reply = true;
+            self.run_exchange(exchange, header, whole, buffer).await?;
         }
         if exchange.discards {
             return self.run_again(exchange, header, buffer, &before).await;
@@ -172,6 +179,13 @@ impl Session {
         self.note(exchange, true, buffer.filled(), before).await?;
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// Whether a COM_STMT_PREPARE failed because of statements that tidegate keeps for others.
+    pub(super) fn wants_room(&self, exchange: &Exchange) -> bool {
+        exchange.code == command::STMT_PREPARE
+            && exchange.reply.facts.error == Some(TOO_MANY)
+            && !self.lease.backend().kept.statements.is_empty()
     }
 
     async fn refuse(&mut self, exchange: &mut Exchange, refused: &Refused) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! One running proxy: what all its clients share, its signals, its end.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The time is told at least so often: servers close idle connections after one second at the soonest.
 const MOST_PAUSE: Duration = Duration::from_millis(250);
 
+/// How many prepared statements are kept open on one backend at first: with the usual number of backends far below the
+/// servers' usual `max_prepared_stmt_count`, 16382.
+const MAX_STATEMENTS: usize = 150;
+
 /// What all clients of one proxy share.
 pub struct Proxy {
     /// The configuration.
@@ -73,6 +78,8 @@ pub struct Proxy {
     pub registry: Mutex<Registry>,
     /// There are triggers, on a server that announces nothing of what they set.
     pub unseen_triggers: UnseenTriggers,
+    /// How many prepared statements are kept open on one backend.
+    pub max_statements: AtomicUsize,
     /// Held by whoever uses the one connection beside the pool's bound.
     pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
@@ -106,6 +113,7 @@ impl Proxy {
             questions: ArcSwapOption::empty(),
             registry: Mutex::default(),
             unseen_triggers: UnseenTriggers::default(),
+            max_statements: AtomicUsize::new(MAX_STATEMENTS),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
             rsa,

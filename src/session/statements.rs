@@ -305,6 +305,11 @@ impl BackendStatements {
         Some(found.id)
     }
 
+    /// Forgets all of them; their ids, to be closed.
+    pub fn take_all(&mut self) -> Vec<u32> {
+        std::mem::take(self).by_template.into_values().map(|found| found.id).collect()
+    }
+
     /// COM_RESET_CONNECTION, COM_CHANGE_USER: the backend has closed all.
     pub fn clear(&mut self) {
         *self = BackendStatements::default();
