@@ -24,7 +24,8 @@ fn warn_without_effect(reader: &mut Reader<'_>, config: &Config) {
     let proxy = &config.proxy;
     let users = &proxy.auth.users;
     let set = [
-        ("pool.min_idle", proxy.pool.min_idle > 0),
+        // Elsewhere every connection begins as some client's login.
+        ("pool.min_idle", proxy.pool.min_idle > 0 && proxy.mode != Mode::Transaction),
         ("slow_log.explain", proxy.slow_log.explain),
         ("user.max_clients", users.iter().any(|user| user.max_clients.is_some())),
     ];
