@@ -4,7 +4,7 @@
 use crate::proxy::acquire::Refused;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
-use crate::proxy::query::Exchange;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::release::read_last;
 use crate::proxy::statement;
 use crate::session::answer::{ASKS, Known, Plan, plan};

@@ -15,7 +15,7 @@ use crate::proxy::backend::{BackendFacts, Params, change_user, change_user_packe
 use crate::proxy::client::Session;
 use crate::proxy::entry::first_right;
 use crate::proxy::error::{Fault, access_denied, unknown_command};
-use crate::proxy::query::Exchange;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;

@@ -17,6 +17,7 @@ pub mod clients;
 pub mod connect;
 pub mod entry;
 pub mod error;
+mod exchange;
 pub mod health;
 mod kill;
 mod kill_client;

@@ -8,7 +8,7 @@ use crate::proxy::acquire::Refused;
 use crate::proxy::backend::Backend;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
-use crate::proxy::query::Exchange;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::server::Proxy;
 use crate::proxy::setup::lock;
 use crate::proxy::shared::Shared;

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::proxy::client::{End, Session};
 use crate::proxy::clients::millis;
 use crate::proxy::error::{host, printable};
-use crate::proxy::query::Exchange;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::settings::{Limits, Mode};
 use crate::proxy::statement;
 use crate::session::reason::Pin;

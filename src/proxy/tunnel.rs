@@ -7,7 +7,7 @@ use crate::net::buffer::Buffer;
 use crate::net::stream::Stream;
 use crate::proxy::client::{End, Session};
 use crate::proxy::error::Fault;
-use crate::proxy::query::Exchange;
+use crate::proxy::exchange::Exchange;
 use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{HEADER, Header};
 

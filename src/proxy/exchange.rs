@@ -1,0 +1,115 @@
+//! One command while it is under way: what its record is made of, and how it is sent and answered.
+
+use std::ops::Range;
+
+use crate::net::buffer::Buffer;
+use crate::proxy::ask::LOOKS_AT_INSERT_ID;
+use crate::proxy::error::{Fault, Whose};
+use crate::proxy::leaving::Leaving;
+use crate::session::answer::{ASKS, Patch};
+use crate::session::outcome::Announced;
+use crate::sql::effects::Summary;
+use crate::sql::flags::Flags;
+use crate::stats::record::Outcome;
+use crate::stats::timer::QueryTimer;
+use crate::wire::capabilities::Capabilities;
+use crate::wire::command;
+use crate::wire::reply::Reply;
+
+/// What one command's record is made of, while it is under way.
+pub(super) struct Exchange {
+    pub(super) code: u8,
+    pub(super) timer: QueryTimer,
+    /// Where the statement stands in the command's buffer.
+    pub(super) text: Range<usize>,
+    /// The statement's true length.
+    pub(super) text_len: u64,
+    pub(super) digest: u64,
+    /// The prepared statement that the command names.
+    pub(super) statement: Option<u32>,
+    /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
+    pub(super) kept: usize,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) reply: Reply,
+    /// The client has said its last word; it may still listen.
+    pub(super) client_ended: bool,
+    /// Nothing reaches the client any more.
+    pub(super) client_gone: bool,
+    /// What its OK packets announced.
+    pub(super) announced: Announced,
+    /// A legacy EOF said that the session has changed.
+    pub(super) changed_at_eof: bool,
+    /// What the text does to its session, where backends are shared.
+    pub(super) summary: Summary,
+    /// What is replaced in the reply.
+    pub(super) patch: Option<Patch>,
+    /// Why the backend was held when the command began.
+    pub(super) pin_reason: &'static str,
+    /// The backend's id of the prepared statement, and the client's.
+    pub(super) mapped: Option<(u32, u32)>,
+    /// The packet to send in the client's packet's place.
+    pub(super) instead: Option<Vec<u8>>,
+    /// The reply is needed whole before the client sees it.
+    pub(super) holds_reply: bool,
+    /// What is sent with the command, before it.
+    pub(super) prelude: Prelude,
+    /// Nothing of the reply is for the client.
+    pub(super) discards: bool,
+    /// Bytes of the reply that came with the answers to the prelude.
+    pub(super) ahead: Option<Buffer>,
+    /// The client goes before the reply has come.
+    pub(super) leaving: Leaving,
+}
+
+/// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.
+#[derive(Default)]
+pub(super) struct Prelude {
+    /// Their payloads.
+    pub payloads: Vec<Vec<u8>>,
+    /// The client's command rests on their success: it reads only, and is asked again where one failed.
+    pub matters: bool,
+    /// One was refused.
+    pub failed: bool,
+}
+
+impl Exchange {
+    /// Whether the command may be on its way before the server has answered a restore: it may be asked again.
+    pub(super) fn may_follow_a_restore(&self) -> bool {
+        let flags = self.summary.flags;
+        self.code == command::QUERY
+            && !self.prelude.failed
+            && self.summary.statements == 1
+            && self.summary.is_read_only()
+            && !flags.any(ASKS.with(LOOKS_AT_INSERT_ID).with(Flags::USES_SYSTEM_VARIABLE))
+    }
+
+    /// Forgets what the first try brought.
+    pub(super) fn start_again(&mut self, capabilities: Capabilities) {
+        self.prelude = Prelude { failed: true, ..Prelude::default() };
+        self.discards = false;
+        self.announced = Announced::default();
+        self.changed_at_eof = false;
+        self.instead = None;
+        let cursor = self.reply.asks_for_cursor();
+        self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
+    }
+
+    /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
+    pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
+        self.summary.is_read_only() && self.is_unanswered(fault)
+    }
+
+    /// Whether the backend is at fault, and the client has heard nothing yet.
+    pub(super) fn is_unanswered(&self, fault: &Fault) -> bool {
+        fault.whose == Whose::Backend && self.bytes_out == 0 && self.reply.at_boundary() && !self.client_gone
+    }
+
+    pub(super) fn outcome(&self, fault: Option<&Fault>) -> Outcome {
+        match fault {
+            Some(fault) if fault.whose == Whose::Client => Outcome::ClientGone,
+            Some(_) => Outcome::BackendGone,
+            None => self.reply.facts.error.map_or(Outcome::Ok, Outcome::Error),
+        }
+    }
+}
