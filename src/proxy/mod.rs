@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! server -> listen -> workers -> client -> entry (login) -> lease, relayed -> place, backend
-//!                                  \-> query (one command) -> kill
+//!                                   |                 \-> share (mode transaction) -> setup, acquire
+//!                                   \-> query (one command) -> kill
+//!                                          \-> run_shared: acquire -> ask, prepared -> query -> release
 //! ```
 
 pub mod accounts;
