@@ -105,7 +105,7 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fau
     backend.restore(channel);
     let fresh = fresh?;
     credentials.learn(user, secret, Instant::now());
-    proxy.logins.note(user, params.charset, &fresh, &ok);
+    proxy.logins.note(&params, &fresh, &ok);
     backend.kept.settle(&fresh);
     Ok((backend, fresh.wait_timeout))
 }

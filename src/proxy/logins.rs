@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use rustc_hash::FxHashMap;
 
+use crate::proxy::backend::Params;
 use crate::proxy::setup::{Fresh, lock};
+use crate::wire::capabilities::Capabilities;
 use crate::wire::ok::Ok;
 use crate::wire::status;
 
@@ -22,16 +24,19 @@ pub struct Seen {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Logins(Mutex<FxHashMap<(Vec<u8>, u16), Seen>>);
+pub struct Logins(Mutex<FxHashMap<Words, Seen>>);
+
+/// The account, the character set, and the capabilities, some of which are settings (IGNORE_SPACE, INTERACTIVE).
+type Words = (Vec<u8>, u16, Capabilities);
 
 impl Logins {
-    /// How this account's logins with this character set begin.
-    pub fn seen(&self, user: &[u8], charset: u16) -> Option<Seen> {
-        lock(&self.0).get(&(user.to_vec(), charset)).cloned()
+    /// How logins with these words begin.
+    pub fn seen(&self, params: &Params) -> Option<Seen> {
+        lock(&self.0).get(&words(params)).cloned()
     }
 
     /// One has just begun so.
-    pub fn note(&self, user: &[u8], charset: u16, fresh: &Fresh, ok: &[u8]) {
+    pub fn note(&self, params: &Params, fresh: &Fresh, ok: &[u8]) {
         let mut fresh = fresh.clone();
         fresh.state.set_schema(None);
         let status = Ok::parse(ok).map_or(0, |ok| ok.status & status::OF_SESSION & !status::SESSION_STATE_CHANGED);
@@ -39,11 +44,15 @@ impl Logins {
         if all.len() >= MAX_LOGINS {
             all.clear();
         }
-        all.insert((user.to_vec(), charset), Seen { fresh, status });
+        all.insert(words(params), Seen { fresh, status });
     }
 
     /// Something that logins begin with has changed (SET GLOBAL, an account).
     pub fn forget(&self) {
         lock(&self.0).clear();
     }
+}
+
+fn words(params: &Params) -> Words {
+    (params.user.clone(), params.charset, params.capabilities)
 }

@@ -96,7 +96,7 @@ impl Joining<'_> {
     fn seen(&self) -> Option<Seen> {
         let user = &self.params.user;
         let fresh = self.proxy.credentials.is_fresh(user, Instant::now());
-        self.proxy.logins.seen(user, self.params.charset).filter(|_| fresh)
+        self.proxy.logins.seen(self.params).filter(|_| fresh)
     }
 
     /// What such a login gives with this client's words.
@@ -146,9 +146,8 @@ impl Joining<'_> {
     }
 
     fn enter(self, lease: Lease, fresh: Fresh, ok: &[u8]) -> Result<(Lease, Box<Shared>), Fault> {
-        let Params { user, charset, .. } = self.params;
-        self.proxy.credentials.learn(user, self.secret.clone(), Instant::now());
-        self.proxy.logins.note(user, *charset, &fresh, ok);
+        self.proxy.credentials.learn(&self.params.user, self.secret.clone(), Instant::now());
+        self.proxy.logins.note(self.params, &fresh, ok);
         let mut fresh = fresh;
         fresh.state.set_multi_statements(self.agreed.has(MULTI_STATEMENTS));
         let shared = self.shared(&fresh)?;

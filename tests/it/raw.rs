@@ -9,6 +9,7 @@ use tidegate::wire::capabilities::{
     PROTOCOL_41, PS_MULTI_RESULTS, QUERY_ATTRIBUTES, SECURE_CONNECTION, TRANSACTIONS,
 };
 use tidegate::wire::command::{self, Shape};
+use tidegate::wire::execute::FLAGS;
 use tidegate::wire::frame::{HEADER, Header, put_packet};
 use tidegate::wire::reply::{Reply, Verdict};
 
@@ -156,7 +157,9 @@ impl Raw {
     /// The same, piece by piece.
     pub fn reply_into(&mut self, command: &[u8], seq: u8, sink: &mut dyn FnMut(&[u8])) {
         let shape = command.first().map_or(Shape::Single, |&code| command::shape(code));
-        let mut reply = Reply::new(shape, self.capabilities, seq);
+        let cursor =
+            command.first() == Some(&command::STMT_EXECUTE) && command.get(FLAGS).is_some_and(|&flags| flags != 0);
+        let mut reply = Reply::new(shape, self.capabilities, seq).with_cursor(cursor);
         if shape == Shape::None {
             return;
         }
