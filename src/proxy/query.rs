@@ -467,7 +467,8 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    /// MySQL counts in the OK of a COM_PING the warnings of the last statement: it must be this client's. MariaDB counts none.
+    /// MySQL counts in the OK of COM_PING and COM_INIT_DB the warnings of the last statement: it must be this client's.
+    /// MariaDB counts none.
     fn count_own_warnings(&self, reply: &mut [u8]) {
         let shared = self.shared.as_ref();
         let count = shared.and_then(|shared| match shared.warnings {
@@ -500,7 +501,7 @@ impl Session {
                 let text = commands.get(exchange.text.clone()).unwrap_or_default();
                 self.note_prepared(exchange, text, &mut reply).await?;
             }
-            command::PING => self.count_own_warnings(&mut reply),
+            command::PING | command::INIT_DB => self.count_own_warnings(&mut reply),
             _ if exchange.patch.is_some() => reply = self.patched(exchange, reply),
             command::QUERY | command::PROCESS_INFO => {
                 let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());

@@ -119,7 +119,9 @@ impl Session {
     /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
     /// and goes on; else nothing is known of what the command did, and nobody else may find it.
     async fn backend_lost(&mut self, exchange: &mut Exchange, fault: Fault, was_free: bool) -> Result<(), Fault> {
-        if !(was_free || self.is_in_transaction_only()) || !exchange.is_unanswered(&fault) {
+        // Whoever is being killed is to go with its backend.
+        let killed = self.admission.is_killed() || self.admission.is_being_killed();
+        if killed || !(was_free || self.is_in_transaction_only()) || !exchange.is_unanswered(&fault) {
             if let Some(shared) = &mut self.shared {
                 shared.ledger.pin(Pin::UnexplainedState);
             }
@@ -221,7 +223,7 @@ impl Session {
         whole: bool,
         buffer: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
-        exchange.holds_reply = matches!(exchange.code, command::STMT_PREPARE | command::PING);
+        exchange.holds_reply = matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB);
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         if exchange.statement.is_none() {
             if exchange.code == command::QUERY && whole {
