@@ -107,7 +107,7 @@ fn transparent(kind: Kind) {
 
 /// Long values of time are the test's own: nothing may wait for a minute.
 fn server(kind: Kind) -> Server {
-    let server = Server::start(kind, &["--innodb-lock-wait-timeout=1", "--lock-wait-timeout=1"]);
+    let server = Server::start(kind, &["--innodb-lock-wait-timeout=1", "--lock-wait-timeout=4"]);
     let mut control = runner::Control::new(server.address());
     control.must(fixture::ACCOUNTS, "");
     control.must(noise::MAKE, "");
