@@ -5,7 +5,8 @@ use rustc_hash::FxHashMap;
 
 use crate::sql::lexer::{Dialect, Kind, Lexer};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF};
-use crate::wire::frame::{Fields, HEADER, Header, put_lenenc_bytes, put_packet};
+use crate::wire::frame::{Fields, put_lenenc_bytes, put_packet};
+use crate::wire::whole_packets::WholePackets;
 
 /// A longer list goes through with the server's ids.
 pub const MAX_LIST: usize = 4 << 20;
@@ -34,7 +35,7 @@ pub fn is_processlist(sql: &[u8]) -> bool {
 
 /// The whole reply with the ids of backends (the keys) replaced by those of their clients. `None`: it is no list.
 pub fn mapped(reply: &[u8], caps: Capabilities, clients: &FxHashMap<u32, u32>) -> Option<Vec<u8>> {
-    let mut packets = Packets(reply);
+    let mut packets = WholePackets::new(reply);
     let mut out = Vec::with_capacity(reply.len() + 64);
     let (header, head) = packets.next()?;
     let definitions = Fields::new(head).lenenc().filter(|_| !matches!(head.first(), Some(0 | 0xFB..)))?;
@@ -43,13 +44,13 @@ pub fn mapped(reply: &[u8], caps: Capabilities, clients: &FxHashMap<u32, u32>) -
         let (header, definition) = packets.next()?;
         put_packet(&mut out, header.seq, definition);
     }
-    while let Some((header, row)) = packets.next() {
+    for (header, row) in packets.by_ref() {
         match mapped_row(row, clients) {
             Some(row) => put_packet(&mut out, header.seq, &row),
             None => put_packet(&mut out, header.seq, row),
         };
     }
-    packets.0.is_empty().then_some(out)
+    packets.is_at_end().then_some(out)
 }
 
 /// A row of the text protocol begins with its first column, the id in digits.
@@ -61,18 +62,6 @@ fn mapped_row(row: &[u8], clients: &FxHashMap<u32, u32>) -> Option<Vec<u8>> {
     put_lenenc_bytes(&mut out, client.to_string().as_bytes());
     out.extend_from_slice(fields.rest());
     Some(out)
-}
-
-struct Packets<'a>(&'a [u8]);
-
-impl<'a> Packets<'a> {
-    /// `None` at the end, and before a packet that is cut or goes on in the next one.
-    fn next(&mut self) -> Option<(Header, &'a [u8])> {
-        let header = Header::read(self.0).filter(|header| !header.is_continued())?;
-        let payload = self.0.get(HEADER..header.packet_len())?;
-        self.0 = &self.0[header.packet_len()..];
-        Some((header, payload))
-    }
 }
 
 #[cfg(test)]

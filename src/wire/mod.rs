@@ -12,3 +12,4 @@ pub mod query_text;
 pub mod reply;
 pub mod status;
 pub mod trackers;
+pub mod whole_packets;

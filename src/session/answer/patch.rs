@@ -5,9 +5,10 @@ use rustc_hash::FxHashMap;
 use crate::wire::capabilities::{
     Capabilities, DEPRECATE_EOF, MARIADB_CACHE_METADATA, MARIADB_EXTENDED_METADATA, OPTIONAL_RESULTSET_METADATA,
 };
-use crate::wire::frame::{Fields, HEADER, Header, put_lenenc_bytes, put_packet};
+use crate::wire::frame::{Fields, Header, put_lenenc_bytes, put_packet};
 use crate::wire::ok::Ok;
 use crate::wire::status::CURSOR_EXISTS;
+use crate::wire::whole_packets::WholePackets;
 
 /// What stands in a cell instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +72,9 @@ impl Patch {
         clients: &FxHashMap<u32, u32>,
     ) -> Option<Vec<u8>> {
         let mut out = Out { bytes: Vec::with_capacity(reply.len() + 64), seq: None };
-        let mut packets = Packets(reply);
+        let mut packets = WholePackets::new(reply);
         let mut result = 0;
-        while !packets.0.is_empty() {
+        while !packets.is_at_end() {
             let changes: Vec<&Change> =
                 self.changes.iter().filter(|(at, _)| *at == result).map(|(_, change)| change).collect();
             Scan { caps, binary, clients, changes: &changes }.result(&mut packets, &mut out)?;
@@ -95,18 +96,6 @@ impl Out {
     }
 }
 
-struct Packets<'a>(&'a [u8]);
-
-impl<'a> Packets<'a> {
-    /// `None` at the end, and before a packet that is cut or goes on in the next one.
-    fn next(&mut self) -> Option<(Header, &'a [u8])> {
-        let header = Header::read(self.0).filter(|header| !header.is_continued())?;
-        let payload = self.0.get(HEADER..header.packet_len())?;
-        self.0 = &self.0[header.packet_len()..];
-        Some((header, payload))
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Column {
     kind: u8,
@@ -121,7 +110,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn result(&self, packets: &mut Packets<'_>, out: &mut Out) -> Option<()> {
+    fn result(&self, packets: &mut WholePackets<'_>, out: &mut Out) -> Option<()> {
         let (header, head) = packets.next()?;
         out.put(header, head);
         if matches!(head.first(), Some(0 | 0xFB..) | None) {
@@ -163,7 +152,7 @@ impl Scan<'_> {
         }
     }
 
-    fn columns(&self, head: &[u8], packets: &mut Packets<'_>, out: &mut Out) -> Option<Vec<Column>> {
+    fn columns(&self, head: &[u8], packets: &mut WholePackets<'_>, out: &mut Out) -> Option<Vec<Column>> {
         let mut fields = Fields::new(head);
         let count = fields.lenenc()?;
         let may_leave_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) || self.caps.has(MARIADB_CACHE_METADATA);
