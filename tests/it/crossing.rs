@@ -19,8 +19,9 @@ use writer::Writer;
 const WRITERS: usize = 64;
 const BACKENDS: usize = 16;
 const USUAL: Duration = Duration::from_secs(20);
-/// Fewer prove nothing.
+/// Fewer prove nothing: a busy machine takes longer for them, up to [`PATIENCE`] times as long.
 const LEAST_STATEMENTS: u32 = 2_000;
+const PATIENCE: u32 = 10;
 
 /// What all writers of a run share.
 struct Scene {
@@ -32,8 +33,18 @@ struct Scene {
     kills: AtomicU32,
     /// Gone without a word, for want of patience or of manners.
     vanished: AtomicU32,
-    until: Instant,
+    began: Instant,
+    duration: Duration,
     failed: AtomicBool,
+}
+
+impl Scene {
+    /// Until the time is over and enough was done, or something failed.
+    fn goes_on(&self) -> bool {
+        let so_far = self.began.elapsed();
+        let too_few = self.statements.load(Ordering::Relaxed) <= LEAST_STATEMENTS && so_far < self.duration * PATIENCE;
+        (so_far < self.duration || too_few) && !self.failed.load(Ordering::Relaxed)
+    }
 }
 
 #[test]
@@ -101,7 +112,8 @@ fn scene(kind: Kind, duration: Duration) -> Scene {
         statements: AtomicU32::new(0),
         kills: AtomicU32::new(0),
         vanished: AtomicU32::new(0),
-        until: Instant::now() + duration,
+        began: Instant::now(),
+        duration,
         failed: AtomicBool::new(false),
     }
 }

@@ -1,7 +1,6 @@
 //! One client of the crossing: does one deed after another, and survives being killed.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::{Scene, WRITERS, deeds};
 use crate::crowd::{Client, Trouble, USER};
@@ -37,7 +36,7 @@ impl<'a> Writer<'a> {
 
     /// Until the time is over or another writer failed.
     pub fn work(mut self) {
-        while Instant::now() < self.scene.until && !self.scene.failed.load(Ordering::Relaxed) {
+        while self.scene.goes_on() {
             self.deeds += 1;
             self.tag = format!("w{}d{}", self.number, self.deeds);
             if let Err(trouble) = deeds::one(&mut self) {
