@@ -142,6 +142,8 @@ pub enum Progress<C> {
     Permit(SlotId, Option<C>),
     /// The pool is closing. The wait is over.
     Closed,
+    /// `checkout_timeout` is over. Whoever waits gives up, by [`Core::cancel`].
+    Late,
 }
 
 /// Whom to wake.
@@ -239,8 +241,10 @@ impl<K: PoolKey, C> Core<K, C> {
             self.end(at, Grant::Closed);
         }
         self.settle(now);
-        if self.queue.get(at).is_some_and(|waiter| waiter.grant.is_none()) {
+        if let Some(waiter) = self.queue.get(at).filter(|waiter| waiter.grant.is_none()) {
+            let late = waiter.arrived + self.settings.checkout_timeout;
             self.counters.waited += 1;
+            self.arm_for(late);
         }
         WaiterId(at)
     }
@@ -257,6 +261,7 @@ impl<K: PoolKey, C> Core<K, C> {
         }
         match waiter.offer.take() {
             Some((slot, victim)) => Progress::Dial(slot, victim),
+            None if now >= waiter.arrived + self.settings.checkout_timeout => Progress::Late,
             None => Progress::Pending,
         }
     }

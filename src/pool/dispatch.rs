@@ -137,10 +137,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     pub(super) fn lay_down(&mut self, slot: SlotId, cold: bool, now: Instant) {
         self.table.lay_down(slot, cold);
-        let at = self.next_look(slot);
-        if self.armed.is_none_or(|armed| at < armed) {
-            self.arm(at.max(now));
-        }
+        self.arm_for(self.next_look(slot).max(now));
     }
 
     /// Gives a connection that is in its slot, on no list, to whom it is due.
@@ -465,10 +462,18 @@ impl<K: PoolKey, C> Core<K, C> {
         self.notices.push(Notice::Keeper);
     }
 
+    /// The keeper looks again at `at` at the latest.
+    #[inline]
+    pub(super) fn arm_for(&mut self, at: Instant) {
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.arm(at);
+        }
+    }
+
     fn arm_for_backoff(&mut self, now: Instant) {
         let until = self.backoff.until().filter(|_| self.queue.undialed() > 0);
-        if let Some(until) = until.filter(|&until| until > now && self.armed.is_none_or(|armed| until < armed)) {
-            self.arm(until);
+        if let Some(until) = until.filter(|&until| until > now) {
+            self.arm_for(until);
         }
     }
 
@@ -478,8 +483,8 @@ impl<K: PoolKey, C> Core<K, C> {
             return;
         }
         let at = self.backoff.until().map_or(now, |until| until.max(now));
-        if self.can_warm(at) && self.armed.is_none_or(|armed| at < armed) {
-            self.arm(at);
+        if self.can_warm(at) {
+            self.arm_for(at);
         }
     }
 

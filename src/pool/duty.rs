@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::core::{Core, IdleId, PoolKey, SlotId, Use};
+use super::core::{Core, IdleId, Notice, PoolKey, SlotId, Use, WaiterId};
 use super::fate::RetireReason;
 use super::table::Status;
 
@@ -37,11 +37,31 @@ impl<K: PoolKey, C> Core<K, C> {
         let mut chores: Vec<_> =
             self.orphans.drain(..).map(|(slot, conn, reason)| Chore::Close(slot, conn, reason)).collect();
         self.settle(now);
+        self.wake_late(now);
         self.retire_due(&mut chores, now);
         self.watch_due(&mut chores, now, &mut watch);
         self.warm_due(&mut chores, now);
         self.armed = self.next_chore(now);
         (chores, self.armed)
+    }
+
+    /// Whoever has waited for too long is told. One timer here instead of one for each wait: setting a timer that is the next to
+    /// ring costs a system call.
+    fn wake_late(&mut self, now: Instant) {
+        let late =
+            |at: &u32| self.queue.get(*at).is_some_and(|waiter| waiter.arrived + self.settings.checkout_timeout <= now);
+        let of_key = |group| self.queue.of(&self.table, group).take_while(late);
+        self.notices.extend(self.queue.heads().flat_map(of_key).map(|at| Notice::Waiter(WaiterId(at))));
+    }
+
+    /// When the next waiter has waited for too long; those who were told already give up by themselves.
+    fn next_late(&self, now: Instant) -> Option<Instant> {
+        let of_key = |group| {
+            let lates =
+                self.queue.of(&self.table, group).filter_map(|at| self.queue.get(at)).map(|waiter| waiter.arrived);
+            lates.map(|arrived| arrived + self.settings.checkout_timeout).find(|&late| late > now)
+        };
+        self.queue.heads().filter_map(of_key).min()
     }
 
     fn retire_due<W>(&mut self, chores: &mut Vec<Chore<K, C, W>>, now: Instant) {
@@ -121,7 +141,7 @@ impl<K: PoolKey, C> Core<K, C> {
         let ends = self.table.idle().map(|slot| self.table.slots[slot.0 as usize].retires_at());
         let retry =
             self.backoff.until().filter(|&until| until > now && (self.queue.undialed() > 0 || self.lacks_idle()));
-        idle.chain(ends).chain(retry).min()
+        idle.chain(ends).chain(retry).chain(self.next_late(now)).min()
     }
 
     /// When the keeper must look at an idle slot.

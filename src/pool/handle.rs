@@ -166,7 +166,7 @@ impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
         self.shared.with(|core| core.retire_all(now()));
     }
 
-    /// New settings for all that comes; members keep their `ping_after` and `checkout_timeout` until they join anew.
+    /// New settings for all that comes; members keep their `ping_after` until they join anew.
     pub fn reconfigure(&self, settings: PoolSettings) {
         self.shared.with(|core| core.reconfigure(settings, now()));
     }

@@ -69,7 +69,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     ) -> Result<Lease<K, C>, CheckoutError<B::Error>> {
         let begun = now();
         let Some(lease) = self.try_checkout(state, begun) else {
-            return self.wait(state, None, begun, connect).await;
+            return self.wait(state, None, connect).await;
         };
         if !lease.ping_due() {
             return Ok(lease);
@@ -77,7 +77,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         let place = self.shared.with(|core| core.new_place(begun));
         match self.proven(lease, connect).await {
             Some(lease) => Ok(lease),
-            None => self.wait(state, Some(place), begun, connect).await,
+            None => self.wait(state, Some(place), connect).await,
         }
     }
 
@@ -96,14 +96,13 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         let lane = PermitLane::join(self, begun);
         let want = Want { group: lane.group, ..self.want(0, Some(used_for)) };
         let mut waiting = Waiting::enter(&self.shared, want, None, begun);
-        let step = tokio::time::timeout_at(self.deadline(begun), poll_fn(|cx| waiting.poll(cx))).await;
-        match step {
-            Err(_) => Err(CheckoutError::Timeout(waiting.exhausted(), None)),
-            Ok(Progress::Permit(slot, victim)) => {
+        match poll_fn(|cx| waiting.poll(cx)).await {
+            Progress::Late => Err(CheckoutError::Timeout(waiting.exhausted(), None)),
+            Progress::Permit(slot, victim) => {
                 let permit = Permit::new(&self.shared, slot);
                 self.vacated(permit, victim, connect).await.ok_or(CheckoutError::Closed)
             }
-            Ok(_) => Err(CheckoutError::Closed),
+            _ => Err(CheckoutError::Closed),
         }
     }
 
@@ -143,14 +142,13 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         &mut self,
         state: u64,
         mut place: Option<Place>,
-        begun: Instant,
         connect: &B,
     ) -> Result<Lease<K, C>, CheckoutError<B::Error>> {
         loop {
             let want = self.want(state, None);
             let mut waiting = Waiting::enter(&self.shared, want, place, now());
             place = waiting.place();
-            let taken = waiting.served(&self.key, connect, self.deadline(begun)).await?;
+            let taken = waiting.served(&self.key, connect).await?;
             let lease = self.lease(taken, now());
             if !lease.ping_due() {
                 return Ok(lease);
@@ -185,10 +183,6 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
 
     fn want(&self, state: u64, permit: Option<Use>) -> Want {
         Want { group: self.group, client: self.client, state, home: self.home, last: self.last, permit }
-    }
-
-    fn deadline(&self, begun: Instant) -> tokio::time::Instant {
-        (begun + self.settings.checkout_timeout).into()
     }
 }
 
@@ -241,26 +235,21 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
     }
 
     /// Waits for a connection, and dials when told to.
-    async fn served<B: Connect<K, C>>(
-        &mut self,
-        key: &K,
-        connect: &B,
-        deadline: tokio::time::Instant,
-    ) -> Result<Taken<C>, CheckoutError<B::Error>> {
+    async fn served<B: Connect<K, C>>(&mut self, key: &K, connect: &B) -> Result<Taken<C>, CheckoutError<B::Error>> {
         let mut dial = Dial { result: None, last: None };
         loop {
             let step = poll_fn(|cx| match dial.poll(cx) {
                 Poll::Ready(error) => Poll::Ready(Err(error)),
                 Poll::Pending => self.poll(cx).map(Ok),
             });
-            match tokio::time::timeout_at(deadline, step).await {
-                Err(_) => return Err(CheckoutError::Timeout(self.exhausted(), dial.last)),
-                Ok(Err(refused)) => return Err(CheckoutError::Refused(refused)),
-                Ok(Ok(Progress::Ready(taken))) => return Ok(taken),
-                Ok(Ok(Progress::Dial(slot, victim))) => {
+            match step.await {
+                Err(refused) => return Err(CheckoutError::Refused(refused)),
+                Ok(Progress::Late) => return Err(CheckoutError::Timeout(self.exhausted(), dial.last)),
+                Ok(Progress::Ready(taken)) => return Ok(taken),
+                Ok(Progress::Dial(slot, victim)) => {
                     dial.result = Some(spawn_dial(&self.shared, slot, victim, key, connect))
                 }
-                Ok(Ok(_)) => return Err(CheckoutError::Closed),
+                Ok(_) => return Err(CheckoutError::Closed),
             }
         }
     }
@@ -279,7 +268,7 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
         });
         match progress {
             Progress::Pending => Poll::Pending,
-            dial @ Progress::Dial(..) => Poll::Ready(dial),
+            goes_on @ (Progress::Dial(..) | Progress::Late) => Poll::Ready(goes_on),
             end => {
                 self.id = None;
                 Poll::Ready(end)

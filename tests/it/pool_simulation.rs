@@ -68,7 +68,7 @@ struct Client {
 enum Event {
     Act(usize),
     Look(usize, u64),
-    GiveUp(usize, u64, bool),
+    GiveUp(usize, u64),
     Return(usize, u64),
     Vacated { slot: SlotId, victim: u64, client: usize, turn: u64, permit: bool },
     Dialed { slot: SlotId, key: usize, conn: u64, warm: bool },
@@ -167,8 +167,14 @@ struct World {
     keeper_turn: u64,
     keeper_at: Option<Instant>,
     served: u64,
+    late: u64,
     steps: usize,
 }
+
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How late the keeper may come.
+const KEEPER_LAG: Duration = Duration::from_millis(10);
 
 const USERS: usize = 6;
 
@@ -207,6 +213,7 @@ impl World {
             keeper_turn: 0,
             keeper_at: None,
             served: 0,
+            late: 0,
             steps: 0,
             plan,
         };
@@ -293,7 +300,7 @@ impl World {
         match event {
             Event::Act(client) => self.act(client),
             Event::Look(client, turn) if self.clients[client].turn == turn => self.look(client),
-            Event::GiveUp(client, turn, late) if self.clients[client].turn == turn => self.give_up(client, late),
+            Event::GiveUp(client, turn) if self.clients[client].turn == turn => self.give_up(client),
             Event::Return(client, turn) if self.clients[client].turn == turn => self.give_back(client),
             Event::Look(..) | Event::GiveUp(..) | Event::Return(..) => {}
             Event::Vacated { slot, victim, client, turn, permit } => self.vacated(slot, victim, client, turn, permit),
@@ -316,7 +323,7 @@ fn settings(size: usize, max_overflow: usize, min_idle: usize) -> PoolSettings {
         size,
         max_overflow,
         min_idle,
-        checkout_timeout: Duration::from_secs(30),
+        checkout_timeout: CHECKOUT_TIMEOUT,
         max_lifetime: Duration::from_secs(120),
         idle_timeout: IdleTimeout::Auto,
         ping_after: PingAfter::Idle(Duration::from_secs(30)),
@@ -344,14 +351,15 @@ fn plan(seed: u64, steps: usize) -> Plan {
 #[test]
 fn the_pool_keeps_its_invariants_over_two_million_events() {
     let seeds = seeds();
-    let (mut steps, mut served, worlds) = (0, 0, seeds.end - seeds.start);
+    let (mut steps, mut served, mut late, worlds) = (0, 0, 0, seeds.end - seeds.start);
     for seed in seeds {
         let mut world = World::new(plan(seed, 50_000));
         world.run();
-        (steps, served) = (steps + world.steps, served + world.served);
+        (steps, served, late) = (steps + world.steps, served + world.served, late + world.late);
     }
     assert!(steps as u64 >= worlds * 50_000, "{steps}");
     assert!(served >= worlds * 5_000, "only {served} of {steps} events were leases");
+    assert!(late >= worlds / 8, "only {late} waited for too long");
 }
 
 fn seeds() -> std::ops::Range<u64> {

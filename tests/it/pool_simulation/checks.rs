@@ -24,6 +24,16 @@ impl World {
         let untold = |client: &&Client| matches!(client.phase, Phase::Waiting { noticed: false, .. });
         let untold = self.clients.iter().filter(untold).count();
         assert!(untold <= self.core.waiting(), "{untold} wait in vain, {} are known", self.core.waiting());
+        for client in &self.clients {
+            if let Phase::Waiting { noticed: false, arrived, .. } = client.phase {
+                let waited = self.now - arrived;
+                assert!(
+                    waited <= CHECKOUT_TIMEOUT + KEEPER_LAG || self.stopping,
+                    "seed {}: waits {waited:?}",
+                    self.plan.seed
+                );
+            }
+        }
     }
 
     pub(super) fn check_deadlines(&self) {

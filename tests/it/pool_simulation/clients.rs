@@ -38,9 +38,8 @@ impl World {
         );
         if self.random.one_in(20) {
             let wait = self.random.span(self.plan.lease);
-            self.after(wait, Event::GiveUp(client, turn, false));
+            self.after(wait, Event::GiveUp(client, turn));
         }
-        self.after(Duration::from_secs(30), Event::GiveUp(client, turn, true));
     }
 
     pub(super) fn turn(&mut self, client: usize, phase: Phase) -> u64 {
@@ -57,6 +56,17 @@ impl World {
             *noticed = false;
             match self.core.poll(id, self.now) {
                 Progress::Pending => return,
+                Progress::Late => {
+                    let waited = self.now - arrived;
+                    assert!(waited >= CHECKOUT_TIMEOUT, "seed {}: late after {waited:?}", self.plan.seed);
+                    if self.stopping {
+                        // From here on nobody gives up: whoever waits must be served.
+                        return;
+                    }
+                    self.late += 1;
+                    self.core.exhausted(id, self.now);
+                    return self.give_up(client);
+                }
                 Progress::Dial(slot, victim) => {
                     self.check_dial_order(client, order, arrived);
                     let turn = self.clients[client].turn;
@@ -147,16 +157,13 @@ impl World {
         self.after(wait, Event::Closed(slot, conn.0));
     }
 
-    pub(super) fn give_up(&mut self, client: usize, late: bool) {
+    pub(super) fn give_up(&mut self, client: usize) {
         let Phase::Waiting { id, .. } = self.clients[client].phase else {
             return;
         };
         if self.stopping {
             // From here on nobody gives up: whoever waits must be served.
             return;
-        }
-        if late {
-            self.core.exhausted(id, self.now);
         }
         self.core.cancel(id, self.now);
         self.waiters.remove(&id);
