@@ -96,9 +96,9 @@ impl Session {
     /// Before what provably reads only, the restore goes to the server in one write with it.
     fn restores_on_the_way(&mut self, exchange: &mut Exchange) -> bool {
         let Session { lease, shared, .. } = self;
-        let Some(shared) = shared.as_ref().filter(|_| exchange.may_follow_a_restore()) else { return false };
+        let Some(shared) = shared.as_mut().filter(|_| exchange.may_follow_a_restore()) else { return false };
         let backend = lease.backend_mut();
-        if backend.kept.state == shared.state {
+        if backend.kept.state.is_equal(&mut shared.state) {
             return true;
         }
         let from = Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
@@ -241,7 +241,7 @@ impl Session {
         let Some(shared) = shared else { return Ok(false) };
         let secret = lease.secret.clone();
         let backend = lease.backend_mut();
-        if backend.kept.state == shared.state {
+        if backend.kept.state.is_equal(&mut shared.state) {
             return Ok(false);
         }
         let restore = Restore { proxy, params, secret: secret.as_ref() };

@@ -40,7 +40,7 @@ impl Session {
     }
 
     fn park(&mut self, now: Instant) {
-        let Some(shared) = &self.shared else { return };
+        let Some(shared) = &mut self.shared else { return };
         if self.lease.backend().kept.tired {
             return self.drop_backend(RetireReason::Unclean);
         }
@@ -50,7 +50,7 @@ impl Session {
         }
         self.parks_later = false;
         let kept = &mut self.lease.backend_mut().kept;
-        if kept.state != shared.state {
+        if !kept.state.is_equal(&mut shared.state) {
             kept.state = shared.state.clone();
             kept.baseline = std::sync::Arc::clone(&shared.baseline);
         }

@@ -58,6 +58,8 @@ type Name = Box<[u8]>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Inner {
+    /// Of all of the below but `bytes`, in any order. First: most unequal states differ in it.
+    fingerprint: u64,
     schema: Option<Box<[u8]>>,
     /// Sorted by name.
     variables: Vec<(Name, Box<[u8]>)>,
@@ -69,8 +71,6 @@ struct Inner {
     /// Which fresh login this began as, see [`State::fresh`].
     generation: u64,
     bytes: usize,
-    /// Of all of the above but `bytes`, in any order.
-    fingerprint: u64,
 }
 
 /// See the module.
@@ -86,6 +86,24 @@ impl State {
         state.toggle(&("schema", None::<&[u8]>));
         state.set_schema(schema);
         state
+    }
+
+    /// Whether both are equal; from then on they share their memory, and so do all that meet them: a few clients on a few
+    /// backends soon compare two addresses.
+    pub fn is_equal(&mut self, other: &mut State) -> bool {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return true;
+        }
+        if self.0 != other.0 {
+            return false;
+        }
+        // Always the lower address, so that the sharing spreads and does not go round.
+        if Arc::as_ptr(&self.0) < Arc::as_ptr(&other.0) {
+            other.0 = Arc::clone(&self.0);
+        } else {
+            self.0 = Arc::clone(&other.0);
+        }
+        true
     }
 
     /// A number that equal states share; unequal ones hardly ever. For the pool's search.

@@ -5,6 +5,7 @@
 //! functions, triggers and views) is for the server's trackers; see [`Flags::CALLS`] and [`Flags::UNKNOWN_FUNCTION`].
 
 use super::assign::{Span, system_variable};
+use super::clauses::Clauses;
 use super::flags::Flags;
 use super::functions::is_harmless;
 use super::lexer::{Dialect, Kind, Lexer, Token};
@@ -18,6 +19,8 @@ pub struct Statement {
     pub verb: Verb,
     /// What it does.
     pub flags: Flags,
+    /// What decides how its rows are counted.
+    pub clauses: Clauses,
     /// Where it stands, from its first token to its last, without `;`.
     pub span: Span,
 }
@@ -31,6 +34,8 @@ pub struct Summary {
     pub verb: Verb,
     /// All their flags; [`Flags::READ_ONLY`] only if all have it.
     pub flags: Flags,
+    /// All their clauses.
+    pub clauses: Clauses,
 }
 
 impl Summary {
@@ -49,7 +54,7 @@ pub fn statements(sql: &[u8], dialect: Dialect) -> Statements<'_> {
 pub fn summary(sql: &[u8], dialect: Dialect) -> Summary {
     let mut all = statements(sql, dialect);
     let Some(first) = all.next() else { return Summary::default() };
-    let one = Summary { statements: 1, verb: first.verb, flags: first.flags };
+    let one = Summary { statements: 1, verb: first.verb, flags: first.flags, clauses: first.clauses };
     all.fold(one, |sum, next| Summary {
         statements: sum.statements.saturating_add(1),
         verb: sum.verb,
@@ -57,6 +62,7 @@ pub fn summary(sql: &[u8], dialect: Dialect) -> Summary {
             true => sum.flags | next.flags,
             false => (sum.flags | next.flags).without(Flags::READ_ONLY),
         },
+        clauses: sum.clauses.with(next.clauses),
     })
 }
 
@@ -121,6 +127,7 @@ enum Before {
 struct Scan<'a, 'b> {
     lexer: &'b mut Lexer<'a>,
     flags: Flags,
+    clauses: Clauses,
     verb: Verb,
     depth: u32,
     before: Before,
@@ -144,6 +151,7 @@ impl<'a, 'b> Scan<'a, 'b> {
         Self {
             lexer,
             flags,
+            clauses: Clauses::NONE,
             verb,
             depth: 0,
             before,
@@ -166,7 +174,8 @@ impl<'a, 'b> Scan<'a, 'b> {
         let end = self.body(first);
         let read_only = self.verb.reads() && !self.flags.any(NOT_READ_ONLY);
         let flags = if read_only { self.flags | Flags::READ_ONLY } else { self.flags };
-        Statement { verb: self.verb, flags, span: Span { start: first.start, end } }
+        let span = Span { start: first.start, end };
+        Statement { verb: self.verb, flags, clauses: self.clauses, span }
     }
 
     #[inline]
@@ -205,6 +214,7 @@ impl<'a, 'b> Scan<'a, 'b> {
                 self.depth += 1;
             }
             b')' => self.depth = self.depth.saturating_sub(1),
+            b',' if self.clauses.any(Clauses::LIMIT) => self.clauses |= Clauses::OFFSET,
             _ => {}
         }
         self.dot = byte == b'.';
@@ -234,6 +244,12 @@ impl<'a, 'b> Scan<'a, 'b> {
             INTO if self.verb.reads() => self.flags |= Flags::NOT_PLAIN,
             FOR => self.for_word(),
             LOCK => self.flags |= Flags::NOT_PLAIN,
+            LIMIT => self.clauses |= Clauses::LIMIT,
+            OFFSET | FETCH => self.clauses |= Clauses::OFFSET,
+            UNION | EXCEPT => self.clauses |= Clauses::UNION,
+            ROW if self.word == VALUES => self.clauses |= Clauses::ROWS,
+            COUNT | MAX | MIN | SUM | AVG | STD | STDDEV | BIT_AND | BIT_OR | BIT_XOR | VARIANCE | VAR_POP
+            | VAR_SAMP => self.clauses |= Clauses::AGGREGATE,
             SELECT | VALUES | VALUE | SET | TABLE => self.query_word(key),
             INSERT | UPDATE | DELETE | REPLACE if self.verb == Verb::With => self.query_word(key),
             WARNINGS | ERRORS | STATUS | PROFILE | PROFILES if self.verb == Verb::Show => self.show_word(key),
@@ -260,6 +276,11 @@ impl<'a, 'b> Scan<'a, 'b> {
 
     // The list of columns or names is over; WITH's own verb is known.
     fn query_word(&mut self, key: u64) {
+        match key {
+            SELECT if self.word != KEY => self.clauses |= Clauses::SELECT,
+            VALUES => self.clauses |= Clauses::VALUES,
+            _ => {}
+        }
         self.functions |= key == SELECT || (key == SET && self.verb == Verb::LoadData);
         if self.depth > 0 || self.qualified {
             return;
@@ -287,6 +308,7 @@ impl<'a, 'b> Scan<'a, 'b> {
     }
 
     fn long_word(&mut self, token: Token) {
+        self.clauses |= self.long_clause(token);
         self.flags |= match token.end - token.start {
             9 if self.verb.reads() && self.is(token, b"procedure") => Flags::NOT_PLAIN,
             9 if self.verb == Verb::Show && self.is(token, b"variables") => Flags::USES_SYSTEM_VARIABLE,
@@ -297,6 +319,20 @@ impl<'a, 'b> Scan<'a, 'b> {
             19 if self.is(token, b"sql_calc_found_rows") => Flags::CALC_FOUND_ROWS,
             _ => Flags::NONE,
         };
+    }
+
+    fn long_clause(&self, token: Token) -> Clauses {
+        let is = |word: &str| self.is(token, word.as_bytes());
+        match token.end - token.start {
+            9 if is("procedure") => Clauses::PROCEDURE,
+            9 if is("intersect") => Clauses::UNION,
+            10 if is("stddev_pop") || is("st_collect") => Clauses::AGGREGATE,
+            11 if is("stddev_samp") => Clauses::AGGREGATE,
+            12 if is("group_concat") => Clauses::AGGREGATE,
+            13 if is("json_arrayagg") => Clauses::AGGREGATE,
+            14 if is("json_objectagg") => Clauses::AGGREGATE,
+            _ => Clauses::NONE,
+        }
     }
 
     fn is(&self, token: Token, word: &[u8]) -> bool {
@@ -440,30 +476,50 @@ fn variable_flags(name: &[u8]) -> Flags {
 const COMMA: u64 = 0x2c;
 const RECURSE: u64 = 0x2c2c;
 
+const AVG: u64 = pack("avg");
+const BIT_AND: u64 = pack("bit_and");
+const BIT_OR: u64 = pack("bit_or");
+const BIT_XOR: u64 = pack("bit_xor");
+const COUNT: u64 = pack("count");
 const CURRVAL: u64 = pack("currval");
 const DELETE: u64 = pack("delete");
 const ERRORS: u64 = pack("errors");
+const EXCEPT: u64 = pack("except");
+const FETCH: u64 = pack("fetch");
 const FOR: u64 = pack("for");
 const GRANTS: u64 = pack("grants");
 const INSERT: u64 = pack("insert");
 const INTO: u64 = pack("into");
+const KEY: u64 = pack("key");
 const LASTVAL: u64 = pack("lastval");
+const LIMIT: u64 = pack("limit");
 const LOCAL: u64 = pack("local");
 const LOCK: u64 = pack("lock");
+const MAX: u64 = pack("max");
+const MIN: u64 = pack("min");
 const NEXTVAL: u64 = pack("nextval");
+const OFFSET: u64 = pack("offset");
 const PROFILE: u64 = pack("profile");
 const PROFILES: u64 = pack("profiles");
 const REPLACE: u64 = pack("replace");
+const ROW: u64 = pack("row");
 const SELECT: u64 = pack("select");
 const SESSION: u64 = pack("session");
 const SET: u64 = pack("set");
 const SETVAL: u64 = pack("setval");
 const SHOW: u64 = pack("show");
 const STATUS: u64 = pack("status");
+const STD: u64 = pack("std");
+const STDDEV: u64 = pack("stddev");
+const SUM: u64 = pack("sum");
 const TABLE: u64 = pack("table");
 const THREADS: u64 = pack("threads");
+const UNION: u64 = pack("union");
 const UPDATE: u64 = pack("update");
 const VALUE: u64 = pack("value");
 const VALUES: u64 = pack("values");
+const VARIANCE: u64 = pack("variance");
+const VAR_POP: u64 = pack("var_pop");
+const VAR_SAMP: u64 = pack("var_samp");
 const WARNINGS: u64 = pack("warnings");
 const WITH: u64 = pack("with");

@@ -1,6 +1,7 @@
 //! What a statement is and what it does to its session, without a parser. Pure.
 
 pub mod assign;
+pub mod clauses;
 pub mod details;
 pub mod dialect;
 pub mod digest;

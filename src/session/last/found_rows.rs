@@ -1,6 +1,7 @@
 //! What a statement makes of FOUND_ROWS(): told by the reply only where the statement is simple enough.
 
 use super::{MAX_BYTES, Ran};
+use crate::sql::clauses::Clauses;
 use crate::sql::flags::Flags;
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::verb::Verb;
@@ -31,9 +32,10 @@ pub(super) fn found_rows(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
 /// Every row of the one result was sent, and was counted. MariaDB leaves the older count where an aggregate finds no
 /// row, and after VALUES.
 fn selected(ran: &Ran<'_>) -> Option<u64> {
-    let words = words(ran);
-    let counted = !ran.has(Flags::UNKNOWN_FUNCTION) && !words.aggregate && !words.values && !words.procedure;
-    let limited = words.offset || (words.limit && words.union);
+    const UNCOUNTED: Clauses = Clauses::AGGREGATE.with(Clauses::VALUES).with(Clauses::PROCEDURE);
+    let clauses = ran.summary.clauses;
+    let counted = !ran.has(Flags::UNKNOWN_FUNCTION) && !clauses.any(UNCOUNTED);
+    let limited = clauses.any(Clauses::OFFSET) || (clauses.any(Clauses::LIMIT) && clauses.any(Clauses::UNION));
     (ran.facts.last_affected.is_none() && counted && !limited).then_some(ran.facts.rows)
 }
 
@@ -44,7 +46,7 @@ fn was_refused(ran: &Ran<'_>) -> bool {
 
 /// The statement counts no rows.
 fn is_untouched(ran: &Ran<'_>) -> bool {
-    let simple = || !words(ran).select && !words(ran).values_of_rows;
+    let simple = || !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS));
     let updates = || simple() && !words(ran).joins && (ran.dialect.mariadb || is_old(ran));
     match ran.verb() {
         Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Diagnostics => true,
@@ -64,14 +66,6 @@ fn is_old(ran: &Ran<'_>) -> bool {
 /// What words stand in a statement, anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Words {
-    pub limit: bool,
-    pub offset: bool,
-    pub union: bool,
-    pub aggregate: bool,
-    pub values: bool,
-    pub values_of_rows: bool,
-    pub procedure: bool,
-    pub select: bool,
     pub joins: bool,
     pub count: bool,
     /// FROM or JOIN of anything but DUAL or a derived table.
@@ -83,22 +77,8 @@ pub(super) struct Words {
 
 impl Words {
     /// A text too long to be read a second time: anything may stand in it.
-    const ANY: Words = Words {
-        limit: true,
-        offset: true,
-        union: true,
-        aggregate: true,
-        values: true,
-        values_of_rows: true,
-        procedure: true,
-        select: true,
-        joins: true,
-        count: false,
-        table: true,
-        has_table_word: false,
-        shows_schema: false,
-        grants: false,
-    };
+    const ANY: Words =
+        Words { joins: true, count: false, table: true, has_table_word: false, shows_schema: false, grants: false };
 }
 
 pub(super) fn words(ran: &Ran<'_>) -> Words {
@@ -106,23 +86,14 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
         return Words::ANY;
     }
     let mut words = Words::default();
-    let (mut before, mut limited, mut set) = (0, false, false);
+    let (mut before, mut set) = (0, false);
     for token in Lexer::new(ran.sql, ran.dialect) {
         let text = &ran.sql[token.start..token.end];
         let word = if token.kind == Kind::Word { key(ran.sql, token.start, token.end) } else { 0 };
         set |= word == SET;
         match word {
-            LIMIT => words.limit = true,
-            OFFSET | FETCH => words.offset = true,
-            UNION | EXCEPT => words.union = true,
-            SELECT | TABLE if before != KEY && word == SELECT => words.select = true,
-            VALUES if ran.verb() == Verb::Select => words.values = true,
-            ROW if before == VALUES => words.values_of_rows = ran.verb() != Verb::Select,
             JOIN | USING => words.joins = true,
-            COUNT | MAX | MIN | SUM | AVG | STD | STDDEV | BIT_AND | BIT_OR | BIT_XOR | VARIANCE => {
-                words.count |= word == COUNT;
-                words.aggregate = true;
-            }
+            COUNT => words.count = true,
             DUAL => {}
             _ if before == FROM || before == JOIN => words.table |= text != b"(",
             _ => {}
@@ -134,9 +105,7 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
         if token.kind == Kind::Word && word == 0 {
             long_word(text, &mut words);
         }
-        limited |= word == LIMIT;
         match text {
-            b"," if limited => words.offset = true,
             b"," if ran.verb() == Verb::Update && !set => words.joins = true,
             b"," if ran.verb() == Verb::Delete => words.joins = true,
             _ => {}
@@ -147,12 +116,7 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
 }
 
 fn long_word(text: &[u8], words: &mut Words) {
-    const AGGREGATES: [&str; 7] =
-        ["group_concat", "stddev_pop", "stddev_samp", "json_arrayagg", "json_objectagg", "st_collect", "variance"];
     let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
-    words.aggregate |= AGGREGATES.into_iter().any(is) || is("var_samp") || is("var_pop");
-    words.procedure |= is("procedure");
-    words.union |= is("intersect");
     words.joins |= is("straight_join");
     words.shows_schema |= is("databases") || is("variables") || is("collation") || is("character");
 }
@@ -162,8 +126,6 @@ macro_rules! keys {
 }
 
 keys! {
-    AVG "avg", BIT_AND "bit_and", BIT_OR "bit_or", BIT_XOR "bit_xor", COLUMNS "columns", COUNT "count", CREATE "create", DUAL "dual",
-    ENGINES "engines", EXCEPT "except", FETCH "fetch", FROM "from", GRANTS "grants", INDEX "index", INDEXES "indexes", JOIN "join", KEY "key",
-    KEYS "keys", LIMIT "limit", MAX "max", MIN "min", OFFSET "offset", ROW "row", SELECT "select", SET "set", STATUS "status", STD "std",
-    STDDEV "stddev", SUM "sum", TABLE "table", TABLES "tables", UNION "union", USING "using", VALUES "values", VARIANCE "variance", VIEW "view",
+    COLUMNS "columns", COUNT "count", CREATE "create", DUAL "dual", ENGINES "engines", FROM "from", GRANTS "grants", INDEX "index",
+    INDEXES "indexes", JOIN "join", KEYS "keys", SET "set", STATUS "status", TABLE "table", TABLES "tables", USING "using", VIEW "view",
 }

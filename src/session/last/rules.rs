@@ -38,6 +38,9 @@ pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {
     if ran.facts.warnings > 0 {
         return of_count(ran.facts.warnings);
     }
+    if before == Diagnostics::None {
+        return before;
+    }
     let fate = if ran.is_one() { fate(ran) } else { Fate::Cleared };
     match (before, fate) {
         (Diagnostics::None, _) | (_, Fate::Cleared) => Diagnostics::None,
