@@ -68,17 +68,18 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         connect: &B,
     ) -> Result<Lease<K, C>, CheckoutError<B::Error>> {
         let begun = now();
-        let Some(lease) = self.try_checkout(state, begun) else {
-            return self.wait(state, None, connect).await;
+        let place = match self.try_checkout(state, begun) {
+            None => None,
+            Some(lease) if !lease.ping_due() => return Ok(lease),
+            Some(lease) => {
+                let place = self.shared.with(|core| core.new_place(begun));
+                match Box::pin(self.proven(lease, connect)).await {
+                    Some(lease) => return Ok(lease),
+                    None => Some(place),
+                }
+            }
         };
-        if !lease.ping_due() {
-            return Ok(lease);
-        }
-        let place = self.shared.with(|core| core.new_place(begun));
-        match self.proven(lease, connect).await {
-            Some(lease) => Ok(lease),
-            None => self.wait(state, Some(place), connect).await,
-        }
+        self.wait(state, place, connect).await
     }
 
     /// A permit for a connection of the client's own, that the pool does not hand out. Waits in the same order as all others.
@@ -147,13 +148,13 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         loop {
             let want = self.want(state, None);
             let mut waiting = Waiting::enter(&self.shared, want, place, now());
-            place = waiting.place();
+            place = waiting.place;
             let taken = waiting.served(&self.key, connect).await?;
             let lease = self.lease(taken, now());
             if !lease.ping_due() {
                 return Ok(lease);
             }
-            if let Some(lease) = self.proven(lease, connect).await {
+            if let Some(lease) = Box::pin(self.proven(lease, connect)).await {
                 return Ok(lease);
             }
         }
@@ -221,17 +222,16 @@ impl<K: PoolKey, C> Drop for PermitLane<K, C> {
 struct Waiting<K: PoolKey, C> {
     shared: Arc<Shared<K, C>>,
     id: Option<WaiterId>,
+    place: Option<Place>,
 }
 
 impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
     fn enter(shared: &Arc<Shared<K, C>>, want: Want, place: Option<Place>, now: Instant) -> Self {
-        let id = shared.with(|core| core.wait(want, place, now));
-        Waiting { shared: Arc::clone(shared), id: Some(id) }
-    }
-
-    fn place(&self) -> Option<Place> {
-        let id = self.id?;
-        self.shared.with(|core| core.place(id))
+        let (id, place) = shared.with(|core| {
+            let id = core.wait(want, place, now);
+            (id, core.place(id))
+        });
+        Waiting { shared: Arc::clone(shared), id: Some(id), place }
     }
 
     /// Waits for a connection, and dials when told to.

@@ -1,6 +1,5 @@
 //! Who waits, for what, since when: one queue per key, and the order of arrival across all keys.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::chain::Links;
@@ -40,8 +39,8 @@ pub(super) struct Queue<C> {
     waiters: Vec<Option<Waiter<C>>>,
     free: Vec<u32>,
     links: Links,
-    /// The first waiter of each key, in order of arrival.
-    heads: BTreeMap<u64, GroupId>,
+    /// The first waiter of each key, in order of arrival. Few keys are waited for at once.
+    heads: Vec<(u64, GroupId)>,
     next_number: u64,
     waiting: usize,
     dialing: usize,
@@ -53,7 +52,7 @@ impl<C> Queue<C> {
             waiters: Vec::new(),
             free: Vec::new(),
             links: Links::default(),
-            heads: BTreeMap::new(),
+            heads: Vec::new(),
             next_number: 0,
             waiting: 0,
             dialing: 0,
@@ -80,7 +79,7 @@ impl<C> Queue<C> {
 
     /// The keys that are waited for, the first arrival first.
     pub(super) fn heads(&self) -> impl Iterator<Item = GroupId> + '_ {
-        self.heads.values().copied()
+        self.heads.iter().map(|&(_, group)| group)
     }
 
     /// The waiters of one key in order of arrival.
@@ -180,14 +179,16 @@ impl<C> Queue<C> {
     }
 
     fn forget_head<K: PoolKey>(&mut self, table: &Table<K, C>, group: GroupId) {
-        if let Some(number) = self.head_number(table, group) {
-            self.heads.remove(&number);
+        let number = self.head_number(table, group);
+        if let Some(at) = number.and_then(|number| self.heads.binary_search_by_key(&number, |&(own, _)| own).ok()) {
+            self.heads.remove(at);
         }
     }
 
     fn note_head<K: PoolKey>(&mut self, table: &Table<K, C>, group: GroupId) {
         if let Some(number) = self.head_number(table, group) {
-            self.heads.insert(number, group);
+            let at = self.heads.partition_point(|&(own, _)| own < number);
+            self.heads.insert(at, (number, group));
         }
     }
 

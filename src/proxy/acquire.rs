@@ -74,16 +74,17 @@ impl Session {
             if self.restores_on_the_way(exchange) {
                 return Ok(Ok(()));
             }
+            if self.state_is_there() {
+                return Ok(Ok(()));
+            }
             let began = Instant::now();
-            match self.bring_state().await {
-                Ok(was_needed) => {
-                    if was_needed {
-                        exchange.timer.restored(began, Instant::now());
-                    }
+            match Box::pin(self.bring_state()).await {
+                Ok(()) => {
+                    exchange.timer.restored(began, Instant::now());
                     return Ok(Ok(()));
                 }
                 Err(Trouble::Refused(refused)) => {
-                    self.forget_refused().await;
+                    Box::pin(self.forget_refused()).await;
                     self.drop_backend(RetireReason::Unclean);
                     return Ok(Err(refused));
                 }
@@ -235,15 +236,21 @@ impl Session {
         backend.restore(channel);
     }
 
-    /// Brings the client's state to the backend; whether there was anything to do.
-    pub(super) async fn bring_state(&mut self) -> Result<bool, Trouble> {
+    /// Whether the backend is in the client's state.
+    fn state_is_there(&mut self) -> bool {
+        let Session { lease, shared, .. } = self;
+        shared.as_mut().is_none_or(|shared| lease.backend_mut().kept.state.is_equal(&mut shared.state))
+    }
+
+    /// Brings the client's state to the backend.
+    pub(super) async fn bring_state(&mut self) -> Result<(), Trouble> {
+        if self.state_is_there() {
+            return Ok(());
+        }
         let Session { lease, shared, params, proxy, .. } = self;
-        let Some(shared) = shared else { return Ok(false) };
+        let Some(shared) = shared else { return Ok(()) };
         let secret = lease.secret.clone();
         let backend = lease.backend_mut();
-        if backend.kept.state.is_equal(&mut shared.state) {
-            return Ok(false);
-        }
         let restore = Restore { proxy, params, secret: secret.as_ref() };
         let mut wanted = shared.state.clone();
         match restore.run(backend, &wanted, &shared.baseline).await {
@@ -254,7 +261,7 @@ impl Session {
             }
             done => done?,
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Mode `transaction`: questions about the last statement and the connection, which the backend at hand would answer for
 //! another client.
 
-use crate::proxy::acquire::Refused;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
@@ -23,33 +22,40 @@ pub(super) const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
     .with(Flags::UNEXPLAINED);
 
 impl Session {
-    /// Brings LAST_INSERT_ID() to the backend, where the statement may look at it and the backend has another one.
+    /// Whether nothing is to be done about LAST_INSERT_ID() before the statement. Else it may look at it, and the backend
+    /// has another one.
     ///
     /// Before an INSERT it goes on the way, for an INSERT with an explicit id reports that and leaves LAST_INSERT_ID() as it
     /// was. Where the backend has none yet, what is read later tells by itself whether there is a new one.
-    pub(super) async fn bring_insert_id(&mut self, exchange: &mut Exchange) -> Result<Result<(), Refused>, Fault> {
+    pub(super) fn insert_id_is_there(&mut self, exchange: &mut Exchange) -> bool {
         let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(Ok(())) };
+        let Some(shared) = shared else { return true };
+        let backend = lease.backend_mut();
+        let unlike = backend.kept.last_insert_id != shared.last.last_insert_id;
+        let Some(id) = shared.last.last_insert_id.filter(|_| unlike) else { return true };
         let summary = exchange.summary;
         let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
             || shared.state.variable(b"sql_auto_is_null").is_some()
             || summary.statements > 1 && !summary.is_read_only();
         let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
-        let backend = lease.backend_mut();
-        let is_there = backend.kept.last_insert_id == shared.last.last_insert_id;
-        let Some(id) = shared.last.last_insert_id.filter(|_| (looks || inserts) && !is_there) else {
-            return Ok(Ok(()));
-        };
-        if !looks && backend.kept.last_insert_id == Some(0) {
-            return Ok(Ok(()));
+        if !looks && (!inserts || backend.kept.last_insert_id == Some(0)) {
+            return true;
         }
         if !looks && shared.last.unread().is_empty() {
             let sql = format!("SET last_insert_id={id}");
             exchange.prelude.payloads.push(statement::payload(backend.capabilities, &sql));
             backend.kept.last_insert_id = Some(id);
             backend.kept.spoiled = true;
-            return Ok(Ok(()));
+            return true;
         }
+        false
+    }
+
+    /// Brings LAST_INSERT_ID() to the backend.
+    pub(super) async fn bring_insert_id(&mut self) -> Result<(), Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
         let mut done = read_last(&mut channel, facts.capabilities, shared).await.map(drop);
         let id = shared.last.last_insert_id;
@@ -65,7 +71,7 @@ impl Session {
         done?;
         backend.kept.last_insert_id = id;
         backend.kept.spoiled = true;
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// What is to be asked instead, and what is to be replaced in the reply.

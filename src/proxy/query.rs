@@ -147,8 +147,9 @@ impl Session {
         started: Instant,
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
+        // Two small boxes cost less than a large one: see the architecture's page.
         let done = match self.is_shared() {
-            false => self.run_exchange(&mut exchange, header, whole, buffer).await,
+            false => Box::pin(self.run_exchange(&mut exchange, header, whole, buffer)).await,
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());

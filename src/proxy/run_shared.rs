@@ -57,49 +57,44 @@ impl Session {
         }
         let before = self.read_statement(exchange, buffer);
         if let Some(order) = self.kill_order(exchange, buffer.filled()) {
-            return self.kill_client(exchange, order).await;
+            return Box::pin(self.kill_client(exchange, order)).await;
         }
         if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
         let was_free = whole && self.shared.as_ref().is_some_and(|shared| shared.is_free());
-        let ready = match self.bring_insert_id(exchange).await {
-            Ok(Ok(())) => self.translate(exchange, header, whole, buffer).await,
-            other => other,
-        };
-        match ready {
+        match self.make_ready(exchange, header, whole, buffer).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => {
                 self.settle(Instant::now());
                 return self.refuse(exchange, &refused).await;
             }
-            Err(fault) => return self.backend_lost(exchange, fault, was_free).await,
+            Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
         let concerns_trackers = exchange.code == command::QUERY && {
             let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
             self.concerns_trackers(sql, exchange.summary)
         };
         if concerns_trackers {
-            self.put_own_trackers().await?;
+            Box::pin(self.put_own_trackers()).await?;
         }
         let sent = Instant::now();
-        if let Err(fault) = self.run_exchange(exchange, header, whole, buffer).await {
+        match self.run_exchange(exchange, header, whole, buffer).await {
+            Ok(()) => {}
             // A read that no byte of a reply came to may be asked again where the backend was dead already.
-            let was_dead = sent.elapsed() < SOON;
-            let again = was_free && was_dead && exchange.may_run_again(&fault) && !concerns_trackers;
-            if again {
-                return self.run_again(exchange, header, buffer, &before).await;
+            Err(fault) if was_free && sent.elapsed() < SOON && exchange.may_run_again(&fault) && !concerns_trackers => {
+                return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
             }
-            return self.backend_lost(exchange, fault, was_free).await;
+            Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
         if self.wants_room(exchange) {
-            self.make_room_for_statements().await?;
+            Box::pin(self.make_room_for_statements()).await?;
             exchange.start_again(self.capabilities);
             exchange.holds_reply = true;
             self.run_exchange(exchange, header, whole, buffer).await?;
         }
         if exchange.discards {
-            return self.run_again(exchange, header, buffer, &before).await;
+            return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
         }
         if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
             self.admission.set_killed();
@@ -107,13 +102,27 @@ impl Session {
         self.note(exchange, whole, buffer.filled(), &before).await?;
         if exchange.summary.flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) {
             let sql = self.text_of(exchange, buffer.filled());
-            self.ask_for_locks(&sql, before.dialect, exchange.summary.flags).await?;
+            Box::pin(self.ask_for_locks(&sql, before.dialect, exchange.summary.flags)).await?;
         }
         if concerns_trackers {
-            self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS)).await?;
+            Box::pin(self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS))).await?;
         }
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// The backend is as the command needs it, and the command as the backend needs it.
+    async fn make_ready(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<Result<(), Refused>, Fault> {
+        if !self.insert_id_is_there(exchange) {
+            Box::pin(self.bring_insert_id()).await?;
+        }
+        self.translate(exchange, header, whole, buffer).await
     }
 
     /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
@@ -232,7 +241,7 @@ impl Session {
             }
             return Ok(Ok(()));
         }
-        match self.for_backend(exchange, packet).await? {
+        match Box::pin(self.for_backend(exchange, packet)).await? {
             Ok(packet) if whole => exchange.instead = Some(packet),
             // Of a command that streams through, only the id is put right.
             Ok(packet) => {
@@ -322,7 +331,7 @@ impl Session {
                 }
                 shared.ledger.command(&outcome);
             }
-            command::RESET_CONNECTION if !outcome.failed => return self.was_reset().await,
+            command::RESET_CONNECTION if !outcome.failed => return Box::pin(self.was_reset()).await,
             command::REGISTER_SLAVE => shared.ledger.pin(Pin::Replication),
             // Their replies have no status flags.
             command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}

@@ -71,6 +71,8 @@ struct Inner {
     /// Which fresh login this began as, see [`State::fresh`].
     generation: u64,
     bytes: usize,
+    /// Among the variables too; here, since it is asked for at every end of a command.
+    wait_timeout: Option<u64>,
 }
 
 /// See the module.
@@ -264,7 +266,7 @@ impl State {
 
     /// How many seconds the client may be idle by its own `SET wait_timeout`.
     pub fn wait_timeout(&self) -> Option<u64> {
-        std::str::from_utf8(self.variable(b"wait_timeout")?).ok()?.parse().ok()
+        self.0.wait_timeout
     }
 
     fn inner(&mut self) -> &mut Inner {
@@ -294,6 +296,9 @@ impl State {
             (Ok(at), None) => drop(variables.remove(at)),
             (Err(at), Some(value)) => variables.insert(at, (name.into(), value.into())),
             (Err(_), None) => {}
+        }
+        if name == b"wait_timeout" {
+            self.inner().wait_timeout = value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         }
         Ok(())
     }
