@@ -8,6 +8,7 @@ pub mod dynamic;
 pub mod effects;
 pub mod flags;
 mod functions;
+pub mod interruptible;
 pub mod kill;
 pub mod lexer;
 pub mod locks;

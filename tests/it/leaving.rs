@@ -44,6 +44,48 @@ fn in_a_running_select() {
 }
 
 #[test]
+fn while_waiting_for_a_lock() {
+    let waits: [(&str, fn(&mut Client)); 5] = [
+        ("SELECT GET_LOCK", |client| {
+            client.start("SELECT GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")
+        }),
+        ("DO GET_LOCK", |client| client.start("DO GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")),
+        ("SET", |client| client.start("SET @got = GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")),
+        ("a prepared GET_LOCK", |client| {
+            let statement = client.prepare("SELECT GET_LOCK('wanted', 60) /* who leaves */").expect("a statement");
+            let execution = [&[0x17][..], &statement.id.to_le_bytes(), &[0, 1, 0, 0, 0]].concat();
+            client.send_command(&execution).expect("a connection");
+        }),
+        ("LOCK TABLES", |client| client.start("LOCK TABLES crowd.l WRITE /* who leaves */").expect("a connection")),
+    ];
+    everywhere(|scene| {
+        let mut owner = Client::login(scene.server.address(), USER, "crowd").expect("a server");
+        assert_eq!(owner.value("SELECT GET_LOCK('wanted', 0)"), "1");
+        owner.run("LOCK TABLES crowd.l READ");
+        let [session, transaction] = ["session", "transaction"].map(|mode| scene.in_mode(mode));
+        for tidegate in [&session, &transaction] {
+            for (what, wait) in waits {
+                for (way, leave) in WAYS {
+                    let mut client = enter(tidegate);
+                    // Several locks at once are not for every server; its own goes when another is asked for there.
+                    client.run("SELECT GET_LOCK('had', 0)");
+                    wait(&mut client);
+                    eventually("it waits", LIMIT, || running(&scene.server, "who leaves") == 1);
+                    leave(client);
+                    let ends = format!("{what} of who {way} ends");
+                    eventually(&ends, SOON, || running(&scene.server, "who leaves") == 0);
+                    let is_free = || scene.server.sql("SELECT IS_FREE_LOCK('had')") == "1";
+                    eventually("the lock that it had is free", SOON, is_free);
+                }
+            }
+        }
+        owner.run("UNLOCK TABLES");
+        assert_eq!(owner.value("SELECT RELEASE_LOCK('wanted')"), "1", "it was its owner's all the time");
+        scene.assert_clean("leaves while it waits");
+    });
+}
+
+#[test]
 fn in_a_statement_of_a_transaction() {
     everywhere(|scene| {
         for (way, leave) in WAYS {
@@ -174,6 +216,15 @@ impl Scene {
         }
         let tidegate = crowd::tidegate(&server, 1, "pool.checkout_timeout = \"30s\"");
         Scene { server, tidegate }
+    }
+
+    /// Another one before the same server.
+    fn in_mode(&self, mode: &str) -> Tidegate {
+        let user = format!("[[user]]\nname = \"{USER}\"\npassword = \"\"\n");
+        Tidegate::in_front_of(
+            &self.server,
+            &format!("pool.mode = \"{mode}\"\npool.size = 1\npool.max_overflow = 0\n{user}"),
+        )
     }
 
     /// Whether somebody has the row.
