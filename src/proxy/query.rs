@@ -563,15 +563,12 @@ impl Session {
         let limit = self.proxy.settings.backend.read_timeout;
         let Session { client, lease, admission, .. } = &mut *self;
         let backend = &lease.backend().stream;
-        // Frames read ahead would set the ids of the reply's own frames.
-        let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready.map(|()| true));
             }
-            while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
-            {
-                match client.poll_fill(cx, commands) {
+            while !exchange.client_ended && !commands.is_full() {
+                match client.poll_fill_ahead(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) => exchange.client_ended = true,
@@ -579,7 +576,8 @@ impl Session {
                 }
             }
             let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
-            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept));
+            let ahead = client.frame_ahead().unwrap_or_else(|| ahead(commands.filled(), *kept));
+            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead);
             match is_due || admission.has_rung() {
                 true => Poll::Ready(Ok(false)),
                 false => Poll::Pending,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::crowd::{self, Client, LIMIT, SOON, USER, enter, eventually, running, server_of};
+use crate::crowd::{self, Client, LIMIT, SOON, USER, await_taken, enter, eventually, running, server_of};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -82,6 +82,34 @@ fn while_waiting_for_a_lock() {
         owner.run("UNLOCK TABLES");
         assert_eq!(owner.value("SELECT RELEASE_LOCK('wanted')"), "1", "it was its owner's all the time");
         scene.assert_clean("leaves while it waits");
+    });
+}
+
+#[test]
+fn in_a_running_select_over_a_compressed_link() {
+    everywhere(|scene| {
+        let enter = || Client::login_compressed(scene.tidegate.address(), USER).expect("a login");
+        for (way, leave) in WAYS {
+            let (mut client, mut waiting) = (enter(), enter());
+            assert_eq!(client.value("SELECT REPEAT('x', 100)"), "x".repeat(100));
+            client.start("SELECT SLEEP(60) /* who leaves */").expect("a connection");
+            eventually("the query runs", LIMIT, || running(&scene.server, "who leaves") == 1);
+            // In the queue for the one backend.
+            waiting.start("SELECT SLEEP(60) /* who waits */").expect("a connection");
+            await_taken(&scene.tidegate, &waiting);
+            leave(waiting);
+            leave(client);
+            eventually(&format!("the query of who {way} ends"), SOON, || running(&scene.server, "who leaves") == 0);
+            scene.assert_clean(way);
+            assert_eq!(running(&scene.server, "who waits"), 0);
+        }
+        // Who sends its next command ahead is answered in order.
+        let mut client = enter();
+        client.start("SELECT SLEEP(0.3)").expect("a connection");
+        client.start("SELECT 'ahead'").expect("a connection");
+        client.start("SELECT REPEAT('y', 100)").expect("a connection");
+        let answers: Vec<_> = (0..3).map(|_| client.finish().expect("an answer").rows[0][0].clone()).collect();
+        assert_eq!(answers, ["0", "ahead", &"y".repeat(100)]);
     });
 }
 
