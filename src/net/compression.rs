@@ -69,7 +69,8 @@ impl<S> Compressed<S> {
     /// The id that the next frame of a reply will have, as told by the frames read so far.
     ///
     /// Who reads a further command before the last one was answered keeps this value with each command, and gives it to
-    /// [`Compressed::set_sequence`] when the command's turn to be answered comes. Without reading ahead neither is needed.
+    /// [`Compressed::set_sequence`] when the command's turn to be answered comes. Who reads none, or reads ahead by
+    /// [`Compressed::poll_ahead`], needs neither.
     pub fn sequence(&self) -> u8 {
         self.sequence
     }
@@ -88,6 +89,20 @@ impl<S> Compressed<S> {
     /// The stream beneath, to be changed but neither read nor written.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.stream
+    }
+
+    /// Reads what comes before its turn, so that an end is noticed; what was read is given out later, and until then frames'
+    /// ids are as they were. 0 bytes: the peer has closed. Holds at most 16 KiB, and waits for ever with these. Cancel safe.
+    pub fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        self.reader.poll_ahead(cx, &mut self.stream)
+    }
+
+    /// What stands in the one frame that was read ahead, if it is one, and not compressed.
+    pub fn stored_ahead(&self) -> Option<&[u8]> {
+        self.reader.stored_ahead()
     }
 
     /// Whether bytes wait here that a read would give without touching the stream.

@@ -212,6 +212,31 @@ impl Stream {
         })
     }
 
+    /// As [`Stream::poll_fill`], for what comes before its turn: compressed frames stay in the stream, for the next one's id says
+    /// which id the reply's frames have.
+    pub fn poll_fill_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let Layer::Compressed(inner) = &mut self.layer else {
+            ready!(self.poll_readable(cx))?;
+            return self.poll_fill(cx, buffer);
+        };
+        ready!(inner.get_ref().poll_readable(cx))?;
+        let read = ready!(inner.poll_ahead(cx));
+        self.drained = false;
+        Poll::Ready(match read {
+            // Many clients close TLS without its goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => read,
+        })
+    }
+
+    /// What [`Stream::poll_fill_ahead`] has left in the stream, if it is one short frame.
+    pub fn frame_ahead(&self) -> Option<&[u8]> {
+        match &self.layer {
+            Layer::Compressed(inner) => inner.stored_ahead(),
+            _ => None,
+        }
+    }
+
     /// Reads at least one byte into `buffer`; 0: the peer has closed. Cancel safe.
     pub async fn fill(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
         std::future::poll_fn(|cx| self.poll_fill(cx, buffer)).await

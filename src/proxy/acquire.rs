@@ -157,7 +157,7 @@ impl Session {
         let Some(shared) = shared else { return Ok(()) };
         admission.is_interrupted();
         let mut waiting = pin!(lease.take_up(state, &shared.connector));
-        let mut ended = client.is_compressed();
+        let mut ended = false;
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = waiting.as_mut().poll(cx) {
                 return Poll::Ready(done);
@@ -169,8 +169,8 @@ impl Session {
                 return Poll::Ready(Err(CheckoutError::Refused(Fault::refused(interrupted()))));
             }
             // Who sends ahead or closes its half meanwhile waits all the same; who is gone does not.
-            while !ended && !commands.is_full() && client.poll_readable(cx).is_ready() {
-                match client.poll_fill(cx, commands) {
+            while !ended && !commands.is_full() {
+                match client.poll_fill_ahead(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) => ended = true,

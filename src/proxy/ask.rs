@@ -4,7 +4,6 @@
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::release::read_last;
 use crate::proxy::statement;
 use crate::session::answer::{ASKS, Known, Plan, plan};
 use crate::sql::dialect::Dialect;
@@ -53,24 +52,11 @@ impl Session {
 
     /// Brings LAST_INSERT_ID() to the backend.
     pub(super) async fn bring_insert_id(&mut self) -> Result<(), Fault> {
-        let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
-        let backend = lease.backend_mut();
-        let (mut channel, facts) = backend.borrow();
-        let mut done = read_last(&mut channel, facts.capabilities, shared).await.map(drop);
-        let id = shared.last.last_insert_id;
-        if done.is_ok() {
-            let sql = format!("SET last_insert_id={}", id.unwrap_or_default());
-            done = match statement::query(&mut channel, facts.capabilities, &sql).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(refused)) => Err(Fault::refused(refused)),
-                Err(fault) => Err(fault),
-            };
-        }
-        backend.restore(channel);
-        done?;
-        backend.kept.last_insert_id = id;
-        backend.kept.spoiled = true;
+        self.before_own().await?;
+        let id = self.shared.as_ref().and_then(|shared| shared.last.last_insert_id);
+        let sql = format!("SET last_insert_id={}", id.unwrap_or_default());
+        self.run_own(&sql).await?.map_err(Fault::refused)?;
+        self.lease.backend_mut().kept.last_insert_id = id;
         Ok(())
     }
 

@@ -148,6 +148,7 @@ impl Session {
             Err(fault) => return Err(Fault { answer: None, ..fault }),
         }
         self.statements.clear();
+        self.prepared_kills.clear();
         self.in_step = true;
         Ok(())
     }

@@ -21,6 +21,7 @@ use crate::proxy::shared::Shared;
 use crate::proxy::statements::Statements;
 use crate::proxy::times::Times;
 use crate::proxy::workers::Worker;
+use crate::session::prepared_kills::PreparedKills;
 use crate::stats::record::Identity;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::fault::{self, ErrPacket};
@@ -45,6 +46,7 @@ pub struct Session {
     pub(super) salt: Salt,
     pub(super) schema: String,
     pub(super) statements: Statements,
+    pub(super) prepared_kills: PreparedKills,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
     /// Mode `transaction`: what the client is, whichever backend serves it. `None`: its backend is its own.
@@ -210,6 +212,7 @@ impl Session {
             params,
             salt,
             statements: Statements::default(),
+            prepared_kills: PreparedKills::default(),
             in_step: true,
             shared,
             held_for: "",
@@ -401,6 +404,9 @@ impl Session {
             linger(&mut self.client).await;
         }
         self.admission.set_backend(0);
+        // A KILL of it that comes late must not hit the backend's next client.
+        self.admission.until_not_being_killed().await;
+        self.in_step &= !self.admission.is_killed();
         self.let_go();
         let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -61,6 +61,15 @@ impl Entry {
             self.backend.store(backend, Ordering::SeqCst);
         }
         is_free
+    }
+
+    /// Waits until nobody is killing it any more: only then may another have its backend.
+    pub async fn until_not_being_killed(&self) {
+        std::future::poll_fn(|cx| {
+            self.set_waker(cx.waker());
+            if self.is_being_killed() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 
     /// Whether somebody is killing it just now.
@@ -228,6 +237,17 @@ impl Clients {
         Some(Victim { entry })
     }
 
+    /// All clients of this account, to be killed, as by [`Clients::victim`].
+    pub fn victims_of(&self, user: &[u8]) -> Vec<Victim> {
+        let live = lock(&self.live);
+        let of_user = live.values().filter(|entry| !entry.is_killed() && *lock(&entry.user) == user);
+        let victim = |entry: &Arc<Entry>| {
+            entry.kills.fetch_add(1, Ordering::SeqCst);
+            Victim { entry: Arc::clone(entry) }
+        };
+        of_user.map(victim).collect()
+    }
+
     /// The clients by the backend connections that serve them now.
     pub fn by_backend(&self) -> FxHashMap<u32, u32> {
         let live = lock(&self.live);
@@ -319,6 +339,11 @@ pub struct Victim {
 }
 
 impl Victim {
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.entry.id
+    }
+
     /// The backend that serves it as long as this lives; 0: none.
     pub fn backend(&self) -> u32 {
         self.entry.backend.load(Ordering::SeqCst)
@@ -375,6 +400,23 @@ mod tests {
         assert_eq!((clients.backend_of(gone), clients.count()), (None, 1));
         assert_eq!(clients.ask_all_to_leave(), 1);
         assert!(second.is_leaving());
+    }
+
+    #[test]
+    fn an_accounts_clients_are_victims_together() {
+        let clients = Arc::new(Clients::default());
+        let [one, two, other, dead] = [(); 4].map(|()| clients.admit(4).expect("room"));
+        for (client, user) in [(&one, b"a"), (&two, b"a"), (&other, b"b"), (&dead, b"a")] {
+            client.set_user(user);
+        }
+        dead.set_killed();
+        let victims = clients.victims_of(b"a");
+        let mut ids: Vec<_> = victims.iter().map(Victim::id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [one.id, two.id]);
+        assert!(one.is_being_killed() && !other.is_being_killed());
+        drop(victims);
+        assert!(!one.is_being_killed() && !two.is_being_killed());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::ops::Range;
 use crate::net::buffer::Buffer;
 use crate::proxy::ask::LOOKS_AT_INSERT_ID;
 use crate::proxy::error::{Fault, Whose};
+use crate::proxy::kill::Mapped;
+use crate::proxy::kill_meant::Meant;
 use crate::proxy::leaving::Leaving;
 use crate::session::answer::{ASKS, Patch};
 use crate::session::outcome::Announced;
@@ -60,6 +62,12 @@ pub(super) struct Exchange {
     pub(super) ahead: Option<Buffer>,
     /// The client goes before the reply has come.
     pub(super) leaving: Leaving,
+    /// The text that a PREPARE prepares, where it stands in no string.
+    pub(super) prepares: Option<Vec<u8>>,
+    /// It was to kill this client, which the server does not know by its id.
+    pub(super) meant: Option<Box<Meant>>,
+    /// Whom it kills by the server's id.
+    pub(super) killing: Option<Mapped>,
 }
 
 /// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.

@@ -10,48 +10,49 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::lease::close;
 use crate::proxy::statement;
 use crate::session::last::{Condition, Diagnostics, Level, Saved};
-use crate::sql::kill::{Target, kill, may_be_kill};
+use crate::sql::kill::{self as sql, Target, Whom};
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
-use crate::wire::fault::{ErrPacket, INTERRUPTED};
+use crate::wire::fault::{CONNECTION_KILLED, ErrPacket, INTERRUPTED};
 use crate::wire::frame::HEADER;
 use crate::wire::ok::Ok as OkPacket;
 use crate::wire::status::AUTOCOMMIT;
 
 /// Who is to be killed, and how far.
 pub(super) struct Order {
-    id: u32,
-    victim: Victim,
+    pub id: u32,
+    pub victim: Victim,
     /// The statement alone.
-    query_only: bool,
+    pub query_only: bool,
 }
 
 impl Session {
     /// Whose connection or statement the command kills, by the id in it, and whether the statement alone.
     fn target(&self, exchange: &Exchange, commands: &[u8]) -> Option<(u32, bool)> {
-        match exchange.code {
-            command::PROCESS_KILL => {
-                let id = commands.get(HEADER + 1..HEADER + 5)?.try_into().ok().map(u32::from_le_bytes)?;
-                Some((id, false))
-            }
-            command::QUERY => {
-                let sql = commands.get(exchange.text.clone()).filter(|sql| may_be_kill(sql))?;
-                let dialect = self.shared.as_ref()?.dialect;
-                let found = kill(sql, dialect).filter(|kill| kill.target != Target::QueryId)?;
-                Some((u32::try_from(found.id).ok()?, found.target == Target::Query))
-            }
-            _ => None,
+        if exchange.code == command::PROCESS_KILL {
+            let id = commands.get(HEADER + 1..HEADER + 5)?.try_into().ok().map(u32::from_le_bytes)?;
+            return Some((id, false));
         }
+        let found = self.kill_of(exchange, commands).filter(|kill| kill.target != Target::QueryId)?;
+        let Whom::Number(id) = found.whom else { return None };
+        Some((u32::try_from(id).ok()?, found.target == Target::Query))
     }
 
     /// Whether the client has just ended its own connection.
     pub(super) fn killed_itself(&self, exchange: &Exchange, commands: &[u8]) -> bool {
-        exchange.reply.facts.error == Some(INTERRUPTED)
-            && self.target(exchange, commands) == Some((self.admission.id, false))
+        if !matches!(exchange.reply.facts.error, Some(INTERRUPTED | CONNECTION_KILLED)) {
+            return false;
+        }
+        let by_value = |kill: &sql::Order| kill.target == Target::Connection && kill.whom == Whom::Value;
+        match self.target(exchange, commands) {
+            Some(target) => target == (self.admission.id, false),
+            None => self.kill_of(exchange, commands).as_ref().is_some_and(by_value),
+        }
     }
 
     /// The KILL of another client that the command is.
     pub(super) fn kill_order(&self, exchange: &Exchange, commands: &[u8]) -> Option<Order> {
+        self.shared.as_ref()?;
         let (id, query_only) = self.target(exchange, commands)?;
         // Oneself is killed on one's own backend.
         if id == self.admission.id {
@@ -74,15 +75,26 @@ impl Session {
             }
         }
         drop(order);
+        self.answer_kill(exchange, answer.map(|()| 0)).await
+    }
+
+    /// The server's answer to a KILL that ran elsewhere: how many it hit by a user's name.
+    pub(super) async fn answer_kill(
+        &mut self,
+        exchange: &mut Exchange,
+        answer: Result<u64, ErrPacket>,
+    ) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         shared.is_here = false;
         match answer {
-            Ok(()) => {
-                shared.last.row_count = Some(0);
+            Ok(affected) => {
+                exchange.reply.facts.error = None;
+                exchange.reply.facts.affected = affected;
+                shared.last.row_count = Some(i64::try_from(affected).unwrap_or(i64::MAX));
                 shared.last.diagnostics = Diagnostics::None;
                 let on = shared.state.variable(b"autocommit").is_none_or(|value| value != b"OFF" && value != b"0");
                 let status = if on { AUTOCOMMIT } else { 0 };
-                let ok = OkPacket { status, ..OkPacket::default() };
+                let ok = OkPacket { affected, status, ..OkPacket::default() };
                 self.client.send(&ok.packet(1)).await.map_err(Fault::client_io)
             }
             Err(refused) => {
@@ -120,7 +132,7 @@ impl Session {
     }
 
     /// A victim that has no backend just now: whether it may be killed is judged by another connection of its account.
-    async fn decoy(&self, victim: &Victim) -> Result<Option<backend::Backend>, Fault> {
+    pub(super) async fn decoy(&self, victim: &Victim) -> Result<Option<backend::Backend>, Fault> {
         let user = victim.user();
         if user == self.params.user {
             return Ok(None);

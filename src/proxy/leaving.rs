@@ -24,8 +24,9 @@ use crate::proxy::settings::Mode;
 use crate::proxy::statement;
 use crate::session::reason::Pin as Pinned;
 use crate::sql::dialect::Dialect;
-use crate::sql::effects::summary;
+use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
+use crate::sql::interruptible::is_interruptible;
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::status::IN_TRANS;
 use crate::wire::{command, fault};
@@ -106,20 +107,34 @@ impl Session {
         true
     }
 
-    /// A read, or a part of a transaction that nobody will commit. A client's own backend (`observe`) ends as it does without
-    /// tidegate.
+    /// What leaves nothing behind, or a part of a transaction that nobody will commit. A client's own backend (`observe`) ends
+    /// as it does without tidegate.
     fn may_be_cut_short(&self, exchange: &Exchange, commands: &[u8]) -> bool {
         if self.proxy.settings.mode == Mode::Observe {
             return false;
         }
-        let flags = match (&self.shared, exchange.code) {
-            (None, command::QUERY) => {
-                let dialect = Dialect { mariadb: self.lease.backend().mariadb, ..Dialect::default() };
-                summary(commands.get(exchange.text.clone()).unwrap_or_default(), dialect).flags
-            }
-            _ => exchange.summary.flags,
+        let summary = match &self.shared {
+            Some(_) => exchange.summary,
+            None => self.summary_of_own(exchange, commands),
         };
-        flags.has(Flags::READ_ONLY) || self.is_in_transaction(exchange, flags) && !flags.any(ENDS_IT)
+        match self.is_in_transaction(exchange, summary.flags) {
+            true => summary.is_read_only() || !summary.flags.any(ENDS_IT),
+            false => is_interruptible(summary),
+        }
+    }
+
+    /// Where backends are not shared, nobody has read the text yet.
+    fn summary_of_own(&self, exchange: &Exchange, commands: &[u8]) -> Summary {
+        let dialect = Dialect { mariadb: self.lease.backend().mariadb, ..Dialect::default() };
+        let prepared = exchange.statement.and_then(|id| self.statements.get(id));
+        match (exchange.code, prepared) {
+            (command::QUERY, _) => summary(commands.get(exchange.text.clone()).unwrap_or_default(), dialect),
+            // A text that was cut may go on with anything.
+            (command::STMT_EXECUTE, Some(prepared)) if prepared.len == prepared.text.len() as u64 => {
+                summary(&prepared.text, dialect)
+            }
+            _ => exchange.summary,
+        }
     }
 
     fn is_in_transaction(&self, exchange: &Exchange, flags: Flags) -> bool {

@@ -3,7 +3,7 @@
 //! ```text
 //! server -> listen -> workers -> client -> entry (login) -> lease, relayed -> place, backend
 //!                                   |                 \-> share (mode transaction) -> setup, acquire
-//!                                   \-> query (one command) -> kill
+//!                                   \-> query (one command) -> kill, kill_meant
 //!                                          \-> run_shared: acquire -> ask, prepared -> query -> release
 //! ```
 
@@ -23,6 +23,8 @@ mod exchange;
 pub mod health;
 mod kill;
 mod kill_client;
+mod kill_meant;
+mod kill_user;
 pub mod lease;
 mod leaving;
 mod listen;

@@ -1,16 +1,12 @@
 //! Mode `transaction`: a client's own `session_track_*`. tidegate's are in force on every backend, so that it hears of every
 //! change; where a statement shows or sets these variables, the client's are put there for its time.
 
-use crate::net::channel::Channel;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
-use crate::proxy::release::read_last;
-use crate::proxy::statement;
 use crate::session::restore::client_trackers;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
-use crate::wire::capabilities::Capabilities;
 
 impl Session {
     /// Whether the statement shows or sets `session_track_*`.
@@ -24,63 +20,27 @@ impl Session {
 
     /// The client's settings instead of tidegate's.
     pub(super) async fn put_own_trackers(&mut self) -> Result<(), Fault> {
-        let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
+        let Some(shared) = &self.shared else { return Ok(()) };
         let sql = client_trackers(&shared.asked);
-        let backend = lease.backend_mut();
-        let mut insert_id = None;
-        let (mut channel, facts) = backend.borrow();
-        let read = read_last(&mut channel, facts.capabilities, shared).await;
-        if let Ok(Some(id)) = &read {
-            insert_id = Some(*id);
-        }
-        let mut done = read.map(drop);
-        if done.is_ok() {
-            done = must(&mut channel, facts.capabilities, &sql).await;
-        }
-        backend.restore(channel);
-        backend.kept.spoiled = true;
-        backend.kept.last_insert_id = insert_id.or(backend.kept.last_insert_id);
-        done
+        self.run_own(&sql).await?.map(drop).map_err(Fault::refused)
     }
 
     /// tidegate's settings again. `were_set`: the statement may have changed the client's, and other settings unheard.
     pub(super) async fn put_trackers_again(&mut self, were_set: bool) -> Result<(), Fault> {
-        let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
-        let backend = lease.backend_mut();
-        let mut insert_id = None;
-        let (mut channel, facts) = backend.borrow();
-        let read = read_last(&mut channel, facts.capabilities, shared).await;
-        if let Ok(Some(id)) = &read {
-            insert_id = Some(*id);
+        if were_set && let Some(question) = self.shared.as_ref().map(|shared| shared.question().to_owned()) {
+            let rows = self.run_own(&question).await?.map_err(Fault::refused)?;
+            if let Some(shared) = &mut self.shared {
+                shared.read(rows, true);
+            }
         }
-        let mut done = read.map(drop);
-        if were_set && done.is_ok() {
-            let read = statement::query(&mut channel, facts.capabilities, shared.question()).await;
-            done = match read {
-                Ok(Ok(rows)) => {
-                    shared.read(rows, true);
-                    Ok(())
-                }
-                Ok(Err(refused)) => Err(Fault::refused(refused)),
-                Err(fault) => Err(fault),
-            };
+        if let Some(sql) = self.shared.as_ref().and_then(|shared| shared.trackers()).map(str::to_owned) {
+            self.run_own(&sql).await?.map_err(Fault::refused)?;
         }
-        if let (Ok(()), Some(sql)) = (&done, shared.trackers()) {
-            done = must(&mut channel, facts.capabilities, sql).await;
+        if let Some(shared) = &mut self.shared {
+            shared.ledger.sees_again();
         }
-        backend.restore(channel);
-        backend.kept.spoiled = true;
-        backend.kept.last_insert_id = insert_id.or(backend.kept.last_insert_id);
-        done?;
-        shared.ledger.sees_again();
         Ok(())
     }
-}
-
-async fn must(channel: &mut Channel, caps: Capabilities, sql: &str) -> Result<(), Fault> {
-    statement::query(channel, caps, sql).await?.map(drop).map_err(Fault::refused)
 }
 
 fn names_trackers(sql: &[u8]) -> bool {

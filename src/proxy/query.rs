@@ -7,12 +7,12 @@ use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
 use crate::proxy::error::{Fault, out_of_order};
 use crate::proxy::exchange::{Exchange, Prelude};
-use crate::proxy::kill;
 use crate::proxy::leaving::{Leaving, ahead};
 use crate::proxy::packets::Packets;
 use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::settings::Mode;
+use crate::proxy::{kill, kill_meant};
 use crate::session::outcome::Announced;
 use crate::session::reason::Pin;
 use crate::sql::digest::digest;
@@ -149,10 +149,11 @@ impl Session {
         let mut exchange = self.begin(code, header, buffer, started);
         // Two small boxes cost less than a large one: see the architecture's page.
         let done = match self.is_shared() {
-            false => Box::pin(self.run_exchange(&mut exchange, header, whole, buffer)).await,
+            false => Box::pin(self.run_own_backends(&mut exchange, header, whole, buffer)).await,
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
+        self.note_prepared_kills(&mut exchange, buffer.filled());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
@@ -162,6 +163,21 @@ impl Session {
         self.record(&exchange, buffer.filled(), outcome);
         buffer.consume(exchange.kept);
         done
+    }
+
+    /// On a backend that is the client's own.
+    async fn run_own_backends(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<(), Fault> {
+        self.run_exchange(exchange, header, whole, buffer).await?;
+        match exchange.meant.take() {
+            Some(meant) => Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await,
+            None => Ok(()),
+        }
     }
 
     fn begin(&self, code: u8, header: Header, buffer: &Buffer, started: Instant) -> Exchange {
@@ -210,6 +226,9 @@ impl Session {
             discards: false,
             ahead: None,
             leaving: Leaving::default(),
+            prepares: None,
+            meant: None,
+            killing: None,
         }
     }
 
@@ -259,6 +278,13 @@ impl Session {
             command::PROCESS_KILL => kill::mapped_command(&self.proxy.clients, packet),
             _ => None,
         };
+        let (mapped, mut killing) = mapped.unzip();
+        // Oneself stays all the same.
+        if let Some(own) = killing.as_mut().filter(|killing| killing.id == self.admission.id) {
+            own.victim = None;
+        }
+        exchange.holds_reply |= killing.is_some();
+        exchange.killing = killing;
         self.send_backend(mapped.as_deref().unwrap_or(packet)).await
     }
 
@@ -357,7 +383,8 @@ impl Session {
     pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer = exchange.ahead.take();
         let mut is_there = buffer.is_some();
-        exchange.holds_reply |= self.lists_clients(exchange, commands.filled());
+        exchange.holds_reply |= self.lists_clients(exchange, commands.filled())
+            || self.proxy.settings.mode != Mode::Observe && self.may_mean_a_client(exchange, commands.filled());
         let mut held = exchange.holds_reply.then(Vec::new);
         loop {
             if !is_there {
@@ -495,6 +522,12 @@ impl Session {
 
     /// What was held of the reply, in the client's words.
     async fn send_held(&mut self, exchange: &mut Exchange, mut reply: Vec<u8>, commands: &[u8]) -> Result<(), Fault> {
+        if let Some(killing) = &exchange.killing {
+            kill_meant::with_client_id(&mut reply, killing);
+        } else if let Some(meant) = self.meant_by(exchange, &reply, commands) {
+            exchange.meant = Some(meant);
+            return Ok(());
+        }
         match exchange.code {
             // Told to nobody: it is tried again, see `run_shared`.
             command::STMT_PREPARE if self.wants_room(exchange) => return Ok(()),
@@ -531,15 +564,12 @@ impl Session {
         let limit = self.proxy.settings.backend.read_timeout;
         let Session { client, lease, admission, .. } = &mut *self;
         let backend = &lease.backend().stream;
-        // Frames read ahead would set the ids of the reply's own frames.
-        let watches_client = !client.is_compressed();
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready.map(|()| true));
             }
-            while watches_client && !exchange.client_ended && !commands.is_full() && client.poll_readable(cx).is_ready()
-            {
-                match client.poll_fill(cx, commands) {
+            while !exchange.client_ended && !commands.is_full() {
+                match client.poll_fill_ahead(cx, commands) {
                     Poll::Pending => break,
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0)) => exchange.client_ended = true,
@@ -547,7 +577,8 @@ impl Session {
                 }
             }
             let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
-            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead(commands.filled(), *kept));
+            let ahead = client.frame_ahead().unwrap_or_else(|| ahead(commands.filled(), *kept));
+            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead);
             match is_due || admission.has_rung() {
                 true => Poll::Ready(Ok(false)),
                 false => Poll::Pending,

@@ -9,7 +9,7 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::setup::role_words;
 use crate::proxy::shared::Shared;
-use crate::proxy::statement;
+use crate::proxy::statement::{self, Rows};
 use crate::session::last::{Last, questions};
 use crate::session::outcome::Outcome;
 use crate::session::reason::{Hold, Pin, Pins};
@@ -17,6 +17,7 @@ use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
+use crate::wire::fault::ErrPacket;
 use crate::wire::ok::Ok as OkPacket;
 
 impl Session {
@@ -172,13 +173,37 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Reads what the client's last statement left on its backend, where that is not known: what follows there is tidegate's.
+    pub(super) async fn before_own(&mut self) -> Result<(), Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let backend = lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let read = read_last(&mut channel, facts.capabilities, shared).await;
+        backend.restore(channel);
+        backend.kept.spoiled = true;
+        if let Some(id) = read? {
+            backend.kept.last_insert_id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Runs a statement of tidegate's own between two of the client's, who will not notice. The rows, or the server's refusal.
+    /// Not cancel safe.
+    pub(super) async fn run_own(&mut self, sql: &str) -> Result<Result<Rows, ErrPacket>, Fault> {
+        self.before_own().await?;
+        let backend = self.lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let done = statement::query(&mut channel, facts.capabilities, sql).await;
+        backend.restore(channel);
+        done
+    }
+}
+
 /// What the last statement left, before any statement of tidegate's own changes it.
 /// Returns LAST_INSERT_ID() as it is on the backend, where it was asked for.
-pub(super) async fn read_last(
-    channel: &mut Channel,
-    caps: Capabilities,
-    shared: &mut Shared,
-) -> Result<Option<u64>, Fault> {
+async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<Option<u64>, Fault> {
     let holds = shared.last.unread();
     let asked = questions(holds);
     if asked.is_empty() {

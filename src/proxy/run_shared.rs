@@ -59,6 +59,9 @@ impl Session {
         if let Some(order) = self.kill_order(exchange, buffer.filled()) {
             return Box::pin(self.kill_client(exchange, order)).await;
         }
+        if let Some(order) = self.kills_user(exchange, buffer.filled()) {
+            return Box::pin(self.kill_user(exchange, order)).await;
+        }
         if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
@@ -78,6 +81,9 @@ impl Session {
         if concerns_trackers {
             Box::pin(self.put_own_trackers()).await?;
         }
+        if let Err(fault) = self.read_prepared_text(exchange, buffer.filled()).await {
+            return Box::pin(self.backend_lost(exchange, fault, was_free)).await;
+        }
         let sent = Instant::now();
         match self.run_exchange(exchange, header, whole, buffer).await {
             Ok(()) => {}
@@ -95,6 +101,15 @@ impl Session {
         }
         if exchange.discards {
             return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
+        }
+        if let Some(meant) = exchange.meant.take() {
+            self.note(exchange, whole, buffer.filled(), &before).await?;
+            Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
+            if self.killed_itself(exchange, buffer.filled()) {
+                self.admission.set_killed();
+            }
+            self.settle(Instant::now());
+            return Ok(());
         }
         if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
             self.admission.set_killed();

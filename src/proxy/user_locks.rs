@@ -3,8 +3,6 @@
 
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
-use crate::proxy::release::read_last;
-use crate::proxy::statement;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
@@ -51,8 +49,7 @@ impl UserLocks {
 impl Session {
     /// A statement has taken or given back locks: the pin ends where none is left.
     pub(super) async fn ask_for_locks(&mut self, sql: &[u8], dialect: Dialect, flags: Flags) -> Result<(), Fault> {
-        let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         if !flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) || !shared.ledger.pins().has(Pin::UserLock) {
             return Ok(());
         }
@@ -64,18 +61,8 @@ impl Session {
             return Ok(());
         }
         let Some(question) = shared.locks.question() else { return Ok(()) };
-        let backend = lease.backend_mut();
-        let (mut channel, facts) = backend.borrow();
-        let asked = async {
-            let insert_id = read_last(&mut channel, facts.capabilities, shared).await?;
-            let rows = statement::query(&mut channel, facts.capabilities, &question).await?;
-            Ok::<_, Fault>((insert_id, rows))
-        }
-        .await;
-        backend.restore(channel);
-        backend.kept.spoiled = true;
-        let (insert_id, rows) = asked?;
-        backend.kept.last_insert_id = insert_id.or(backend.kept.last_insert_id);
+        let rows = self.run_own(&question).await?;
+        let Some(shared) = &mut self.shared else { return Ok(()) };
         let is_owned = |value: &Option<Vec<u8>>| value.as_deref() != Some(b"0");
         if rows.is_ok_and(|rows| !rows.iter().flatten().any(is_owned)) {
             shared.locks = UserLocks::default();

@@ -6,6 +6,7 @@ pub mod carried;
 pub mod last;
 pub mod outcome;
 pub mod pins;
+pub mod prepared_kills;
 pub mod quote;
 pub mod reason;
 pub mod restore;

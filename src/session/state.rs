@@ -11,6 +11,7 @@ use rustc_hash::FxHasher;
 use crate::session::carried::{Variable, rule};
 use crate::session::quote::is_word;
 use crate::sql::dialect::Dialect;
+use crate::sql::strings::unescaped;
 
 /// The most bytes of names and values that are carried for one client.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -338,34 +339,6 @@ fn plain_literal(literal: &[u8]) -> Option<UserValue> {
     let is_bare =
         !literal.is_empty() && literal.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-. ".contains(byte));
     (is_hex || is_bare).then(|| UserValue::Literal(literal.into()))
-}
-
-/// A string's bytes without its quotes' and backslashes' meaning.
-fn unescaped(inner: &[u8], quote: u8, no_backslash_escapes: bool) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter().copied();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if !no_backslash_escapes => put_escaped(&mut out, bytes.next()?),
-            _ if byte == quote => out.push(bytes.next().filter(|&next| next == quote)?),
-            _ => out.push(byte),
-        }
-    }
-    Some(out)
-}
-
-fn put_escaped(out: &mut Vec<u8>, byte: u8) {
-    match byte {
-        b'0' => out.push(0),
-        b'b' => out.push(8),
-        b'n' => out.push(b'\n'),
-        b'r' => out.push(b'\r'),
-        b't' => out.push(b'\t'),
-        b'Z' => out.push(26),
-        // Only LIKE gives these a meaning; the backslash stays.
-        b'%' | b'_' => out.extend_from_slice(&[b'\\', byte]),
-        _ => out.push(byte),
-    }
 }
 
 #[cfg(test)]

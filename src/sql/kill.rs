@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::details::unquoted;
 use super::lexer::{Dialect, Kind, Lexer, Token};
 use super::word::{key, pack};
 
@@ -30,30 +31,118 @@ pub struct Kill {
     pub number: Range<usize>,
 }
 
+/// Whom a KILL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// A decimal number.
+    Number(u64),
+    /// MariaDB's `KILL USER`: all of an account's connections.
+    User(User),
+    /// A `?`, or an expression: only the server knows its value.
+    Value,
+}
+
+/// An account as KILL USER names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name. `None`: `CURRENT_USER`.
+    pub name: Option<Box<[u8]>>,
+    /// The host that its connections come from, where one is told.
+    pub host: Option<Box<[u8]>>,
+    /// The account as it stands in the text.
+    pub text: Box<[u8]>,
+}
+
+/// One KILL of whatever kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What is ended.
+    pub target: Target,
+    /// MariaDB's `SOFT`.
+    pub soft: bool,
+    /// Whose.
+    pub whom: Whom,
+}
+
 /// The KILL that `sql` is, if it is exactly one and names a decimal number; `KILL USER`, expressions and
 /// multi-statements are `None`. Reads a few tokens only.
 pub fn kill(sql: &[u8], dialect: Dialect) -> Option<Kill> {
     let mut words = Words(Lexer::new(sql, dialect), sql);
-    words.next_is("kill").then_some(())?;
-    let hard = words.next_is("hard");
-    let soft = !hard && words.next_is("soft");
-    let connection = words.next_is("connection");
-    let query = !connection && words.next_is("query");
-    let by_query_id = query && words.next_is("id");
-    let token = words.code().filter(|token| token.kind == Kind::Number)?;
-    let id = std::str::from_utf8(&sql[token.start..token.end]).ok()?.parse().ok()?;
-    words.ends().then_some(())?;
-    let target = match (query, by_query_id) {
-        (_, true) => Target::QueryId,
-        (true, _) => Target::Query,
-        _ => Target::Connection,
-    };
-    Some(Kill { target, soft, id, number: token.start..token.end })
+    let (target, soft) = words.head()?;
+    let (id, number) = words.number()?;
+    words.ends().then_some(Kill { target, soft, id, number })
 }
 
+/// The KILL that `sql` is, if it is exactly one, whomever it names.
+pub fn order(sql: &[u8], dialect: Dialect) -> Option<Order> {
+    let mut words = Words(Lexer::new(sql, dialect), sql);
+    let (target, soft) = words.head()?;
+    let whom = match (words.clone().alone(Words::number), dialect.mariadb) {
+        (Some((id, _)), _) => Whom::Number(id),
+        (None, true) if words.clone().next_is("user") => Whom::User(words.alone(Words::user)?),
+        _ => Whom::Value,
+    };
+    let goes_on = words.any(|token| token.kind == Kind::Semicolon) && !words.ends();
+    (!goes_on).then_some(Order { target, soft, whom })
+}
+
+#[derive(Clone)]
 struct Words<'a>(Lexer<'a>, &'a [u8]);
 
 impl Words<'_> {
+    // KILL [HARD | SOFT] [CONNECTION | QUERY [ID]]
+    fn head(&mut self) -> Option<(Target, bool)> {
+        self.next_is("kill").then_some(())?;
+        let hard = self.next_is("hard");
+        let soft = !hard && self.next_is("soft");
+        let connection = self.next_is("connection");
+        let query = !connection && self.next_is("query");
+        let target = match (query, query && self.next_is("id")) {
+            (_, true) => Target::QueryId,
+            (true, _) => Target::Query,
+            _ => Target::Connection,
+        };
+        Some((target, soft))
+    }
+
+    fn number(&mut self) -> Option<(u64, Range<usize>)> {
+        let token = self.code().filter(|token| token.kind == Kind::Number)?;
+        let id = std::str::from_utf8(&self.1[token.start..token.end]).ok()?.parse().ok()?;
+        Some((id, token.start..token.end))
+    }
+
+    // USER name [@ host], USER CURRENT_USER [()]
+    fn user(&mut self) -> Option<User> {
+        self.next_is("user").then_some(())?;
+        let name = self.code()?;
+        let mut end = name.end;
+        if self.is(name, "current_user") {
+            while let Some(token) = self.0.clone().next().filter(|token| matches!(self.1[token.start], b'(' | b')')) {
+                (end, _) = (token.end, self.0.next());
+            }
+            return Some(User { name: None, host: None, text: self.1[name.start..end].into() });
+        }
+        matches!(name.kind, Kind::Word | Kind::QuotedIdentifier | Kind::String).then_some(())?;
+        let host = self.0.clone().next().filter(|token| matches!(token.kind, Kind::Host | Kind::UserVariable));
+        if let Some(host) = host {
+            (end, _) = (host.end, self.0.next());
+        }
+        let bare = |text: &[u8]| unquoted(text).into_boxed_slice();
+        let host = host.map(|host| bare(self.1.get(host.start + 1..host.end).unwrap_or_default()));
+        let text = self.1[name.start..end].into();
+        Some(User { name: Some(bare(&self.1[name.start..name.end])), host, text })
+    }
+
+    // What `part` finds, if nothing stands behind it.
+    fn alone<T>(&mut self, part: impl Fn(&mut Self) -> Option<T>) -> Option<T> {
+        let found = part(self)?;
+        self.ends().then_some(found)
+    }
+
+    fn any(&mut self, test: impl Fn(Token) -> bool) -> bool {
+        self.0.any(test)
+    }
+
     // The next token that is not the mark of an executable comment.
     fn code(&mut self) -> Option<Token> {
         self.0.find(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
@@ -85,6 +174,12 @@ impl Words<'_> {
 pub fn may_be_kill(sql: &[u8]) -> bool {
     const KILL: u64 = pack("kill");
     sql.len() >= 4 && (key(sql, 0, 4) == KILL || !sql[0].is_ascii_alphabetic())
+}
+
+/// The last number in a server's words, as "Unknown thread id: 5" has it in any language.
+pub fn number_in(message: &[u8]) -> Option<u32> {
+    let digits = message.split(|byte| !byte.is_ascii_digit()).rfind(|digits| !digits.is_empty())?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -167,6 +262,55 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_servers_words_name_a_number() {
+        assert_eq!(number_in(b"Unknown thread id: 1073741825"), Some(1_073_741_825));
+        assert_eq!(number_in("Unbekannte Thread-ID: 7".as_bytes()), Some(7));
+        assert_eq!(number_in(b"Unknown thread id: 99999999999"), None);
+        assert_eq!(number_in(b"no"), None);
+    }
+
+    fn told(sql: &str) -> Option<String> {
+        let Order { target, soft, whom } = order(sql.as_bytes(), MARIADB)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let whom = match whom {
+            Whom::Number(id) => id.to_string(),
+            Whom::Value => "?".into(),
+            Whom::User(user) => {
+                let part = |part: &Option<Box<[u8]>>| part.as_deref().map_or("-".into(), text);
+                format!("{} at {}, {}", part(&user.name), part(&user.host), text(&user.text))
+            }
+        };
+        Some(format!("{target:?} {soft} {whom}"))
+    }
+
+    #[test]
+    fn whomever_it_names() {
+        for (sql, expected) in [
+            ("KILL 5;", "Connection false 5"),
+            ("KILL QUERY ?", "Query false ?"),
+            ("kill soft @a + 1 ;", "Connection true ?"),
+            ("KILL CONNECTION_ID()", "Connection false ?"),
+            ("KILL 5 + 1", "Connection false ?"),
+            ("KILL QUERY ID 5", "QueryId false 5"),
+            ("KILL USER kk", "Connection false kk at -, kk"),
+            ("kill hard query user 'k''k' ;", "Query false k'k at -, 'k''k'"),
+            ("KILL USER `kk`@`h`", "Connection false kk at h, `kk`@`h`"),
+            ("KILL USER kk@localhost", "Connection false kk at localhost, kk@localhost"),
+            ("KILL USER CURRENT_USER", "Connection false - at -, CURRENT_USER"),
+            ("KILL USER current_user ( ) -- me", "Connection false - at -, current_user ( )"),
+        ] {
+            assert_eq!(told(sql).as_deref(), Some(expected), "{sql}");
+        }
+        for sql in
+            ["KILL 5; SELECT 1", "KILL @a; KILL @b", "SELECT 1", "", "KILL USER", "KILL USER a, b", "KILL USER a @ b"]
+        {
+            assert_eq!(told(sql), None, "{sql}");
+        }
+        let mysql = order(b"KILL USER", Dialect::default());
+        assert_eq!(mysql.map(|order| order.whom), Some(Whom::Value));
+    }
+
     proptest! {
         #[test]
         fn the_range_is_the_number(prefix in "[ \n\t]{0,3}(/\\*[a-z]*\\*/)?", kind in "(HARD |soft )?(connection |QUERY )?", id: u64, suffix in " {0,2};?") {
@@ -177,10 +321,12 @@ mod tests {
         }
 
         #[test]
-        fn no_input_panics(sql in proptest::collection::vec(any::<u8>(), 0..60), words in "(kill|query|id|hard|;|[0-9]{1,22}| |/\\*|\\*/|!){0,12}") {
+        fn no_input_panics(sql in proptest::collection::vec(any::<u8>(), 0..60), words in "(kill|query|id|hard|user|current_user|[(]|[)]|@|;|[0-9]{1,22}| |/\\*|\\*/|!){0,12}") {
             kill(&sql, MARIADB);
             may_be_kill(&sql);
             kill(words.as_bytes(), MARIADB);
+            order(&sql, MARIADB);
+            order(words.as_bytes(), MARIADB);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::crowd::{self, Client, LIMIT, SOON, USER, enter, eventually, running, server_of};
+use crate::crowd::{self, Client, LIMIT, SOON, USER, await_taken, enter, eventually, running, server_of};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -40,6 +40,79 @@ fn in_a_running_select() {
             eventually(&format!("the query of who {way} ends"), SOON, || running(&scene.server, "who leaves") == 0);
             scene.assert_clean(way);
         }
+    });
+}
+
+/// A statement that waits for a lock, and how it is begun.
+type Wait = (&'static str, fn(&mut Client));
+
+#[test]
+fn while_waiting_for_a_lock() {
+    let waits: [Wait; 5] = [
+        ("SELECT GET_LOCK", |client| {
+            client.start("SELECT GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")
+        }),
+        ("DO GET_LOCK", |client| client.start("DO GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")),
+        ("SET", |client| client.start("SET @got = GET_LOCK('wanted', 60) /* who leaves */").expect("a connection")),
+        ("a prepared GET_LOCK", |client| {
+            let statement = client.prepare("SELECT GET_LOCK('wanted', 60) /* who leaves */").expect("a statement");
+            let execution = [&[0x17][..], &statement.id.to_le_bytes(), &[0, 1, 0, 0, 0]].concat();
+            client.send_command(&execution).expect("a connection");
+        }),
+        ("LOCK TABLES", |client| client.start("LOCK TABLES crowd.l WRITE /* who leaves */").expect("a connection")),
+    ];
+    everywhere(|scene| {
+        let mut owner = Client::login(scene.server.address(), USER, "crowd").expect("a server");
+        assert_eq!(owner.value("SELECT GET_LOCK('wanted', 0)"), "1");
+        owner.run("LOCK TABLES crowd.l READ");
+        let [session, transaction] = ["session", "transaction"].map(|mode| scene.in_mode(mode));
+        for tidegate in [&session, &transaction] {
+            for (what, wait) in waits {
+                for (way, leave) in WAYS {
+                    let mut client = enter(tidegate);
+                    // Several locks at once are not for every server; its own goes when another is asked for there.
+                    client.run("SELECT GET_LOCK('had', 0)");
+                    wait(&mut client);
+                    eventually("it waits", LIMIT, || running(&scene.server, "who leaves") == 1);
+                    leave(client);
+                    let ends = format!("{what} of who {way} ends");
+                    eventually(&ends, SOON, || running(&scene.server, "who leaves") == 0);
+                    let is_free = || scene.server.sql("SELECT IS_FREE_LOCK('had')") == "1";
+                    eventually("the lock that it had is free", SOON, is_free);
+                }
+            }
+        }
+        owner.run("UNLOCK TABLES");
+        assert_eq!(owner.value("SELECT RELEASE_LOCK('wanted')"), "1", "it was its owner's all the time");
+        scene.assert_clean("leaves while it waits");
+    });
+}
+
+#[test]
+fn in_a_running_select_over_a_compressed_link() {
+    everywhere(|scene| {
+        let enter = || Client::login_compressed(scene.tidegate.address(), USER).expect("a login");
+        for (way, leave) in WAYS {
+            let (mut client, mut waiting) = (enter(), enter());
+            assert_eq!(client.value("SELECT REPEAT('x', 100)"), "x".repeat(100));
+            client.start("SELECT SLEEP(60) /* who leaves */").expect("a connection");
+            eventually("the query runs", LIMIT, || running(&scene.server, "who leaves") == 1);
+            // In the queue for the one backend.
+            waiting.start("SELECT SLEEP(60) /* who waits */").expect("a connection");
+            await_taken(&scene.tidegate, &waiting);
+            leave(waiting);
+            leave(client);
+            eventually(&format!("the query of who {way} ends"), SOON, || running(&scene.server, "who leaves") == 0);
+            scene.assert_clean(way);
+            assert_eq!(running(&scene.server, "who waits"), 0);
+        }
+        // Who sends its next command ahead is answered in order.
+        let mut client = enter();
+        client.start("SELECT SLEEP(0.3)").expect("a connection");
+        client.start("SELECT 'ahead'").expect("a connection");
+        client.start("SELECT REPEAT('y', 100)").expect("a connection");
+        let answers: Vec<_> = (0..3).map(|_| client.finish().expect("an answer").rows[0][0].clone()).collect();
+        assert_eq!(answers, ["0", "ahead", &"y".repeat(100)]);
     });
 }
 
@@ -174,6 +247,15 @@ impl Scene {
         }
         let tidegate = crowd::tidegate(&server, 1, "pool.checkout_timeout = \"30s\"");
         Scene { server, tidegate }
+    }
+
+    /// Another one before the same server.
+    fn in_mode(&self, mode: &str) -> Tidegate {
+        let user = format!("[[user]]\nname = \"{USER}\"\npassword = \"\"\n");
+        Tidegate::in_front_of(
+            &self.server,
+            &format!("pool.mode = \"{mode}\"\npool.size = 1\npool.max_overflow = 0\n{user}"),
+        )
     }
 
     /// Whether somebody has the row.

@@ -34,6 +34,7 @@ mod fingerprint;
 mod frameworks;
 mod hlog;
 mod identity;
+mod killing;
 mod leaving;
 mod limits;
 mod links;

@@ -12,6 +12,9 @@ use super::{HEADER_LEN, invalid};
 /// How much a frame's buffer grows at a time: memory follows what has arrived, not what was announced.
 const GROWTH: usize = 64 * 1024;
 
+/// The most that is read before its turn.
+const MAX_AHEAD: usize = 16 * 1024;
+
 /// The way in: where in a frame we are, and what of it has been read.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -43,6 +46,33 @@ impl Reader {
 
     pub(super) fn has_buffered(&self) -> bool {
         !self.early.is_empty() || matches!(self.state, State::Plain { .. })
+    }
+
+    /// The frame that was read ahead, if it is the only thing that was, is whole, and is not compressed: its contents.
+    pub(super) fn stored_ahead(&self) -> Option<&[u8]> {
+        let State::Header { filled: 0, .. } = self.state else { return None };
+        let (header, contents) = self.early.split_first_chunk::<HEADER_LEN>()?;
+        let [l0, l1, l2, _, p0, p1, p2] = *header;
+        let is_whole = u32::from_le_bytes([l0, l1, l2, 0]) as usize == contents.len();
+        (is_whole && [p0, p1, p2] == [0; 3]).then_some(contents)
+    }
+
+    /// Reads from the stream without a look into the frames, whose turn has not come yet. 0 bytes: the peer has closed.
+    /// With [`MAX_AHEAD`] bytes here it waits for ever.
+    pub(super) fn poll_ahead<S: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut S,
+    ) -> Poll<io::Result<usize>> {
+        let mut chunk = [0; 1024];
+        let room = MAX_AHEAD.saturating_sub(self.early.len()).min(chunk.len());
+        if room == 0 {
+            return Poll::Pending;
+        }
+        let mut part = ReadBuf::new(&mut chunk[..room]);
+        ready!(Pin::new(stream).poll_read(cx, &mut part))?;
+        self.early.extend_from_slice(part.filled());
+        Poll::Ready(Ok(part.filled().len()))
     }
 
     /// Gives bytes of at most one frame; none at the end of the stream.

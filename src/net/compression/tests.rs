@@ -98,6 +98,39 @@ async fn commands_read_ahead_are_answered_with_their_own_ids() {
 }
 
 #[tokio::test]
+async fn what_is_read_before_its_turn_changes_no_ids() {
+    let (mut peer, stream) = tokio::io::duplex(1 << 20);
+    let mut layer = Compressed::new(stream, Algorithm::Zlib);
+    peer.write_all(&frame(0, 0, b"first")).await.expect("room");
+    let mut first = [0; 5];
+    layer.read_exact(&mut first).await.expect("a command");
+    peer.write_all(&[frame(0, 0, b"next"), frame(1, 0, b", more")].concat()).await.expect("room");
+    let read = std::future::poll_fn(|cx| layer.poll_ahead(cx)).await.expect("bytes");
+    assert_eq!((read, layer.sequence(), layer.stored_ahead()), (7 + 4 + 7 + 6, 1, None));
+    drop(peer);
+    assert_eq!(std::future::poll_fn(|cx| layer.poll_ahead(cx)).await.expect("an end"), 0);
+    let mut rest = Vec::new();
+    layer.read_to_end(&mut rest).await.expect("what was read");
+    assert_eq!((&rest[..], layer.sequence()), (&b"next, more"[..], 2));
+
+    let (mut peer, stream) = tokio::io::duplex(1 << 20);
+    let mut layer = Compressed::new(stream, Algorithm::Zlib);
+    peer.write_all(&frame(0, 0, &[1, 0, 0, 0, 1])).await.expect("room");
+    std::future::poll_fn(|cx| layer.poll_ahead(cx)).await.expect("bytes");
+    assert_eq!(layer.stored_ahead(), Some(&[1, 0, 0, 0, 1][..]));
+    // Who sends without end is not read without end.
+    tokio::spawn(async move { peer.write_all(&vec![0; 1 << 20]).await });
+    let mut read = 0;
+    while let Ok(Ok(more)) =
+        tokio::time::timeout(std::time::Duration::from_millis(50), std::future::poll_fn(|cx| layer.poll_ahead(cx)))
+            .await
+    {
+        read += more;
+    }
+    assert_eq!(read, 16 * 1024 - 12);
+}
+
+#[tokio::test]
 async fn short_and_incompressible_contents_are_stored() {
     let short = frames_of(Algorithm::Zlib, &[vec![b'x'; 49]]).await;
     assert_eq!(short[..HEADER_LEN], [49, 0, 0, 0, 0, 0, 0]);

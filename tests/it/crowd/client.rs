@@ -1,5 +1,6 @@
 //! A blocking client that sends exactly what it is told, reads each reply to its end, and never panics for a peer's sake.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,6 +12,7 @@ use super::packets::{self, Payload};
 /// PS_MULTI_RESULTS, PLUGIN_AUTH.
 const CAPABILITIES: u32 = 1 | 1 << 7 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 19;
 const CONNECT_WITH_DB: u32 = 1 << 3;
+const COMPRESS: u32 = 1 << 5;
 const MORE_RESULTS: u16 = 0x0008;
 const CURSOR_EXISTS: u16 = 0x0040;
 const UTF8MB4: u8 = 45;
@@ -24,6 +26,10 @@ pub struct Client {
     pub id: u32,
     /// Each row of the command under way is read as binary.
     binary: bool,
+    /// What was read of frames and is yet to be taken, where the compressed protocol is spoken.
+    frames: Option<VecDeque<u8>>,
+    /// The last frame's id.
+    frame: u8,
     /// Rows are read and thrown away: they may hold other things than texts.
     pub skips_rows: bool,
 }
@@ -66,17 +72,28 @@ pub type Answered<T> = Result<T, Trouble>;
 impl Client {
     /// Logs in without a password.
     pub fn login(address: SocketAddr, user: &str, schema: &str) -> Answered<Client> {
+        Client::enter(address, user, schema, 0)
+    }
+
+    /// The same, and speaks the compressed protocol from then on.
+    pub fn login_compressed(address: SocketAddr, user: &str) -> Answered<Client> {
+        let client = Client::enter(address, user, "", COMPRESS)?;
+        Ok(Client { frames: Some(VecDeque::new()), ..client })
+    }
+
+    fn enter(address: SocketAddr, user: &str, schema: &str, more: u32) -> Answered<Client> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        let mut client = Client { stream: BufReader::new(stream), id: 0, binary: false, skips_rows: false };
+        let mut client =
+            Client { stream: BufReader::new(stream), id: 0, binary: false, frames: None, frame: 0, skips_rows: false };
         let (_, greeting) = client.packet()?;
         if greeting.first() == Some(&0xFF) {
             return Err(refusal(&greeting));
         }
         let version = greeting[1..].iter().position(|&byte| byte == 0).expect("a version");
         client.id = Payload(&greeting[version + 2..]).u32();
-        client.send(1, &login(user, schema))?;
+        client.send(1, &login(user, schema, more))?;
         loop {
             let (seq, packet) = client.packet()?;
             match packet[..] {
@@ -181,17 +198,30 @@ impl Client {
     /// One packet, whatever it is.
     pub fn packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 4];
-        self.stream.read_exact(&mut head)?;
+        self.read_exact(&mut head)?;
         let len = usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16;
         let mut payload = vec![0; len];
-        self.stream.read_exact(&mut payload)?;
+        self.read_exact(&mut payload)?;
         Ok((head[3], payload))
+    }
+
+    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let Some(plain) = &mut self.frames else { return self.stream.read_exact(bytes) };
+        while plain.len() < bytes.len() {
+            plain.extend(packets::frame(&mut self.stream, &mut self.frame)?);
+        }
+        plain.read_exact(bytes)
     }
 
     /// One packet.
     pub fn send(&mut self, seq: u8, payload: &[u8]) -> io::Result<()> {
         let [a, b, c, _] = u32::try_from(payload.len()).expect("a short payload").to_le_bytes();
-        self.stream.get_mut().write_all(&[&[a, b, c, seq], payload].concat())
+        let mut bytes = [&[a, b, c, seq], payload].concat();
+        if self.frames.is_some() {
+            let [a, b, c, _] = u32::try_from(bytes.len()).expect("a short packet").to_le_bytes();
+            bytes = [&[a, b, c, 0, 0, 0, 0], &bytes[..]].concat();
+        }
+        self.stream.get_mut().write_all(&bytes)
     }
 
     /// How long it waits for each piece of a reply.
@@ -279,9 +309,9 @@ impl Client {
     }
 }
 
-fn login(user: &str, schema: &str) -> Vec<u8> {
+fn login(user: &str, schema: &str, more: u32) -> Vec<u8> {
     let with_schema = if schema.is_empty() { 0 } else { CONNECT_WITH_DB };
-    let mut payload = (CAPABILITIES | with_schema).to_le_bytes().to_vec();
+    let mut payload = (CAPABILITIES | with_schema | more).to_le_bytes().to_vec();
     payload.extend((1u32 << 30).to_le_bytes());
     payload.push(UTF8MB4);
     payload.extend([0; 23]);

@@ -6,7 +6,7 @@
 mod client;
 mod packets;
 
-pub use client::{Client, Refusal, Statement, Trouble};
+pub use client::{Answer, Answered, Client, Refusal, Statement, Trouble};
 
 use std::fs;
 use std::thread::sleep;

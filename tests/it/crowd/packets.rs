@@ -1,5 +1,7 @@
 //! Replies as a plain client reads them: rows as text, OK, ERR.
 
+use std::io::{self, Read};
+
 /// A reader of one packet's payload.
 pub struct Payload<'a>(pub &'a [u8]);
 
@@ -74,4 +76,23 @@ pub fn execute(id: u32, cursor: bool, parameters: &[&str]) -> Vec<u8> {
         }
     }
     payload
+}
+
+/// The contents of a frame of the compressed protocol. `id`: of the frame before; a reply's first one has 1.
+pub fn frame(stream: &mut impl Read, id: &mut u8) -> io::Result<Vec<u8>> {
+    let mut head = [0; 7];
+    stream.read_exact(&mut head)?;
+    if head[3] != 1 && head[3] != id.wrapping_add(1) {
+        return Err(io::Error::other(format!("frame {} after {id}", head[3])));
+    }
+    *id = head[3];
+    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], 0]) as usize;
+    let mut contents = vec![0; number(0)];
+    stream.read_exact(&mut contents)?;
+    if number(4) == 0 {
+        return Ok(contents);
+    }
+    let mut plain = Vec::with_capacity(number(4));
+    flate2::read::ZlibDecoder::new(&contents[..]).read_to_end(&mut plain)?;
+    Ok(plain)
 }
