@@ -19,9 +19,10 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
-use crate::proxy::setup;
+use crate::proxy::{setup, statement};
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
+use crate::wire::command;
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
@@ -74,6 +75,10 @@ impl Session {
         if let Some(told) = told {
             exchange.bytes_out += (HEADER + told.len()) as u64;
             client.write(&told).await.map_err(Fault::of_client)?;
+        }
+        let is_refused = result.as_ref().is_err_and(Fault::is_refusal);
+        if is_refused && facts.mariadb && proxy.settings.mode != Mode::Observe {
+            begin_again(&mut backend, facts).await;
         }
         self.lease.backend_mut().restore(backend);
         self.client = client.stream;
@@ -153,6 +158,14 @@ impl Session {
     }
 }
 
+/// What MariaDB makes of a session whose change of user it refuses: a new one of the old user, with the server's own
+/// character sets. Where tidegate refused, the server has yet to hear of it. One that fails here will fail the next time.
+async fn begin_again(backend: &mut Channel, facts: BackendFacts) {
+    let set = "SET character_set_client=DEFAULT,character_set_results=DEFAULT,collation_connection=DEFAULT";
+    let _ = statement::simple(backend, &[command::RESET_CONNECTION]).await;
+    let _ = statement::query(backend, facts.capabilities, set).await;
+}
+
 /// A change of user that went well.
 struct Changed {
     /// The server's OK payload.
@@ -191,7 +204,7 @@ impl Changing<'_> {
                 let ok = change_user(proxy, self.backend, self.facts, self.params, &secret).await?;
                 Ok(Changed { ok, salt: self.salt, secret: Some(secret) })
             }
-            None if is_listed => Err(self.denied(change)),
+            None if is_listed => Err(self.denied(&change.answer)),
             None => self.relay(change).await,
         }
     }
@@ -215,7 +228,7 @@ impl Changing<'_> {
             if method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
                 self.hear_in_full().await?;
             }
-            return Err(self.denied(change));
+            return Err(self.denied(&answer));
         }
         Ok(right)
     }
@@ -241,9 +254,9 @@ impl Changing<'_> {
     }
 
     /// MariaDB lets the session go on as the old user, MySQL ends it.
-    fn denied(&self, change: &ChangeUser) -> Fault {
-        let answer = access_denied(&self.params.user, self.peer, !is_empty_password_answer(&change.answer));
-        Fault { refusal: self.facts.mariadb, ..Fault::refused(answer) }
+    fn denied(&self, answer: &[u8]) -> Fault {
+        let refused = access_denied(&self.params.user, self.peer, !is_empty_password_answer(answer));
+        Fault { refusal: self.facts.mariadb, ..Fault::refused(refused) }
     }
 
     async fn relay(self, change: &ChangeUser) -> Result<Changed, Fault> {
