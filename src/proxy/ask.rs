@@ -37,13 +37,14 @@ impl Session {
         let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
         let backend = lease.backend_mut();
         let is_there = backend.kept.last_insert_id == shared.last.last_insert_id;
-        let Some(id) = shared.last.last_insert_id.filter(|_| (looks || inserts) && !is_there) else {
+        let id = shared.last.last_insert_id.filter(|_| (looks || inserts) && !is_there);
+        if id.is_none() && !(looks && shared.insert_id_is_unsure()) {
             return Ok(Ok(()));
-        };
+        }
         if !looks && backend.kept.last_insert_id == Some(0) {
             return Ok(Ok(()));
         }
-        if !looks && shared.last.unread().is_empty() {
+        if let Some(id) = id.filter(|_| !looks && shared.last.unread().is_empty()) {
             let sql = format!("SET last_insert_id={id}");
             exchange.prelude.payloads.push(statement::payload(backend.capabilities, &sql));
             backend.kept.last_insert_id = Some(id);

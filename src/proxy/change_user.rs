@@ -20,12 +20,16 @@ use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::{setup, statement};
+use crate::session::last::Last;
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::command;
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
+
+/// After so many MariaDB lets a connection's user not be changed any more.
+const MAX_REFUSALS: u8 = 3;
 
 impl Session {
     /// A refusal is the server's own; whether the connection lives on is the server's affair too.
@@ -63,6 +67,7 @@ impl Session {
             params: &params,
             peer: &self.peer,
             salt: self.salt,
+            refusals: self.refused_changes,
             can_switch: self.login_form.has(PLUGIN_AUTH),
         };
         let result = login.run(&change).await;
@@ -77,6 +82,7 @@ impl Session {
             client.write(&told).await.map_err(Fault::of_client)?;
         }
         let is_refused = result.as_ref().is_err_and(Fault::is_refusal);
+        self.refused_changes = self.refused_changes.saturating_add(is_refused.into());
         if is_refused && facts.mariadb && proxy.settings.mode != Mode::Observe {
             begin_again(&mut backend, facts).await;
         }
@@ -117,7 +123,11 @@ impl Session {
         kept_backend.kept.settle(&fresh);
         kept_backend.kept.tired = !changed;
         fresh.state.set_multi_statements(shared.state.multi_statements());
+        let last = shared.last.clone();
         shared.restart(&fresh);
+        if fresh.keeps_last {
+            shared.last = Last { row_count: Some(0), ..last };
+        }
         if self.bring_state().await.is_err() {
             return Err(Fault::backend("the session cannot be restored behind a change of user"));
         }
@@ -185,6 +195,8 @@ struct Changing<'a> {
     params: &'a Params,
     peer: &'a Peer,
     salt: Salt,
+    /// How many were refused before.
+    refusals: u8,
     can_switch: bool,
 }
 
@@ -193,6 +205,10 @@ impl Changing<'_> {
         let proxy = self.proxy;
         if proxy.settings.mode == Mode::Observe {
             return self.relay(change).await;
+        }
+        // As MariaDB has it, so that nobody tries passwords; the backend at hand need not have refused the others.
+        if self.facts.mariadb && self.refusals >= MAX_REFUSALS {
+            return Err(Fault { refusal: true, ..Fault::refused(unknown_command()) });
         }
         let user = &self.params.user;
         let (secrets, is_listed) = match proxy.credentials.configured(user) {

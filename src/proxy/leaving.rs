@@ -24,7 +24,7 @@ use crate::proxy::settings::Mode;
 use crate::proxy::statement;
 use crate::session::reason::Pin as Pinned;
 use crate::sql::dialect::Dialect;
-use crate::sql::effects::summary;
+use crate::sql::effects;
 use crate::sql::flags::Flags;
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::status::IN_TRANS;
@@ -42,6 +42,14 @@ const MOST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What ends a transaction itself, or runs outside of it: to kill it would leave open what became of it.
 const ENDS_IT: Flags = Flags::ENDS.with(Flags::IMPLICIT_COMMIT).with(Flags::XA_PREPARE).with(Flags::XA_FINISH);
+
+/// What a SELECT that waits for a lock may do besides.
+const LEAVES_MORE: Flags = Flags::UNEXPLAINED
+    .with(Flags::EXECUTABLE_COMMENT)
+    .with(Flags::SETS_USER_OTHER)
+    .with(Flags::UNKNOWN_FUNCTION)
+    .with(Flags::SEQUENCE)
+    .with(Flags::NOT_PLAIN);
 
 /// COM_QUIT.
 const QUIT: &[u8] = &[1, 0, 0, 0, command::QUIT];
@@ -112,14 +120,18 @@ impl Session {
         if self.proxy.settings.mode == Mode::Observe {
             return false;
         }
-        let flags = match (&self.shared, exchange.code) {
+        let summary = match (&self.shared, exchange.code) {
             (None, command::QUERY) => {
                 let dialect = Dialect { mariadb: self.lease.backend().mariadb, ..Dialect::default() };
-                summary(commands.get(exchange.text.clone()).unwrap_or_default(), dialect).flags
+                effects::summary(commands.get(exchange.text.clone()).unwrap_or_default(), dialect)
             }
-            _ => exchange.summary.flags,
+            _ => exchange.summary,
         };
-        flags.has(Flags::READ_ONLY) || self.is_in_transaction(exchange, flags) && !flags.any(ENDS_IT)
+        let flags = summary.flags;
+        // A lock that is waited for is nobody's yet, and one that was got goes with its session.
+        let waits = flags.has(Flags::USER_LOCK) && summary.verb.reads() && summary.statements == 1;
+        let waits = waits && !flags.any(LEAVES_MORE);
+        flags.has(Flags::READ_ONLY) || waits || self.is_in_transaction(exchange, flags) && !flags.any(ENDS_IT)
     }
 
     fn is_in_transaction(&self, exchange: &Exchange, flags: Flags) -> bool {

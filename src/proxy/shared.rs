@@ -170,6 +170,11 @@ impl Shared {
         };
     }
 
+    /// LAST_INSERT_ID() is to be read, and may be another one than the backend says.
+    pub fn insert_id_is_unsure(&self) -> bool {
+        self.unchanged_id.is_some()
+    }
+
     /// LAST_INSERT_ID() was read. What it is on the backend.
     pub fn take_insert_id(&mut self) -> Option<u64> {
         let read = self.last.last_insert_id;
