@@ -31,16 +31,23 @@ impl Session {
         let Some(shared) = shared else { return true };
         let backend = lease.backend_mut();
         let unlike = backend.kept.last_insert_id != shared.last.last_insert_id;
-        let Some(id) = shared.last.last_insert_id.filter(|_| unlike) else { return true };
+        let (id, unsure) = (shared.last.last_insert_id.filter(|_| unlike), shared.insert_id_is_unsure());
+        if id.is_none() && !unsure {
+            return true;
+        }
         let summary = exchange.summary;
         let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
             || shared.state.variable(b"sql_auto_is_null").is_some()
             || summary.statements > 1 && !summary.is_read_only();
         let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
-        if !looks && (!inserts || backend.kept.last_insert_id == Some(0)) {
+        let id = id.filter(|_| looks || inserts);
+        if id.is_none() && !(looks && unsure) {
             return true;
         }
-        if !looks && shared.last.unread().is_empty() {
+        if !looks && backend.kept.last_insert_id == Some(0) {
+            return true;
+        }
+        if let Some(id) = id.filter(|_| !looks && shared.last.unread().is_empty()) {
             let sql = format!("SET last_insert_id={id}");
             exchange.prelude.payloads.push(statement::payload(backend.capabilities, &sql));
             backend.kept.last_insert_id = Some(id);

@@ -123,7 +123,7 @@ impl Kept {
             baseline: Arc::clone(&fresh.baseline),
             statements: BackendStatements::default(),
             spoiled: true,
-            last_insert_id: Some(0),
+            last_insert_id: (!fresh.keeps_last).then_some(0),
             tired: self.tired,
             resets_whole: fresh.resets_whole,
             told_patience: self.told_patience.take(),

@@ -19,12 +19,17 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
-use crate::proxy::setup;
+use crate::proxy::{setup, statement};
+use crate::session::last::Last;
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
+use crate::wire::command;
 use crate::wire::frame::{HEADER, Header};
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
+
+/// After so many MariaDB lets a connection's user not be changed any more.
+const MAX_REFUSALS: u8 = 3;
 
 impl Session {
     /// A refusal is the server's own; whether the connection lives on is the server's affair too.
@@ -62,6 +67,7 @@ impl Session {
             params: &params,
             peer: &self.peer,
             salt: self.salt,
+            refusals: self.refused_changes,
             can_switch: self.login_form.has(PLUGIN_AUTH),
         };
         let result = login.run(&change).await;
@@ -74,6 +80,11 @@ impl Session {
         if let Some(told) = told {
             exchange.bytes_out += (HEADER + told.len()) as u64;
             client.write(&told).await.map_err(Fault::of_client)?;
+        }
+        let is_refused = result.as_ref().is_err_and(Fault::is_refusal);
+        self.refused_changes = self.refused_changes.saturating_add(is_refused.into());
+        if is_refused && facts.mariadb && proxy.settings.mode != Mode::Observe {
+            begin_again(&mut backend, facts).await;
         }
         self.lease.backend_mut().restore(backend);
         self.client = client.stream;
@@ -112,7 +123,11 @@ impl Session {
         kept_backend.kept.settle(&fresh);
         kept_backend.kept.tired = !changed;
         fresh.state.set_multi_statements(shared.state.multi_statements());
+        let last = shared.last.clone();
         shared.restart(&fresh);
+        if fresh.keeps_last {
+            shared.last = Last { row_count: Some(0), ..last };
+        }
         if self.bring_state().await.is_err() {
             return Err(Fault::backend("the session cannot be restored behind a change of user"));
         }
@@ -154,6 +169,14 @@ impl Session {
     }
 }
 
+/// What MariaDB makes of a session whose change of user it refuses: a new one of the old user, with the server's own
+/// character sets. Where tidegate refused, the server has yet to hear of it. One that fails here will fail the next time.
+async fn begin_again(backend: &mut Channel, facts: BackendFacts) {
+    let set = "SET character_set_client=DEFAULT,character_set_results=DEFAULT,collation_connection=DEFAULT";
+    let _ = statement::simple(backend, &[command::RESET_CONNECTION]).await;
+    let _ = statement::query(backend, facts.capabilities, set).await;
+}
+
 /// A change of user that went well.
 struct Changed {
     /// The server's OK payload.
@@ -173,6 +196,8 @@ struct Changing<'a> {
     params: &'a Params,
     peer: &'a Peer,
     salt: Salt,
+    /// How many were refused before.
+    refusals: u8,
     can_switch: bool,
 }
 
@@ -181,6 +206,10 @@ impl Changing<'_> {
         let proxy = self.proxy;
         if proxy.settings.mode == Mode::Observe {
             return self.relay(change).await;
+        }
+        // As MariaDB has it, so that nobody tries passwords; the backend at hand need not have refused the others.
+        if self.facts.mariadb && self.refusals >= MAX_REFUSALS {
+            return Err(Fault { refusal: true, ..Fault::refused(unknown_command()) });
         }
         let user = &self.params.user;
         let (secrets, is_listed) = match proxy.credentials.configured(user) {
@@ -192,7 +221,7 @@ impl Changing<'_> {
                 let ok = change_user(proxy, self.backend, self.facts, self.params, &secret).await?;
                 Ok(Changed { ok, salt: self.salt, secret: Some(secret) })
             }
-            None if is_listed => Err(self.denied(change)),
+            None if is_listed => Err(self.denied(&change.answer)),
             None => self.relay(change).await,
         }
     }
@@ -216,7 +245,7 @@ impl Changing<'_> {
             if method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
                 self.hear_in_full().await?;
             }
-            return Err(self.denied(change));
+            return Err(self.denied(&answer));
         }
         Ok(right)
     }
@@ -242,9 +271,9 @@ impl Changing<'_> {
     }
 
     /// MariaDB lets the session go on as the old user, MySQL ends it.
-    fn denied(&self, change: &ChangeUser) -> Fault {
-        let answer = access_denied(&self.params.user, self.peer, !is_empty_password_answer(&change.answer));
-        Fault { refusal: self.facts.mariadb, ..Fault::refused(answer) }
+    fn denied(&self, answer: &[u8]) -> Fault {
+        let refused = access_denied(&self.params.user, self.peer, !is_empty_password_answer(answer));
+        Fault { refusal: self.facts.mariadb, ..Fault::refused(refused) }
     }
 
     async fn relay(self, change: &ChangeUser) -> Result<Changed, Fault> {

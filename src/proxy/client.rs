@@ -49,6 +49,8 @@ pub struct Session {
     pub(super) prepared_kills: PreparedKills,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
+    /// Changes of its user that were refused.
+    pub(super) refused_changes: u8,
     /// Mode `transaction`: what the client is, whichever backend serves it. `None`: its backend is its own.
     pub(super) shared: Option<Box<Shared>>,
     /// What the pool was told that the backend is held for.
@@ -214,6 +216,7 @@ impl Session {
             statements: Statements::default(),
             prepared_kills: PreparedKills::default(),
             in_step: true,
+            refused_changes: 0,
             shared,
             held_for: "",
             times: Times::default(),

@@ -16,6 +16,7 @@ use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
+use crate::wire::fault::ErrPacket;
 use crate::wire::reply::Reply;
 
 /// What one command's record is made of, while it is under way.
@@ -50,6 +51,8 @@ pub(super) struct Exchange {
     pub(super) pin_reason: &'static str,
     /// The backend's id of the prepared statement, and the client's.
     pub(super) mapped: Option<(u32, u32)>,
+    /// The error that the client was told in its own words for a statement's id.
+    pub(super) own_words: Option<ErrPacket>,
     /// The packet to send in the client's packet's place.
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
@@ -99,6 +102,7 @@ impl Exchange {
         self.announced = Announced::default();
         self.changed_at_eof = false;
         self.instead = None;
+        self.own_words = None;
         let cursor = self.reply.asks_for_cursor();
         self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
     }

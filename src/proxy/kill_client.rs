@@ -2,6 +2,7 @@
 //! pool's bound, so that a full pool cannot keep anybody from killing; and until the server has answered, the victim's
 //! backend serves nobody else.
 
+use crate::net::channel::Channel;
 use crate::proxy::backend::{self, Params};
 use crate::proxy::client::Session;
 use crate::proxy::clients::Victim;
@@ -13,10 +14,9 @@ use crate::session::last::{Condition, Diagnostics, Level, Saved};
 use crate::sql::kill::{self as sql, Target, Whom};
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
-use crate::wire::fault::{CONNECTION_KILLED, ErrPacket, INTERRUPTED};
+use crate::wire::fault::{CONNECTION_KILLED, ErrPacket, INTERRUPTED, UNKNOWN_COMMAND};
 use crate::wire::frame::HEADER;
 use crate::wire::ok::Ok as OkPacket;
-use crate::wire::status::AUTOCOMMIT;
 
 /// Who is to be killed, and how far.
 pub(super) struct Order {
@@ -24,6 +24,8 @@ pub(super) struct Order {
     pub victim: Victim,
     /// The statement alone.
     pub query_only: bool,
+    /// It came as COM_PROCESS_KILL, which MySQL 9 does not know.
+    pub by_command: bool,
 }
 
 impl Session {
@@ -59,23 +61,27 @@ impl Session {
             return None;
         }
         let victim = self.proxy.clients.victim(id)?;
-        Some(Order { id, victim, query_only })
+        Some(Order { id, victim, query_only, by_command: exchange.code == command::PROCESS_KILL })
     }
 
-    /// Carries it out, and tells this client the server's answer.
-    pub(super) async fn kill_client(&mut self, exchange: &mut Exchange, order: Order) -> Result<(), Fault> {
+    /// Carries it out, and tells this client the server's answer. False: the server knows no such command.
+    pub(super) async fn kill_client(&mut self, exchange: &mut Exchange, order: Order) -> Result<bool, Fault> {
         exchange.timer.sent(std::time::Instant::now());
         let judged = self.judge(&order).await;
         exchange.timer.first_byte(std::time::Instant::now());
         let answer = judged?;
+        if answer.as_ref().is_err_and(|refused| order.by_command && refused.code == UNKNOWN_COMMAND) {
+            return Ok(false);
+        }
         if answer.is_ok() {
             match order.query_only {
                 true => order.victim.interrupt(),
                 false => order.victim.kill(),
             }
         }
+        let by_command = order.by_command;
         drop(order);
-        self.answer_kill(exchange, answer.map(|()| 0)).await
+        self.answer_kill(exchange, answer.map(|()| 0), by_command).await.map(|()| true)
     }
 
     /// The server's answer to a KILL that ran elsewhere: how many it hit by a user's name.
@@ -83,6 +89,7 @@ impl Session {
         &mut self,
         exchange: &mut Exchange,
         answer: Result<u64, ErrPacket>,
+        by_command: bool,
     ) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         shared.is_here = false;
@@ -90,21 +97,22 @@ impl Session {
             Ok(affected) => {
                 exchange.reply.facts.error = None;
                 exchange.reply.facts.affected = affected;
+                shared.last.after_kill(shared.dialect);
                 shared.last.row_count = Some(i64::try_from(affected).unwrap_or(i64::MAX));
-                shared.last.diagnostics = Diagnostics::None;
-                let on = shared.state.variable(b"autocommit").is_none_or(|value| value != b"OFF" && value != b"0");
-                let status = if on { AUTOCOMMIT } else { 0 };
-                let ok = OkPacket { affected, status, ..OkPacket::default() };
-                self.client.send(&ok.packet(1)).await.map_err(Fault::client_io)
+                // MySQL 5.6 counts in its answer to the command what an earlier statement left.
+                let counted = shared.last.saved().filter(|_| by_command && !shared.is_mariadb());
+                let warnings = counted.map_or(0, |saved| u16::try_from(saved.warnings).unwrap_or(u16::MAX));
+                let ok = OkPacket { affected, status: shared.status(), warnings, ..OkPacket::default() };
+                self.client.send(&ok.packet(1)).await.map_err(Fault::client_io)?;
             }
             Err(refused) => {
                 shared.last.row_count = Some(-1);
                 shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&refused)));
                 exchange.reply.facts.error = Some(refused.code);
                 self.say(1, &refused).await;
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// The server's judgement, in the clients' ids.
@@ -121,14 +129,17 @@ impl Session {
         let word = if order.query_only || decoy.is_some() { "QUERY " } else { "" };
         let (mut channel, facts) = connection.borrow();
         let answer = match there {
-            0 => Ok(Ok(Vec::new())),
-            there => statement::query(&mut channel, facts.capabilities, &format!("KILL {word}{there}")).await,
+            _ if order.by_command => by_command(&mut channel, there).await,
+            0 => Ok(Ok(())),
+            there => statement::query(&mut channel, facts.capabilities, &format!("KILL {word}{there}"))
+                .await
+                .map(|answer| answer.map(drop)),
         };
         connection.restore(channel);
         for connection in [Some(connection), decoy].into_iter().flatten() {
             tokio::spawn(close(connection, true));
         }
-        Ok(answer?.map(drop).map_err(|refused| in_client_ids(refused, there, order.id)))
+        Ok(answer?.map_err(|refused| in_client_ids(refused, there, order.id)))
     }
 
     /// A victim that has no backend just now: whether it may be killed is judged by another connection of its account.
@@ -144,6 +155,13 @@ impl Session {
         let (decoy, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, &secret).await?;
         Ok(Some(decoy))
     }
+}
+
+/// COM_PROCESS_KILL of this connection; of none, what tells whether the server knows the command.
+async fn by_command(channel: &mut Channel, id: u32) -> Result<Result<(), ErrPacket>, Fault> {
+    let packet = [&[command::PROCESS_KILL], &id.to_le_bytes()[..]].concat();
+    let answer = statement::simple(channel, &packet).await?.map(drop);
+    Ok(answer.or_else(|refused| if id == 0 && refused.code != UNKNOWN_COMMAND { Ok(()) } else { Err(refused) }))
 }
 
 fn in_client_ids(refused: ErrPacket, backend: u32, client: u32) -> ErrPacket {

@@ -125,8 +125,8 @@ impl Session {
         let query_only = found.target == Target::Query;
         match meant.whom {
             By::Order(victim) => {
-                let order = kill_client::Order { id: meant.id, victim, query_only };
-                self.kill_client(exchange, order).await
+                let order = kill_client::Order { id: meant.id, victim, query_only, by_command: false };
+                self.kill_client(exchange, order).await.map(drop)
             }
             By::Backend(mapped) => self.kill_there(exchange, mapped, query_only, header, buffer).await,
         }

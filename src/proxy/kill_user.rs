@@ -55,7 +55,7 @@ impl Session {
             }
         });
         drop(victims);
-        self.answer_kill(exchange, answer).await
+        self.answer_kill(exchange, answer, false).await
     }
 
     fn end_victims(&self, target: Target, name: &[u8], victims: &[Victim]) {

@@ -23,6 +23,7 @@ use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
 use crate::wire::command::{self, Shape};
 use crate::wire::execute::{CURSORS, FLAGS};
+use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{HEADER, Header, MAX_PAYLOAD, put_packet};
 use crate::wire::query_text::query_text;
 use crate::wire::reply::{Reply, Verdict};
@@ -220,6 +221,7 @@ impl Session {
             patch: None,
             pin_reason: self.held_for,
             mapped: None,
+            own_words: None,
             instead: None,
             holds_reply: false,
             prelude: Prelude::default(),
@@ -495,8 +497,8 @@ impl Session {
         asks && self.proxy.settings.mode != Mode::Observe
     }
 
-    /// MySQL counts in the OK of COM_PING and COM_INIT_DB the warnings of the last statement: it must be this client's.
-    /// MariaDB counts none.
+    /// MySQL counts in the answer to COM_PING, COM_INIT_DB and COM_SET_OPTION the warnings of the last statement: it must be
+    /// this client's. MariaDB counts none.
     fn count_own_warnings(&self, reply: &mut [u8]) {
         let shared = self.shared.as_ref();
         let count = shared.and_then(|shared| match shared.warnings {
@@ -504,8 +506,10 @@ impl Session {
             Some(warnings) => Some(u64::from(warnings)),
             None => shared.last.saved().map(|saved| saved.warnings),
         });
-        if let (Some(count), Some([0, 0, 0, _, _, low, high])) = (count, reply.get_mut(HEADER..)) {
-            [*low, *high] = u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes();
+        let Some(count) = count.map(|count| u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes()) else { return };
+        // An OK, also as the end of a result, or a legacy EOF.
+        if let Some([0 | 0xFE, 0, 0, _, _, low, high, ..] | [0xFE, low, high, _, _]) = reply.get_mut(HEADER..) {
+            [*low, *high] = count;
         }
     }
 
@@ -535,7 +539,7 @@ impl Session {
                 let text = commands.get(exchange.text.clone()).unwrap_or_default();
                 self.note_prepared(exchange, text, &mut reply).await?;
             }
-            command::PING | command::INIT_DB => self.count_own_warnings(&mut reply),
+            command::PING | command::INIT_DB | command::SET_OPTION => self.count_own_warnings(&mut reply),
             _ if exchange.patch.is_some() => reply = self.patched(exchange, reply),
             command::QUERY | command::PROCESS_INFO => {
                 let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());
@@ -544,6 +548,7 @@ impl Session {
             _ => {
                 if let Some(mapped) = exchange.mapped {
                     with_own_id(&mut reply, mapped);
+                    exchange.own_words = reply.get(HEADER..).and_then(ErrPacket::parse);
                 }
             }
         }

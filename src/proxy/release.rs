@@ -218,7 +218,11 @@ async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Share
 
 /// The role that is in force; where its name cannot be written down safely, the backend is kept.
 async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
-    let rows = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await?.map_err(Fault::refused)?;
+    let Ok(rows) = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await? else {
+        // MySQL 5.6 has no roles, and has refused the SET ROLE.
+        shared.ledger.saved(Hold::Role);
+        return Ok(());
+    };
     let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten().unwrap_or_default();
     let words = role_words(&role, shared.is_mariadb());
     let noted = words.map(|words| shared.state.set(ROLE, words.as_bytes()).map(drop));

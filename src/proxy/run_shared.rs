@@ -56,8 +56,10 @@ impl Session {
             return self.refuse(exchange, &Box::new(shutting_down())).await;
         }
         let before = self.read_statement(exchange, buffer);
-        if let Some(order) = self.kill_order(exchange, buffer.filled()) {
-            return Box::pin(self.kill_client(exchange, order)).await;
+        if let Some(order) = self.kill_order(exchange, buffer.filled())
+            && Box::pin(self.kill_client(exchange, order)).await?
+        {
+            return Ok(());
         }
         if let Some(order) = self.kills_user(exchange, buffer.filled()) {
             return Box::pin(self.kill_user(exchange, order)).await;
@@ -247,7 +249,8 @@ impl Session {
         whole: bool,
         buffer: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
-        exchange.holds_reply = matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB);
+        exchange.holds_reply =
+            matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION);
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         if exchange.statement.is_none() {
             if exchange.code == command::QUERY && whole {
@@ -370,7 +373,15 @@ impl Session {
         if by_trigger {
             shared.ledger.pin(Pin::UnexplainedState);
         }
-        if !matches!(exchange.code, command::PING | command::STATISTICS) {
+        // The backend keeps it with another id.
+        if let Some(told) = &exchange.own_words {
+            shared.last.diagnostics = Diagnostics::Saved(Box::new(only(told)));
+        }
+        shared.note_status(outcome.status);
+        // These leave warnings as they are, and count those of the backend at hand.
+        let keeps_warnings =
+            matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
+        if !keeps_warnings || exchange.reply.facts.error.is_some() {
             shared.warnings = exchange.reply.facts.error.is_none().then_some(exchange.reply.facts.warnings);
         }
         shared.is_here = true;

@@ -33,6 +33,8 @@ pub struct Fresh {
     pub asked: Asked,
     /// The server's `init_connect` is empty: a reset is as good as a login.
     pub resets_whole: bool,
+    /// MySQL 5.6: a change of user leaves LAST_INSERT_ID(), FOUND_ROWS() and warnings as they were.
+    pub keeps_last: bool,
 }
 
 /// What is asked of every connection of this server, made when the first one is there.
@@ -261,7 +263,7 @@ fn built(
     }
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));
-    Fresh { state, baseline, wait_timeout, asked, resets_whole }
+    Fresh { state, baseline, wait_timeout, asked, resets_whole, keeps_last: !questions.announces() }
 }
 
 /// CURRENT_ROLE() as SET ROLE takes it. `None`: its name cannot be written down in every character set.

@@ -152,7 +152,7 @@ impl Joining<'_> {
         fresh.state.set_multi_statements(self.agreed.has(MULTI_STATEMENTS));
         let shared = self.shared(&fresh)?;
         let mut lease = self.parked(lease, &shared, 0);
-        let ok = &ok::with_status(ok, status::OF_SESSION).unwrap_or_default()[..];
+        let ok = &ok::of_login(ok, status::OF_SESSION).unwrap_or_default()[..];
         let mut told = Vec::new();
         shared.put_ok(&mut told, ok).ok_or_else(|| Fault::backend("the server sent a malformed OK at login"))?;
         lease.login_ok = told;

@@ -21,6 +21,7 @@ use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
 use crate::wire::announce::{self, Asked};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
+use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
 
 /// See the module.
@@ -39,6 +40,8 @@ pub struct Shared {
     pub is_here: bool,
     /// The warnings that the last reply counted; `None`: it was an error.
     pub warnings: Option<u16>,
+    /// The flags of its last reply that had any; `None`: there was none yet.
+    status: Option<u16>,
     /// The locks that it may have.
     pub locks: UserLocks,
     /// Its own `session_track_*`.
@@ -91,6 +94,7 @@ impl Shared {
             last: Last::fresh(),
             is_here: false,
             warnings: Some(0),
+            status: None,
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
             tracks: client.has(SESSION_TRACK),
@@ -140,6 +144,22 @@ impl Shared {
         self.last.unread().is_empty() && self.last.diagnostics != Diagnostics::TooMuch
     }
 
+    /// A reply had these flags.
+    pub fn note_status(&mut self, status: Option<u16>) {
+        self.status = status.or(self.status);
+    }
+
+    /// The flags of an OK that tidegate gives in the server's place.
+    pub fn status(&self) -> u16 {
+        let at_login = if self.autocommits() { status::AUTOCOMMIT } else { 0 };
+        let last = self.status.unwrap_or(at_login) & OF_OWN_OK;
+        // What an error has ended, no flags have told.
+        match self.ledger.pins().has(Pin::Transaction) {
+            true => last | status::IN_TRANS,
+            false => last & !(status::IN_TRANS | status::IN_TRANS_READONLY),
+        }
+    }
+
     /// LAST_INSERT_ID() is to be read, and was `id` for the client, but `there` on the backend: if it is that again when it is
     /// read, no statement has changed it.
     pub fn note_insert_id(&mut self, id: Option<u64>, there: Option<u64>) {
@@ -148,6 +168,11 @@ impl Shared {
             (None, None, _) => self.unchanged_id,
             _ => None,
         };
+    }
+
+    /// LAST_INSERT_ID() is to be read, and may be another one than the backend says.
+    pub fn insert_id_is_unsure(&self) -> bool {
+        self.unchanged_id.is_some()
     }
 
     /// LAST_INSERT_ID() was read. What it is on the backend.
@@ -429,6 +454,9 @@ impl Shared {
 fn variable(name: &[u8]) -> Vec<u8> {
     unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
 }
+
+/// Trackers come with the server's own alone.
+const OF_OWN_OK: u16 = (status::OF_SESSION | status::IN_TRANS_READONLY) & !status::SESSION_STATE_CHANGED;
 
 /// What may leave something behind in the session, or end what was there.
 const LOUD: Flags = Flags::UNEXPLAINED

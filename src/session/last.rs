@@ -232,6 +232,14 @@ impl Last {
         }
     }
 
+    /// A KILL that succeeded, wherever it ran.
+    pub fn after_kill(&mut self, dialect: Dialect) {
+        self.row_count = Some(0);
+        if !keeps_diagnostics(dialect) {
+            self.diagnostics = Diagnostics::None;
+        }
+    }
+
     fn after_prepare(&mut self, facts: &Facts, dialect: Dialect) {
         // With tables, these servers clear warnings here too; what is not read yet is read in either case.
         if facts.warnings > 0 || !keeps_diagnostics(dialect) {

@@ -243,7 +243,8 @@ fn put_text(
     item.push_str(" USING ");
     item.push_str(&String::from_utf8_lossy(connection));
     item.push(')');
-    if let Some(collation) = collation {
+    // The collation `binary` is the character set's only one, and no name where MariaDB wants a collation's.
+    if let Some(collation) = collation.filter(|name| !name.eq_ignore_ascii_case(b"binary")) {
         item.push_str(" COLLATE ");
         item.push_str(&String::from_utf8_lossy(collation));
     }

@@ -10,7 +10,7 @@
 
 use crate::wire::frame::put_lenenc_bytes;
 use crate::wire::ok::Ok;
-use crate::wire::status::SESSION_STATE_CHANGED;
+use crate::wire::status::{IN_TRANS, SESSION_STATE_CHANGED};
 use crate::wire::trackers::{
     Entry, GTIDS, SCHEMA, STATE_CHANGE, SYSTEM_VARIABLES, TRANSACTION_CHARACTERISTICS, TRANSACTION_STATE, Tracked,
 };
@@ -118,6 +118,16 @@ impl Asked {
             || self.variables != Variables::None
     }
 
+    /// Whether new characteristics set the flag where nothing is said of them: where the state alone is asked for; and
+    /// MySQL's does it too where a transaction is begun in another one, although nothing is asked for.
+    fn hears_of_characteristics(&self, status: u16, mariadb: bool) -> bool {
+        match self.transaction {
+            TransactionInfo::Characteristics => false,
+            TransactionInfo::State => true,
+            TransactionInfo::Off => !mariadb && status & IN_TRANS != 0,
+        }
+    }
+
     /// Whether entries of this kind are asked for; `with_characteristics`: the packet has those too.
     fn wants(&self, kind: u8, mariadb: bool, with_characteristics: bool) -> bool {
         match kind {
@@ -190,8 +200,7 @@ fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, mariadb: bo
     for entry in tracked.trackers.entries().filter(|entry| asked.wants(entry.kind, mariadb, characteristics)) {
         put_entry(&mut block, entry, asked, mariadb);
     }
-    // Asked for the state alone, the servers set the flag for new characteristics too, and say nothing.
-    let silent = characteristics && asked.transaction == TransactionInfo::State;
+    let silent = characteristics && asked.hears_of_characteristics(tracked.ok.status, mariadb);
     if block.is_empty() && !silent {
         return Kept::Nothing;
     }

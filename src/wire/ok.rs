@@ -59,16 +59,18 @@ impl Ok {
     }
 }
 
-/// An OK payload with no status flags but these. `None` if `payload` is no OK.
-pub fn with_status(payload: &[u8], mask: u16) -> Option<Vec<u8>> {
+/// An OK payload as of a fresh login: with no status flags but these, and no warnings. `None` if `payload` is no OK.
+pub fn of_login(payload: &[u8], mask: u16) -> Option<Vec<u8>> {
     let mut fields = Fields::new(payload);
     fields.u8()?;
     fields.lenenc()?;
     fields.lenenc()?;
     let at = payload.len() - fields.rest().len();
     let status = fields.u16()? & mask;
+    fields.u16()?;
     let mut out = payload.to_vec();
     out[at..at + 2].copy_from_slice(&status.to_le_bytes());
+    out[at + 2..at + 4].fill(0);
     Some(out)
 }
 

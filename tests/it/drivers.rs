@@ -18,6 +18,7 @@ const LIMIT: &str = "120";
 const MODES: [&str; 2] = ["session", "transaction"];
 
 /// Backends in mode `transaction`: as many as connections of one driver's session or suite are ever pinned at once.
+/// `TIDEGATE_SIZE=2` is another number.
 const SMALL_POOL: usize = 4;
 
 /// What is compared: `NAME "program of tests/drivers": the servers it can log in to`.
@@ -87,6 +88,11 @@ pub fn tidegate(server: &Server, tls: bool, mode: &str) -> Tidegate {
     in_front_of(server, tls, true, mode)
 }
 
+fn small_pool() -> usize {
+    let size = std::env::var("TIDEGATE_SIZE").ok().filter(|size| !size.is_empty());
+    size.map_or(SMALL_POOL, |size| size.parse().unwrap_or_else(|_| panic!("TIDEGATE_SIZE={size}")))
+}
+
 /// `listed`: the account stands in the configuration; else tidegate has never heard of it.
 fn in_front_of(server: &Server, tls: bool, listed: bool, mode: &str) -> Tidegate {
     let listen = if tls { "required" } else { "allowed" };
@@ -96,7 +102,7 @@ fn in_front_of(server: &Server, tls: bool, listed: bool, mode: &str) -> Tidegate
     };
     let mut config = format!("listen.tls = \"{listen}\"\nbackend.tls = \"{backend}\"\npool.mode = \"{mode}\"\n");
     if mode == "transaction" {
-        config += &format!("pool.size = {SMALL_POOL}\npool.max_overflow = 0\npool.checkout_timeout = \"20s\"\n");
+        config += &format!("pool.size = {}\npool.max_overflow = 0\npool.checkout_timeout = \"20s\"\n", small_pool());
     }
     if listed {
         config += &format!("[[user]]\nname = \"{USER}\"\npassword = \"{PASSWORD}\"\n");

@@ -8,7 +8,7 @@ mod workload;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const NAMES: [&str; 4] = ["sqlalchemy", "django", "mysql2", "hikari"];
+const NAMES: [&str; 6] = ["sqlalchemy", "django", "mysql2", "hikari", "rails", "laravel"];
 
 /// One command as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ fn selected(ran: &Ran<'_>) -> Option<u64> {
 
 /// Refused before it ran.
 fn was_refused(ran: &Ran<'_>) -> bool {
-    matches!(ran.facts.error, Some(1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1065 | 1142 | 1143 | 1146 | 1149))
+    matches!(ran.facts.error, Some(1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1065 | 1142 | 1143 | 1146 | 1149 | 1792))
 }
 
 /// The statement counts no rows.

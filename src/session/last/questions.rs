@@ -87,16 +87,18 @@ impl Last {
         let conditions = rows.iter().map(condition).collect::<Option<Vec<_>>>().ok_or(Malformed)?;
         let bytes: usize = conditions.iter().map(|condition| condition.message.len()).sum();
         let is_full = conditions.len() as u64 >= kept;
-        // How many errors are among those that the server did not keep, nobody knows.
-        let cut = is_full && told != Some(conditions.len() as u64);
+        let errors = conditions.iter().filter(|condition| condition.level == Level::Error).count() as u64;
+        // How many errors are among those that the server did not keep, nobody knows; a statement that went well, and has none
+        // among the first, has none.
+        let counted = told.is_some_and(|told| told == conditions.len() as u64 || errors == 0);
+        let cut = is_full && !counted;
         if conditions.len() > MAX_CONDITIONS || bytes > MAX_BYTES || cut {
             return Ok(Diagnostics::TooMuch);
         }
-        if conditions.is_empty() {
+        let warnings = told.filter(|_| is_full).unwrap_or(conditions.len() as u64);
+        if warnings == 0 {
             return Ok(Diagnostics::None);
         }
-        let warnings = conditions.len() as u64;
-        let errors = conditions.iter().filter(|condition| condition.level == Level::Error).count() as u64;
         Ok(Diagnostics::Saved(Box::new(Saved { conditions, warnings, errors, charset })))
     }
 }

@@ -65,11 +65,14 @@ fn answers_are_taken_in() {
 
 #[test]
 fn what_the_server_did_not_keep_is_too_much() {
-    let row = || vec![Some(b"Warning".to_vec()), Some(b"1292".to_vec()), Some(b"x".to_vec())];
-    for (told, expected) in [(Some(2), false), (Some(9), true), (None, true)] {
+    let row = |level: &str| vec![Some(level.as_bytes().to_vec()), Some(b"1292".to_vec()), Some(b"x".to_vec())];
+    let cases =
+        [(Some(2), "Error", Some(2)), (Some(9), "Warning", Some(9)), (Some(9), "Error", None), (None, "Warning", None)];
+    for (told, level, expected) in cases {
         let mut last = Last { diagnostics: Diagnostics::Unread { warnings: told }, ..Last::fresh() };
         let numbers = vec![vec![Some(b"2".to_vec()), None]];
-        last.take(last.unread(), &[vec![row(), row()], numbers]).expect("answers");
-        assert_eq!(last.diagnostics == Diagnostics::TooMuch, expected, "{told:?}");
+        last.take(last.unread(), &[vec![row("Warning"), row(level)], numbers]).expect("answers");
+        assert_eq!(last.saved().map(|saved| saved.warnings), expected, "{told:?} {level}");
+        assert_eq!(last.diagnostics == Diagnostics::TooMuch, expected.is_none(), "{told:?} {level}");
     }
 }

@@ -2,6 +2,7 @@
 //! transactions.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const USUAL: Duration = Duration::from_secs(15);
 const MAX_PINNED_PERCENT: usize = 5;
 /// What concurrent transactions may end with, a table that is there already, a row that another application had.
 const NO_SURPRISE: [u16; 6] = [1020, 1050, 1205, 1213, 1451, 1452];
+/// Of a prepared statement: a number, a text and a date at once.
+const PARAMETER: &str = "20200101";
 const NO_SAVEPOINT: u16 = 1305;
 
 #[test]
@@ -49,7 +52,7 @@ fn live(tidegate: &Tidegate, corpus: &Corpus, mut random: Random, until: Instant
     let client = Client::login(tidegate.address(), USER, "crowd");
     let mut client = client.unwrap_or_else(|trouble| panic!("{trouble}"));
     client.skips_rows = true;
-    let mut prepared = HashMap::new();
+    let mut prepared = Prepared::default();
     replay(&mut client, &corpus.start, &mut prepared);
     while Instant::now() < until {
         replay(&mut client, &corpus.request, &mut prepared);
@@ -58,7 +61,7 @@ fn live(tidegate: &Tidegate, corpus: &Corpus, mut random: Random, until: Instant
     client.quit();
 }
 
-fn replay(client: &mut Client, part: &[Sent], prepared: &mut HashMap<String, Statement>) {
+fn replay(client: &mut Client, part: &[Sent], prepared: &mut Prepared) {
     // After a rollback that the application did not expect, some of the rest has lost its ground: savepoints.
     let mut rolled_back = false;
     for sent in part {
@@ -74,29 +77,47 @@ fn replay(client: &mut Client, part: &[Sent], prepared: &mut HashMap<String, Sta
     }
 }
 
-fn command(client: &mut Client, sent: &Sent, prepared: &mut HashMap<String, Statement>) -> Result<(), Trouble> {
+fn command(client: &mut Client, sent: &Sent, prepared: &mut Prepared) -> Result<(), Trouble> {
     match sent.command.as_str() {
         "Query" => client.ask(&sent.text).map(drop),
         "Ping" => client.command(&[0x0E]).map(drop),
         "Reset connection" => client.command(&[0x1F]).map(drop),
-        "Prepare" => prepare(client, sent, prepared).map(drop),
+        "Prepare" => prepared.statement(client, &sent.text).map(drop),
         "Execute" => {
-            let statement = prepare(client, sent, prepared)?;
-            let parameters = vec!["1"; sent.text.matches('?').count()];
+            let statement = prepared.statement(client, &sent.text)?;
+            let parameters = vec![PARAMETER; sent.text.matches('?').count()];
             client.execute(statement, &parameters).map(drop)
         }
-        // Statements stay prepared here, and the end comes at the end.
-        _ => Ok(()),
+        "Close stmt" => Ok(prepared.close_last(client)?),
+        "Quit" => Ok(()),
+        other => panic!("what is {other}?"),
     }
 }
 
-fn prepare(client: &mut Client, sent: &Sent, prepared: &mut HashMap<String, Statement>) -> Result<Statement, Trouble> {
-    if let Some(statement) = prepared.get(&sent.text) {
-        return Ok(*statement);
+/// A client's prepared statements, by their texts.
+#[derive(Default)]
+struct Prepared {
+    all: HashMap<String, Statement>,
+    last: String,
+}
+
+impl Prepared {
+    fn statement(&mut self, client: &mut Client, text: &str) -> Result<Statement, Trouble> {
+        self.last = text.to_owned();
+        if let Some(statement) = self.all.get(text) {
+            return Ok(*statement);
+        }
+        let statement = client.prepare(text)?;
+        self.all.insert(text.to_owned(), statement);
+        Ok(statement)
     }
-    let statement = client.prepare(&sent.text)?;
-    prepared.insert(sent.text.clone(), statement);
-    Ok(statement)
+
+    fn close_last(&mut self, client: &mut Client) -> io::Result<()> {
+        match self.all.remove(&self.last) {
+            Some(statement) => client.send_command(&[&b"\x19"[..], &statement.id.to_le_bytes()].concat()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The tables that each application makes at its start, before the crowd comes.
@@ -104,7 +125,9 @@ fn make_tables(server: &Server, corpora: &[Corpus]) {
     let mut direct = Client::login(server.address(), USER, "crowd").expect("a server");
     direct.skips_rows = true;
     let all = corpora.iter().flat_map(|corpus| &corpus.start);
-    for sent in all.filter(|sent| sent.text.starts_with("CREATE TABLE")) {
+    let makes_a_table =
+        |sent: &&Sent| sent.command != "Prepare" && sent.text.to_uppercase().starts_with("CREATE TABLE");
+    for sent in all.filter(makes_a_table) {
         direct.run(&sent.text);
     }
 }

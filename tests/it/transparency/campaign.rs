@@ -7,10 +7,10 @@ use std::sync::{Condvar, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use super::compare::{Difference, first_difference, report};
-use super::generator;
 use super::program::Program;
 use super::runner::{Transcript, Way, run};
 use super::shrink::shrink;
+use super::{found, generator};
 
 /// How often a difference is looked for again in a smaller program.
 const TRIES: usize = 2;
@@ -58,7 +58,7 @@ pub fn campaign(place: &Place, seeds: &[u64], enough: usize, limit: Option<Insta
                     if limit.is_some_and(|limit| Instant::now() > limit) || shared.found() >= enough {
                         return;
                     }
-                    let mut program = generator::program(seed);
+                    let mut program = found::program(seed).unwrap_or_else(|| generator::program(seed));
                     program.steps.retain(|step| !self::is_left_out(place, &step.action.to_string()));
                     shared.one(&program);
                 }

@@ -26,18 +26,48 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
         }
         if payload.first() == Some(&0xFF) {
             statement_ids(payload, known.statements);
+            host_of_account(payload);
         }
         if known.shows_ids {
             connection_ids(payload, known.ids, matches!(action, Action::Execute { .. } | Action::Fetch(..)));
         }
         schema(payload, known.schema);
         user_variable(payload);
+        legacy_eof(payload);
+        begun_again(payload);
         trackers_in_order(payload);
     }
     reply
 }
 
-/// A user variable that is NULL is described as it was before, or as one that never was: length and type.
+/// A refusal names the client's host: the server may know a name of it, tidegate knows its address.
+fn host_of_account(payload: &mut [u8]) {
+    const ADDRESS: &[u8; 13] = b"'@'127.0.0.1'";
+    const NAME: &[u8; 13] = b"'@'localhost'";
+    if let Some(at) = payload.windows(ADDRESS.len()).position(|bytes| bytes == ADDRESS) {
+        payload[at..at + NAME.len()].copy_from_slice(NAME);
+    }
+}
+
+/// MariaDB's legacy EOF says that the session has changed where a statement ran in the schema of its birth, and cannot
+/// say what: tidegate says nothing.
+fn legacy_eof(payload: &mut [u8]) {
+    if let [0xFE, _, _, _, high] = payload {
+        *high &= !0x40;
+    }
+}
+
+/// MySQL says nothing of a transaction that is begun in another one, or the state once more, by what came in between.
+fn begun_again(payload: &mut Vec<u8>) {
+    const OK: [u8; 4] = [0, 0, 0, 3];
+    const STATE: &[u8] = b"\x0b\x05\x09\x08T_______";
+    if payload.starts_with(&OK) && payload.get(4) == Some(&0x40) && payload.get(8..) == Some(STATE) {
+        payload.truncate(8);
+        payload.push(0);
+    }
+}
+
+/// A user variable that is NULL is described as it was before, or as one that never was: length, type and decimals.
 fn user_variable(payload: &mut [u8]) {
     const DEFINITION: &[u8] = b"\x03def\x00\x00\x00";
     let name = payload.strip_prefix(DEFINITION).map(|rest| (usize::from(rest[0]), rest.get(1..3).unwrap_or_default()));
@@ -46,8 +76,9 @@ fn user_variable(payload: &mut [u8]) {
     {
         // Behind the name: the original name, the fixed part's length, the character set.
         let at = DEFINITION.len() + 1 + length + 1 + 1 + 2;
-        if let Some(described) = payload.get_mut(at..at + 5) {
-            described.fill(0);
+        if let Some(described) = payload.get_mut(at..at + 8) {
+            described[..5].fill(0);
+            described[7] = 0;
         }
     }
 }

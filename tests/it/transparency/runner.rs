@@ -39,17 +39,19 @@ pub struct Way {
 pub fn run(program: &Program, way: Way, server: SocketAddr) -> Transcript {
     let mut control = Control::new(server);
     let schema = new_schema();
-    if program.exclusive {
-        control.all(fixture::GLOBALS, &schema);
-    }
+    let put_globals_back = || {
+        // By the same way: a hop is to know of settings that logins begin with.
+        if program.exclusive {
+            Control::new(way.address).all(fixture::GLOBALS, &schema);
+        }
+    };
+    put_globals_back();
     control.must(fixture::MAKE, &schema);
     let mut run = Run::new(program, way, &schema, &mut control);
     let transcript = program.steps.iter().map(|step| run.step(step.session, &step.action)).collect();
     run.end();
     control.all(fixture::REMOVE, &schema);
-    if program.exclusive {
-        control.all(fixture::GLOBALS, &schema);
-    }
+    put_globals_back();
     transcript
 }
 

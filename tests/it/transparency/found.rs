@@ -1,0 +1,167 @@
+//! Small programs that once told tidegate from the server, each for the reason that its name says.
+
+use super::action::Action;
+use super::program::{Profile, Program, Step};
+use super::wire::{BASE, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
+
+/// Where their seeds begin: the generator's are smaller.
+const FIRST: u64 = 1 << 32;
+const PLAIN: u32 = BASE | MULTI_STATEMENTS;
+const TRACKS: u32 = PLAIN | DEPRECATE_EOF | SESSION_TRACK;
+
+struct Found {
+    kind: &'static str,
+    charset: u8,
+    capabilities: u32,
+    /// `1 SELECT 2`: what session 1 does.
+    lines: &'static [&'static str],
+}
+
+const fn found(kind: &'static str, charset: u8, capabilities: u32, lines: &'static [&'static str]) -> Found {
+    Found { kind, charset, capabilities, lines }
+}
+
+const FOUND: &[Found] = &[
+    found(
+        "a_kill_in_a_transaction_has_its_flags",
+        45,
+        PLAIN,
+        &["1 SELECT 1", "0 START TRANSACTION READ ONLY", "0 SELEC 1", "0 KILL QUERY {id:1}", "0 SELECT 1", "0 COMMIT"],
+    ),
+    found(
+        "a_kill_keeps_warnings_where_the_server_keeps_them",
+        45,
+        PLAIN,
+        &["1 SELECT 1", "0 SELECT * FROM gone", "0 KILL QUERY {id:1}", "0 SELECT @@warning_count", "0 SHOW WARNINGS"],
+    ),
+    found("mysql_9_knows_no_kill_command", 45, PLAIN, &["1 SELECT 1", "0 .kill 1", "0 SELECT 1"]),
+    found("who_kills_itself_is_gone", 45, PLAIN, &["1 SELECT 1", "0 KILL {id:0}", "0 .await_close"]),
+    found(
+        "a_text_of_charset_binary_is_carried",
+        63,
+        PLAIN,
+        &["0 SET @b = 'é世'", "1 SELECT 1", "0 SELECT @b", "1 SELECT @b", "0 SELECT 1", "1 SELECT 2", "0 SELECT @b"],
+    ),
+    found(
+        "a_refused_change_of_user_begins_anew",
+        33,
+        PLAIN,
+        &[
+            "0 SET sql_mode = 'ANSI_QUOTES', @a = 1",
+            "0 .change_user_wrong ta {schema}2",
+            "0 SELECT USER(), DATABASE(), @a, @@sql_mode, @@character_set_client, @@collation_connection",
+            "1 .change_user_wrong tb {schema}",
+            "1 SELECT USER(), DATABASE()",
+        ],
+    ),
+    found(
+        "only_three_changes_of_user_are_refused",
+        45,
+        PLAIN,
+        &[
+            "0 .change_user_wrong ta {schema}",
+            "1 SELECT 1",
+            "0 .change_user_wrong tb {schema}",
+            "0 .change_user ta {schema}",
+            "1 SELECT 1",
+            "0 .change_user_wrong ta {schema}",
+            "0 .change_user ta {schema}",
+            "0 SELECT 1",
+        ],
+    ),
+    found(
+        "mysql_5_6_keeps_the_insert_id_over_a_change_of_user",
+        45,
+        PLAIN,
+        &[
+            "0 INSERT INTO t2 (note) VALUES ('x')",
+            "1 SELECT 1",
+            "0 .change_user tb {schema}",
+            "1 SELECT LAST_INSERT_ID()",
+            "0 SELECT LAST_INSERT_ID()",
+            "1 .reconnect",
+            "1 SELECT LAST_INSERT_ID()",
+        ],
+    ),
+    found(
+        "an_explicit_id_leaves_the_one_before",
+        45,
+        PLAIN,
+        &[
+            "0 INSERT INTO t2 (note) VALUES ('x')",
+            "1 SELECT 1",
+            "0 SELEC 1",
+            "1 SELECT 1",
+            "0 INSERT INTO t1 (id, a, b) VALUES (9011, 42, 'explicit')",
+            "0 SELECT LAST_INSERT_ID()",
+        ],
+    ),
+    found(
+        "a_refused_set_role_loses_nothing",
+        45,
+        PLAIN,
+        &[
+            "0 INSERT INTO t2 (note) VALUES ('x')",
+            "0 SET ROLE NONE",
+            "1 SELECT 1",
+            "0 SELECT 2",
+            "0 SELECT LAST_INSERT_ID()",
+        ],
+    ),
+    found("an_unknown_statement_has_its_own_id", 45, PLAIN, &["0 .execute 3 double:1.5", "0 SHOW WARNINGS"]),
+    found(
+        "no_other_clients_warnings_are_counted",
+        45,
+        TRACKS,
+        &[
+            "0 .set_option on",
+            "1 SELECT 1/0",
+            "1 .set_option on",
+            "0 .ping",
+            "0 .set_option off",
+            "1 .init_db {schema}",
+        ],
+    ),
+    found(
+        "warnings_beyond_max_error_count",
+        45,
+        PLAIN,
+        &[
+            "0 SET max_error_count = 1",
+            "1 SELECT 1",
+            "0 DROP TABLE IF EXISTS n1, n2, n3",
+            "1 SELECT 1",
+            "0 SHOW WARNINGS",
+        ],
+    ),
+    found(
+        "a_refusal_in_a_read_only_transaction_counts_no_rows",
+        45,
+        PLAIN,
+        &["0 START TRANSACTION READ ONLY", "0 UPDATE t1 SET a = 1", "0 SELECT FOUND_ROWS(), ROW_COUNT()", "0 COMMIT"],
+    ),
+    found(
+        "a_transaction_is_begun_in_another",
+        45,
+        TRACKS,
+        &["0 BEGIN", "0 BEGIN", "0 START TRANSACTION READ ONLY", "0 COMMIT"],
+    ),
+];
+
+/// Their seeds.
+pub fn seeds() -> Vec<u64> {
+    (FIRST..).zip(FOUND).map(|(seed, _)| seed).collect()
+}
+
+/// The program of this seed, if it is one of them.
+pub fn program(seed: u64) -> Option<Program> {
+    let at = usize::try_from(seed.checked_sub(FIRST)?).ok()?;
+    let Found { kind, charset, capabilities, lines } = *FOUND.get(at)?;
+    let profile = Profile { user: "ta", in_schema: true, capabilities, charset };
+    let step = |line: &&str| {
+        let (session, line) = line.split_once(' ').expect("a session's number");
+        Step { session: session.parse().expect("a number"), kind, action: Action::parse(line) }
+    };
+    let steps = lines.iter().map(step).collect();
+    Some(Program { seed, sessions: vec![profile.clone(), profile], steps, exclusive: false })
+}
