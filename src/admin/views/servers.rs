@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::admin::table::{Cell, Kind, Table};
 use crate::pool::connections::ConnectionUse;
-use crate::proxy::running::{Key, Mode, Running};
+use crate::proxy::running::{ClientView, Key, Mode, Running};
 
 /// One row a connection. In mode `observe`, where there is no pool, one a client.
 pub fn table(running: &Running) -> Table {
@@ -30,21 +30,23 @@ pub fn table(running: &Running) -> Table {
         }
         return table;
     }
-    let serving: FxHashMap<u64, u32> = clients.iter().map(|client| (client.id.into(), client.backend)).collect();
+    let serving: FxHashMap<u64, &ClientView> = clients.iter().map(|client| (client.id.into(), client)).collect();
     for connection in running.connections() {
         table.push(row(&connection, &serving));
     }
     table
 }
 
-fn row(connection: &ConnectionUse<Key>, serving: &FxHashMap<u64, u32>) -> Vec<Cell> {
-    // Who holds it knows its id; the pool knows those of the others.
+fn row(connection: &ConnectionUse<Key>, serving: &FxHashMap<u64, &ClientView>) -> Vec<Cell> {
+    // Who holds it knows its id and whose it is; the pool knows those of the others.
     let is_held = matches!(connection.state, "leased" | "offered" | "relayed" | "replication");
-    let id = if is_held { serving.get(&connection.client).copied().unwrap_or(0) } else { connection.id };
+    let client = serving.get(&connection.client).filter(|_| is_held);
+    let id = client.map_or(connection.id, |client| client.backend);
+    let of_key = || connection.key.as_ref().map(|key| String::from_utf8_lossy(key.user()).into_owned());
     let seconds = |time: Option<Duration>| time.map_or(Cell::Null, Cell::seconds);
     vec![
         Some(id).filter(|&id| id != 0).into(),
-        connection.key.as_ref().map(|key| String::from_utf8_lossy(key.user()).into_owned()).into(),
+        client.map(|client| client.user.clone()).or_else(of_key).into(),
         connection.state.into(),
         Some(connection.client).filter(|&client| client != 0 && is_held).into(),
         connection.label.into(),
