@@ -19,9 +19,10 @@ fn each_pin_is_told_with_its_reason_its_statement_and_its_client() {
     transaction.run("BEGIN");
     transaction.run("INSERT INTO crowd.t VALUES (4711, 'secret')");
     lock.run("SELECT GET_LOCK('mine', 1)");
+    let mut console = console(&tidegate);
+    eventually("two are pinned", LIMIT, || console.rows("SHOW PINS").len() == 2);
     prepared.run("PREPARE p FROM 'SELECT 1'");
     plain.run("SELECT 1");
-    let mut console = console(&tidegate);
     // What a statement left is noted right behind its reply.
     let statements = ["insert into crowd.t values(?+)", "select get_lock(?, ?)", "prepare p from ?"];
     let is_noted = |rows: &[Vec<String>]| statements.iter().all(|text| rows.iter().any(|row| row[10] == *text));
