@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{info, warn};
 
 use crate::admin::{self, reload};
-use crate::config::listing::{Change, changes, listing};
+use crate::config::listing::{Change, Item, changes, listing};
 use crate::config::logging::{self, Level};
-use crate::config::{self, Config, Loaded};
+use crate::config::{self, Loaded};
 use crate::proxy::running::{Running, is_live};
 use crate::proxy::server;
 
@@ -27,7 +27,7 @@ pub fn serve(file: &Path, loaded: Loaded) -> anyhow::Result<()> {
     let (proxy, admin) = (loaded.config.proxy.clone(), loaded.config.admin.clone());
     let file = file.to_owned();
     server::serve(proxy, move |running| {
-        let in_force = Mutex::new(loaded.config);
+        let in_force = Mutex::new(listing(&loaded.config));
         let reloader = Arc::new(Reloader { file, in_force, level, running: running.clone() });
         let configured: Arc<dyn reload::Configured> = Arc::clone(&reloader) as _;
         admin::start(admin, running, configured)?;
@@ -38,8 +38,8 @@ pub fn serve(file: &Path, loaded: Loaded) -> anyhow::Result<()> {
 /// The configuration in force, and how another one is put there.
 struct Reloader {
     file: PathBuf,
-    /// What the file last said that was in order, whether or not all of it is in force.
-    in_force: Mutex<Config>,
+    /// What is in force: of keys that need a restart, what the file said at the start.
+    in_force: Mutex<Vec<Item>>,
     level: Level,
     running: Running,
 }
@@ -67,13 +67,13 @@ impl Reloader {
 
 impl reload::Configured for Reloader {
     fn listing(&self) -> Vec<(String, String)> {
-        let config = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        listing(&config).into_iter().map(|item| (item.name(), item.value)).collect()
+        let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        in_force.iter().map(|item| (item.name(), item.value.clone())).collect()
     }
 
     fn reload(&self) -> Result<Vec<reload::Change>, String> {
         // One at a time: who comes second compares with what the first one put there.
-        let mut config = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = match config::load(&self.file) {
             Ok(loaded) => loaded,
             Err(rejected) => {
@@ -84,16 +84,28 @@ impl reload::Configured for Reloader {
         for warning in &loaded.warnings {
             warn!("{}", warning.describe(&self.file));
         }
-        let found = changes(&listing(&config), &listing(&loaded.config));
+        let in_file = listing(&loaded.config);
+        let found = changes(&in_force, &in_file);
         self.apply(&loaded, &found);
-        *config = loaded.config;
+        *in_force = merged(&in_force, in_file);
         Ok(found.into_iter().map(told).collect())
     }
 }
 
+/// What is in force after a reload.
+fn merged(before: &[Item], in_file: Vec<Item>) -> Vec<Item> {
+    let as_before = |item: &Item| before.iter().find(|old| old.key == item.key && old.of == item.of).cloned();
+    let now = |item: Item| if takes_effect(item.key) { item } else { as_before(&item).unwrap_or(item) };
+    in_file.into_iter().map(now).collect()
+}
+
+fn takes_effect(key: &str) -> bool {
+    is_live(key) || key == LOG_LEVEL
+}
+
 /// As the log and the console tell it.
 fn told(change: Change) -> reload::Change {
-    let is_live = is_live(change.key) || change.key == LOG_LEVEL;
+    let is_live = takes_effect(change.key);
     let Change { name, from, to, .. } = change;
     match is_live {
         true => info!("reloaded: {name}: {from} -> {to}"),

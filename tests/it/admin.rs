@@ -11,11 +11,13 @@ mod user_bound;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::crowd::Client;
+use crate::crowd::{self, Client};
+use crate::servers::Server;
 use crate::tidegate::Tidegate;
 
 /// What a busy machine is given for one page.
@@ -44,6 +46,12 @@ fn json(tidegate: &Tidegate, path: &str) -> Value {
     let (status, body) = get(tidegate.admin("http"), path);
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+}
+
+/// One server for the tests that need nothing special of it.
+fn server_of_all() -> &'static Server {
+    static SERVER: LazyLock<Server> = LazyLock::new(|| crowd::server(&[]));
+    &SERVER
 }
 
 /// A console client.

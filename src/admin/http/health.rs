@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Reply, json as as_json};
 use crate::admin::views::{pins, stats};
-use crate::proxy::running::Running;
+use crate::proxy::running::{Mode, Running};
 
 /// The answer itself is the news.
 pub fn alive(running: &Running) -> Reply {
@@ -60,7 +60,7 @@ fn db_value(running: &Running) -> Value {
         "overflow": used.open.saturating_sub(pool.size),
         "usage_rate": usage_rate(checked_out, used.bound),
         "queue": used.waiting,
-        "server_connections": used.open,
+        "server_connections": server_connections(running, used.open),
         "clients": running.client_count(),
         "max_clients": running.max_clients(),
         "pins": pins::by_reason(running),
@@ -71,6 +71,14 @@ fn db_value(running: &Running) -> Value {
         "stale_prevented": pool.counters.stale_prevented,
         "dial_failures": pool.counters.dial_failures,
     })
+}
+
+/// In mode `observe` there is no pool, and each client has a connection of its own.
+fn server_connections(running: &Running, pooled: usize) -> usize {
+    match running.mode() {
+        Mode::Observe => running.clients().iter().filter(|client| client.backend != 0).count(),
+        Mode::Transaction | Mode::Session => pooled,
+    }
 }
 
 /// The share of `size + max_overflow` that clients have, with four digits.

@@ -1,13 +1,12 @@
 //! The console's protocol: text and binary rows, what drivers ask first, passwords, and clear words for what it does not know.
 
 use super::console;
-use crate::crowd::{Client, enter, enter_many, shared, tidegate};
-use crate::servers::Kind;
+use crate::crowd::{Client, enter, enter_many, tidegate};
 use crate::tidegate::{self as harness, Tidegate};
 
 #[test]
 fn every_table_is_shown_in_both_protocols() {
-    let tidegate = tidegate(shared(Kind::MariaDb1011), 2, "");
+    let tidegate = tidegate(super::server_of_all(), 2, "");
     let mut client = enter(&tidegate);
     client.run("SELECT 1");
     let mut console = console(&tidegate);
@@ -29,7 +28,7 @@ fn every_table_is_shown_in_both_protocols() {
 
 #[test]
 fn rows_are_chosen_sorted_and_cut() {
-    let tidegate = tidegate(shared(Kind::MariaDb1011), 2, "");
+    let tidegate = tidegate(super::server_of_all(), 2, "");
     let clients = enter_many(&tidegate, 5);
     let mut console = console(&tidegate);
     let ids = |console: &mut Client, sql: &str| -> Vec<u32> {
@@ -46,7 +45,7 @@ fn rows_are_chosen_sorted_and_cut() {
 
 #[test]
 fn what_it_does_not_know_is_told_with_where_to_look() {
-    let tidegate = tidegate(shared(Kind::MariaDb1011), 1, "");
+    let tidegate = tidegate(super::server_of_all(), 1, "");
     let mut console = console(&tidegate);
     for sql in
         ["DROP TABLE t", "SHOW NONSENSE", "SELECT 1 + 1", "SHOW CLIENTS WHERE id > 5", "", "SHOW CLIENTS; SHOW PINS"]
@@ -66,7 +65,7 @@ fn what_it_does_not_know_is_told_with_where_to_look() {
 
 #[test]
 fn what_drivers_send_first_is_answered() {
-    let tidegate = tidegate(shared(Kind::MariaDb1011), 1, "");
+    let tidegate = tidegate(super::server_of_all(), 1, "");
     let mut console = console(&tidegate);
     for sql in [
         "SET NAMES utf8mb4",
@@ -120,7 +119,7 @@ fn what_drivers_send_first_is_answered() {
 #[test]
 fn a_password_that_is_configured_is_asked_for_by_each_method() {
     let admin = "admin.user = \"boss\"\nadmin.password = \"the console's\"";
-    let tidegate = tidegate(shared(Kind::MariaDb1011), 1, admin);
+    let tidegate = tidegate(super::server_of_all(), 1, admin);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for (user, password, is_let_in) in [
@@ -143,7 +142,7 @@ fn a_password_that_is_configured_is_asked_for_by_each_method() {
 #[test]
 fn bad_bytes_end_only_who_sent_them() {
     use std::io::Write;
-    let tidegate = Tidegate::in_front_of(shared(Kind::MariaDb1011), "");
+    let tidegate = Tidegate::in_front_of(super::server_of_all(), "");
     let address = tidegate.admin("sql");
     for bytes in [&b"\0\0\0\0"[..], b"GET / HTTP/1.1\r\n\r\n", &[0xFF; 64], b"\x20\0\0\x01\x05", &[0; 4096]] {
         let mut stream = std::net::TcpStream::connect(address).expect("admin.sql");

@@ -70,7 +70,7 @@ fn readiness_follows_the_server_and_the_end() {
 
 #[test]
 fn what_is_wrong_is_refused_and_a_wrong_path_is_told_the_right_ones() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let tidegate = tidegate(server, 1, "");
     let address = tidegate.admin("http");
     let (status, body) = get(address, "/nonsense");
@@ -100,7 +100,7 @@ fn what_is_wrong_is_refused_and_a_wrong_path_is_told_the_right_ones() {
 
 #[test]
 fn one_connection_too_many_is_told_so_and_the_others_go_on() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let tidegate = tidegate(server, 1, "");
     let address = tidegate.admin("http");
     let idle: Vec<_> = (0..64).map(|_| TcpStream::connect(address).expect("admin.http")).collect();
@@ -119,7 +119,7 @@ fn one_connection_too_many_is_told_so_and_the_others_go_on() {
 
 #[test]
 fn a_token_or_the_login_opens_the_pages_but_for_the_health_checks() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let admin = "admin.token = \"tok\"\nadmin.user = \"boss\"\nadmin.password = \"pw\"";
     let tidegate = tidegate(server, 1, admin);
     let address = tidegate.admin("http");
@@ -137,12 +137,17 @@ fn a_token_or_the_login_opens_the_pages_but_for_the_health_checks() {
 
 #[test]
 fn the_histograms_are_what_hist_reads() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let tidegate = tidegate(server, 1, "");
     let mut client = enter(&tidegate);
     for _ in 0..20 {
         client.run("SELECT 1");
     }
+    // The last one is counted right behind its reply.
+    eventually("all are counted", LIMIT, || {
+        let metrics = get(tidegate.admin("http"), "/metrics").1;
+        metrics.lines().any(|line| line == "tidegate_query_duration_seconds_count 20")
+    });
     let (status, dump) = get(tidegate.admin("http"), "/histogram.hlog");
     assert_eq!(status, 200);
     let file = tidegate.file("now.hlog");
@@ -175,7 +180,7 @@ fn an_address_that_is_taken_is_named_at_the_start() {
 
 #[test]
 fn who_wants_no_view_has_none() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let both_off = config(1, "admin.http = \"off\"\nadmin.sql = \"off\"");
     let tidegate = Tidegate::in_front_of(server, &both_off);
     enter(&tidegate).run("SELECT 1");

@@ -69,7 +69,7 @@ fn a_pause_that_lasts_too_long_is_an_error_and_no_end() {
 
 #[test]
 fn where_nobody_shares_there_is_nothing_to_pause() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let tidegate = crate::tidegate::Tidegate::in_front_of(server, "pool.mode = \"observe\"");
     let mut console = console(&tidegate);
     assert!(console.refused("PAUSE").text.contains("observe"));
@@ -78,11 +78,12 @@ fn where_nobody_shares_there_is_nothing_to_pause() {
     let servers = console.rows("SHOW SERVERS");
     assert_eq!((servers.len(), servers[0][0].clone()), (1, client.id.to_string()));
     assert_eq!(console.rows("SHOW CLIENTS")[0][7], "pool.mode = observe");
+    assert_eq!(json(&tidegate, "/health/db")["server_connections"], 1);
 }
 
 #[test]
 fn stats_begin_anew() {
-    let server = crate::crowd::shared(crate::servers::Kind::MariaDb1011);
+    let server = super::server_of_all();
     let tidegate = tidegate(server, 1, "");
     let (mut console, mut client) = (console(&tidegate), enter(&tidegate));
     let count = |console: &mut crate::crowd::Client| {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::crowd::{enter, shared, tidegate};
+use crate::crowd::{enter, tidegate};
 use crate::servers::Kind;
 use crate::tidegate::Tidegate;
 
 const PASSWORD: &str = "the console's";
 
 fn with_password() -> Tidegate {
-    tidegate(shared(Kind::MariaDb1011), 1, &format!("admin.user = \"boss\"\nadmin.password = \"{PASSWORD}\""))
+    tidegate(super::server_of_all(), 1, &format!("admin.user = \"boss\"\nadmin.password = \"{PASSWORD}\""))
 }
 
 fn cache() -> PathBuf {
