@@ -13,6 +13,7 @@ pub mod login;
 pub mod net;
 pub mod pool;
 pub mod proxy;
+pub mod serve;
 pub mod session;
 pub mod sql;
 pub mod stats;

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tidegate::cli::{Cli, Command};
 use tidegate::commands;
-use tidegate::config::{self, Loaded, locate, logging};
-use tidegate::proxy::server;
+use tidegate::config::{self, Loaded, locate};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,11 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(file: &Path, loaded: Loaded) -> ExitCode {
-    logging::start(&loaded.config.log);
-    for warning in &loaded.warnings {
-        tracing::warn!("{}", warning.describe(file));
-    }
-    match server::serve(loaded.config.proxy) {
+    match tidegate::serve::serve(file, loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -22,12 +22,10 @@ pub fn check(reader: &mut Reader<'_>, config: &Config) {
 /// Keys whose work is not done yet: who sets one must not believe that it does something.
 fn warn_without_effect(reader: &mut Reader<'_>, config: &Config) {
     let proxy = &config.proxy;
-    let users = &proxy.auth.users;
     let set = [
         // Elsewhere every connection begins as some client's login.
         ("pool.min_idle", proxy.pool.min_idle > 0 && proxy.mode != Mode::Transaction),
         ("slow_log.explain", proxy.slow_log.explain),
-        ("user.max_clients", users.iter().any(|user| user.max_clients.is_some())),
     ];
     for (path, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
         let fault = Fault::new("has no effect in this version", "leave it out, so that nobody relies on it");

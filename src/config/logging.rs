@@ -40,15 +40,37 @@ pub struct LogSettings {
     pub format: LogFormat,
 }
 
+/// The level of a log that was started; it may be changed while the process runs.
+pub struct Level(Box<dyn Fn(LogLevel) + Send + Sync>);
+
+impl Level {
+    /// From now on this and what is more severe is written.
+    pub fn set(&self, level: LogLevel) {
+        (self.0)(level);
+    }
+}
+
 /// Starts the log of this process. A second call changes nothing.
-pub fn start(settings: &LogSettings) {
+pub fn start(settings: &LogSettings) -> Level {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = builder().with_env_filter(filter(settings.level));
+    let filter_now = filter(settings.level);
+    // Each place that logs remembers whether it is heard: that the level can be changed costs nothing there.
     // It fails only where a log was started before; that one goes on.
-    let _ = match settings.format {
-        LogFormat::Text => log.with_ansi(colour).try_init(),
-        LogFormat::Json => log.with_ansi(false).json().flatten_event(true).try_init(),
-    };
+    match settings.format {
+        LogFormat::Text => {
+            let log = builder().with_ansi(colour).with_env_filter(filter_now).with_filter_reloading();
+            let handle = log.reload_handle();
+            let _ = log.try_init();
+            Level(Box::new(move |level| drop(handle.reload(filter(level)))))
+        }
+        LogFormat::Json => {
+            let log = builder().with_ansi(false).json().flatten_event(true);
+            let log = log.with_env_filter(filter_now).with_filter_reloading();
+            let handle = log.reload_handle();
+            let _ = log.try_init();
+            Level(Box::new(move |level| drop(handle.reload(filter(level)))))
+        }
+    }
 }
 
 type Builder = SubscriberBuilder<DefaultFields, Format, tracing::level_filters::LevelFilter, fn() -> io::Stderr>;

@@ -5,6 +5,7 @@
 //! ```
 //! Faults are gathered on the way; nothing stops at the first one.
 
+pub mod listing;
 pub mod locate;
 pub mod logging;
 pub mod problem;

@@ -65,6 +65,26 @@ pub fn size(text: &str) -> Result<u64, Fault> {
         .ok_or_else(|| Fault::new(format!("\"{text}\" is too large"), "write a smaller size"))
 }
 
+/// A duration as [`duration`] reads it, in the largest unit that it is whole in.
+pub fn shown_duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    let units = [("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000)];
+    match units.into_iter().find(|(_, unit)| micros > 0 && micros.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", micros / unit),
+        None if micros == 0 => "0s".to_owned(),
+        None => format!("{micros}us"),
+    }
+}
+
+/// A size as [`size`] reads it.
+pub fn shown_size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, bits)| bytes > 0 && bytes.is_multiple_of(1 << bits)) {
+        Some((name, bits)) => format!("{}{name}", bytes >> bits),
+        None => format!("{bytes}B"),
+    }
+}
+
 /// `12min3s` is 12, `min`, `3s`. `None` where no number is in front, or it is too large, or no unit follows.
 fn split_part(text: &str) -> Option<(u64, &str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
@@ -146,6 +166,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_shown_reads_back(micros in 0u64..1 << 48, bytes in 0u64..1 << 50) {
+            let time = Duration::from_micros(micros);
+            prop_assert_eq!(duration(&shown_duration(time)), Ok(time));
+            prop_assert_eq!(size(&shown_size(bytes)), Ok(bytes));
+        }
+
         #[test]
         fn no_text_makes_either_fail_badly(text in "\\PC{0,20}") {
             let _ = (duration(&text), size(&text));

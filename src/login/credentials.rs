@@ -5,12 +5,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use secrecy::ExposeSecret;
 
 use crate::login::methods::Method;
 use crate::login::methods::secret::Secret;
-use crate::login::settings::AuthSettings;
+use crate::login::settings::{AuthSettings, User};
 
 /// How many learned or read accounts are remembered; the oldest goes first.
 const MAX_KNOWN: usize = 10_000;
@@ -18,8 +18,8 @@ const MAX_KNOWN: usize = 10_000;
 /// Secrets by account name.
 #[derive(Debug)]
 pub struct Credentials {
-    configured: FxHashMap<Vec<u8>, Secret>,
-    recheck: Duration,
+    configured: Mutex<FxHashMap<Vec<u8>, Secret>>,
+    recheck: Mutex<Duration>,
     learned: Mutex<FxHashMap<Vec<u8>, Known>>,
     read: Mutex<FxHashMap<Vec<u8>, Known>>,
 }
@@ -40,21 +40,33 @@ impl Known {
 impl Credentials {
     /// From the configuration; nothing is learned yet.
     pub fn new(settings: &AuthSettings) -> Credentials {
-        let configured = settings
-            .users
-            .iter()
-            .map(|user| (user.name.as_bytes().to_vec(), Secret::password(user.password.expose_secret().as_bytes())));
         Credentials {
-            configured: configured.collect(),
-            recheck: settings.recheck,
+            configured: Mutex::new(configured(settings)),
+            recheck: Mutex::new(settings.recheck),
             learned: Mutex::default(),
             read: Mutex::default(),
         }
     }
 
+    /// From a changed configuration. Returns the names whose password is another one now, or which are new, or gone: what
+    /// was learned of them is forgotten.
+    pub fn reconfigure(&self, settings: &AuthSettings) -> Vec<Vec<u8>> {
+        *lock(&self.recheck) = settings.recheck;
+        let now = configured(settings);
+        let before = std::mem::replace(&mut *lock(&self.configured), now.clone());
+        let is_other = |user: &&Vec<u8>| match (before.get(*user), now.get(*user)) {
+            (Some(before), Some(now)) => !before.is_like(now),
+            _ => true,
+        };
+        let names: FxHashSet<&Vec<u8>> = before.keys().chain(now.keys()).collect();
+        let changed: Vec<_> = names.into_iter().filter(is_other).cloned().collect();
+        changed.iter().for_each(|user| self.forget(user));
+        changed
+    }
+
     /// The account's `[[user]]`.
-    pub fn configured(&self, user: &[u8]) -> Option<&Secret> {
-        self.configured.get(user)
+    pub fn configured(&self, user: &[u8]) -> Option<Secret> {
+        lock(&self.configured).get(user).cloned()
     }
 
     /// What a login taught.
@@ -62,9 +74,17 @@ impl Credentials {
         lock(&self.learned).get(user).and_then(|known| known.secrets.first().cloned())
     }
 
+    /// An account that a backend has accepted, by what is known of it.
+    pub fn any_learned(&self) -> Option<(Vec<u8>, Secret)> {
+        let learned = lock(&self.learned);
+        let accepted = learned.iter().filter(|(_, known)| known.since.is_some());
+        let latest = accepted.max_by_key(|(_, known)| known.since)?;
+        Some((latest.0.clone(), latest.1.secrets.first()?.clone()))
+    }
+
     /// Whether what a login taught was verified no longer than `auth.recheck` ago.
     pub fn is_fresh(&self, user: &[u8], now: Instant) -> bool {
-        lock(&self.learned).get(user).is_some_and(|known| known.is_fresh(self.recheck, now))
+        lock(&self.learned).get(user).is_some_and(|known| known.is_fresh(*lock(&self.recheck), now))
     }
 
     /// A backend has just accepted this secret.
@@ -102,7 +122,7 @@ impl Credentials {
     pub fn read(&self, user: &[u8], now: Instant) -> Option<Vec<Secret>> {
         let read = lock(&self.read);
         let known = read.get(user)?;
-        known.is_fresh(self.recheck, now).then(|| known.secrets.clone())
+        known.is_fresh(*lock(&self.recheck), now).then(|| known.secrets.clone())
     }
 
     /// The account tables have just said this (nothing, where they know no hash that tidegate can use).
@@ -128,6 +148,12 @@ fn can_judge(secret: &Secret, method: &Method) -> bool {
     }
 }
 
+fn configured(settings: &AuthSettings) -> FxHashMap<Vec<u8>, Secret> {
+    let secret =
+        |user: &User| (user.name.as_bytes().to_vec(), Secret::password(user.password.expose_secret().as_bytes()));
+    settings.users.iter().map(secret).collect()
+}
+
 fn remember(map: &mut FxHashMap<Vec<u8>, Known>, user: &[u8], known: Known) {
     if map.len() >= MAX_KNOWN && !map.contains_key(user) {
         let oldest = map.iter().min_by_key(|(_, known)| known.since).map(|(user, _)| user.clone());
@@ -147,7 +173,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::login::methods::native;
-    use crate::login::settings::User;
 
     fn credentials() -> Credentials {
         Credentials::new(&AuthSettings {
@@ -172,6 +197,33 @@ mod tests {
         assert!(known.read(b"eve", start + Duration::from_secs(11)).is_none());
         known.forget(b"eve");
         assert!(known.learned(b"eve").is_none() && known.read(b"eve", start).is_none());
+    }
+
+    #[test]
+    fn a_new_configuration_names_who_changed_and_forgets_what_was_learned_of_them() {
+        let (known, start) = (credentials(), Instant::now());
+        let user = |name: &str, password: &str| User {
+            name: name.into(),
+            password: password.to_owned().into(),
+            pool_size: None,
+            max_clients: None,
+        };
+        let with = |users| AuthSettings {
+            users,
+            service: None,
+            recheck: Duration::from_secs(20),
+            rsa_private_key: None,
+            allow_local_accounts: false,
+        };
+        known.learn(b"eve", Secret::password(b"x"), start);
+        assert!(known.reconfigure(&with(vec![user("app", "pw")])).is_empty());
+        assert!(known.is_fresh(b"eve", start + Duration::from_secs(20)));
+        let mut changed = known.reconfigure(&with(vec![user("app", "other"), user("eve", "y")]));
+        changed.sort();
+        assert_eq!(changed, [b"app".to_vec(), b"eve".to_vec()]);
+        assert!(known.learned(b"eve").is_none() && known.configured(b"eve").is_some());
+        assert_eq!(known.reconfigure(&with(vec![user("eve", "y")])), [b"app".to_vec()]);
+        assert!(known.configured(b"app").is_none());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::fate::{Fate, RetireReason};
+use super::pins::PinSums;
 use super::policy::PoolSettings;
 use super::queue::{Grant, Queue};
 use super::snapshot::Counters;
@@ -170,6 +171,8 @@ pub struct Core<K, C> {
     /// When the keeper will look again by itself.
     pub(super) armed: Option<Instant>,
     pub(super) closing: bool,
+    pub(super) paused: bool,
+    pub(super) pins: PinSums,
     pub(super) warming: usize,
     /// `min_idle` cannot be met before a key comes or a dial succeeds.
     pub(super) nothing_to_warm: bool,
@@ -190,6 +193,8 @@ impl<K: PoolKey, C> Core<K, C> {
             notices: Vec::new(),
             armed: None,
             closing: false,
+            paused: false,
+            pins: PinSums::default(),
             warming: 0,
             nothing_to_warm: false,
             patience: PATIENCE,
@@ -224,7 +229,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// A connection that lies ready, unless somebody waits: then one must queue up.
     pub fn try_take(&mut self, want: &Want, now: Instant) -> Option<Taken<C>> {
-        if self.queue.waiting() > 0 || self.closing {
+        if self.queue.waiting() > 0 || self.closing || self.paused {
             return None;
         }
         let slot = self.fitting(want, now)?;
@@ -288,7 +293,7 @@ impl<K: PoolKey, C> Core<K, C> {
     /// A lease ends: its connection goes to the first waiter whose need it meets, or lies down.
     /// `used_at`: when its server last answered; its timeout counts from there.
     pub fn release(&mut self, slot: SlotId, conn: C, state: u64, used_at: Instant, now: Instant) {
-        if !self.end_lease(slot) {
+        if !self.end_lease(slot, now) {
             return;
         }
         let entry = self.table.slot(slot);
@@ -299,7 +304,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// A lease ends, and its connection is closed by its holder, who keeps the permit until the server has closed.
     pub fn retire(&mut self, slot: SlotId, reason: RetireReason, now: Instant) {
-        if self.end_lease(slot) {
+        if self.end_lease(slot, now) {
             self.hold_permit(slot, Use::Closing, now);
             self.counters.retired(reason);
         }
@@ -307,7 +312,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// A lease ends without its holder: the keeper closes the connection.
     pub fn abandon(&mut self, slot: SlotId, conn: C, now: Instant) {
-        if self.end_lease(slot) {
+        if self.end_lease(slot, now) {
             self.orphan(slot, conn, RetireReason::Abandoned, now);
         }
     }
@@ -396,6 +401,8 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// Says what a lease is held for, since now.
     pub fn label(&mut self, slot: SlotId, label: &'static str, now: Instant) {
+        self.end_label(slot, now);
+        self.pins.begin(label);
         let entry = self.table.slot(slot);
         entry.label = label;
         entry.labelled = now;
@@ -510,6 +517,14 @@ impl<K: PoolKey, C> Core<K, C> {
         self.nothing_to_warm = false;
         self.arm(now);
         self.settle(now);
+    }
+
+    /// Another cap for a user whose clients are here.
+    pub fn set_cap(&mut self, account: &str, cap: Option<usize>, now: Instant) {
+        if let Some(account) = self.table.account_named(account) {
+            self.table.accounts[account as usize].cap = cap.unwrap_or(usize::MAX);
+            self.settle(now);
+        }
     }
 
     /// Ends all waits, asks for what is offered and closes what lies idle; leased connections are closed when they come back.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Facts, GroupId, Lane, Notice, PoolKey, Progress, SlotId, Taken, Use, WaiterId, Want};
 use super::fate::RetireReason;
+use super::pins::NO_PIN;
 use super::queue::Grant;
 use super::table::{Hold, Status};
 
@@ -81,12 +82,13 @@ impl<K: PoolKey, C> Core<K, C> {
         // Whoever takes it has its socket wake the own worker.
         entry.home = want.home;
         entry.since = now;
-        entry.label = "statement";
+        entry.label = NO_PIN;
         entry.labelled = now;
     }
 
     /// Ends a lease's bookkeeping; `false` if there was none.
-    pub(super) fn end_lease(&mut self, slot: SlotId) -> bool {
+    pub(super) fn end_lease(&mut self, slot: SlotId, now: Instant) -> bool {
+        self.end_label(slot, now);
         match self.table.slot(slot).status {
             Status::Leased(Hold::Firm) => true,
             Status::Leased(hold) => {
@@ -128,7 +130,7 @@ impl<K: PoolKey, C> Core<K, C> {
     pub(super) fn unfit(&self, slot: SlotId, now: Instant) -> Option<RetireReason> {
         let entry = &self.table.slots[slot.0 as usize];
         match entry.doomed {
-            _ if self.closing => Some(RetireReason::Draining),
+            _ if self.closing || self.paused => Some(RetireReason::Draining),
             None if now >= entry.dies_at => Some(RetireReason::Lifetime),
             None if now >= entry.retires_at() => Some(RetireReason::IdleTimeout),
             doomed => doomed,
@@ -211,6 +213,9 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// The earliest waiter whose need can be met now.
     pub(super) fn next_servable(&self, now: Instant) -> Option<(u32, Source)> {
+        if self.paused {
+            return None;
+        }
         let servable = self.queue.heads().filter_map(|group| self.servable(group, now));
         servable.min_by_key(|&(at, _)| self.queue.get(at).map(|waiter| waiter.number))
     }
@@ -432,7 +437,8 @@ impl<K: PoolKey, C> Core<K, C> {
     /// Asks as many holders as there are waiters that nothing else is under way for, the longest offered first,
     /// passing over leases that would serve no one.
     pub(super) fn ask_holders(&mut self, now: Instant) {
-        while !self.table.holds.is_empty() && (self.closing || self.table.asked < self.queue.undialed()) {
+        while !self.table.holds.is_empty() && (self.closing || self.paused || self.table.asked < self.queue.undialed())
+        {
             let Some(slot) = self.table.offered().find(|&slot| self.would_serve(slot, now)) else {
                 return;
             };
@@ -443,7 +449,7 @@ impl<K: PoolKey, C> Core<K, C> {
     }
 
     fn would_serve(&self, slot: SlotId, now: Instant) -> bool {
-        if self.closing {
+        if self.closing || self.paused {
             return true;
         }
         let group = self.table.slots[slot.0 as usize].group;
@@ -492,6 +498,7 @@ impl<K: PoolKey, C> Core<K, C> {
     pub(super) fn can_warm(&self, now: Instant) -> bool {
         !self.nothing_to_warm
             && !self.closing
+            && !self.paused
             && self.table.open() < self.settings.size
             && self.queue.undialed() == 0
             && self.lacks_idle()

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::connections::ConnectionUse;
 use super::core::{Core, Facts, IdleId, Notice, PoolKey, SlotId, WaiterId};
 use super::fate::RetireReason;
 use super::lease::Checked;
@@ -166,9 +167,30 @@ impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
         self.shared.with(|core| core.retire_all(now()));
     }
 
-    /// New settings for all that comes; members keep their `ping_after` until they join anew.
+    /// New settings, for members of before too. A smaller bound is reached as permits come back.
     pub fn reconfigure(&self, settings: PoolSettings) {
         self.shared.with(|core| core.reconfigure(settings, now()));
+    }
+
+    /// From now on nobody gets a connection: who needs one waits, for no longer than `checkout_timeout`. Idle connections are
+    /// closed, leased ones when they come back; those that may be asked back are asked.
+    pub fn pause(&self) {
+        self.shared.with(|core| core.pause(now()));
+    }
+
+    /// Ends a pause: who waits is served. Whether there was one.
+    pub fn resume(&self) -> bool {
+        self.shared.with(|core| core.resume(now()))
+    }
+
+    /// Every permit in use, with `id_of` for the connections that the pool itself has. Walks over all slots under the lock.
+    pub fn connections(&self, id_of: impl Fn(&C) -> u32) -> Vec<ConnectionUse<K>> {
+        self.shared.with(|core| core.connections(now(), id_of))
+    }
+
+    /// Changes the most connections that a user may have, for its clients of now too.
+    pub fn set_cap(&self, account: &str, cap: Option<usize>) {
+        self.shared.with(|core| core.set_cap(account, cap, now()));
     }
 
     /// Ends all waits, closes what is idle now and what comes back later.

@@ -52,7 +52,14 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
     /// It may be due for a ping ([`Lease::ping_due`]). `state`: the fingerprint of the state that the client needs.
     pub fn try_checkout(&mut self, state: u64, now: Instant) -> Option<Lease<K, C>> {
         let want = self.want(state, None);
-        let taken = self.shared.with(|core| core.try_take(&want, now))?;
+        let Member { shared, settings, .. } = self;
+        let taken = shared.with(|core| {
+            // The settings may have been changed since; all who want something of the pool come by here.
+            if !Arc::ptr_eq(settings, core.settings()) {
+                *settings = Arc::clone(core.settings());
+            }
+            core.try_take(&want, now)
+        })?;
         Some(self.lease(taken, now))
     }
 

@@ -13,6 +13,7 @@
 mod audit;
 pub mod backoff;
 mod chain;
+pub mod connections;
 pub mod core;
 mod dispatch;
 pub mod duty;
@@ -21,6 +22,8 @@ pub mod handle;
 pub mod keeper;
 pub mod lease;
 pub mod member;
+mod pause;
+pub mod pins;
 pub mod policy;
 mod queue;
 pub mod snapshot;

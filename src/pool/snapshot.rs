@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Lane, PoolKey, Use};
 use super::fate::RetireReason;
+use super::pins::PinSum;
 use super::table::{Hold, Slot, Status};
 
 /// What has happened since the start.
@@ -72,6 +73,8 @@ pub struct KeyUse<K> {
     pub idle: usize,
     /// Clients that wait.
     pub waiting: usize,
+    /// The most permits of its user, over all keys; `None`: as many as the pool has.
+    pub cap: Option<usize>,
 }
 
 /// Who has held a connection for longest.
@@ -135,8 +138,14 @@ pub struct Snapshot<K> {
     pub oldest_connection: Option<Duration>,
     /// The longest time that an idle connection's server has been silent.
     pub longest_idle: Option<Duration>,
+    /// The shortest time that an idle connection's server has been silent: so fresh is the proof that it is well.
+    pub last_heard: Option<Duration>,
     /// Rounds of dials that failed in a row; 0: the backend is well.
     pub failed_rounds: u32,
+    /// Nobody gets a connection.
+    pub paused: bool,
+    /// What connections have been kept for, since the start.
+    pub pins: Vec<PinSum>,
 }
 
 /// Why a checkout timed out.
@@ -164,8 +173,11 @@ impl<K: PoolKey, C> Core<K, C> {
             keys: self.keys(),
             counters: self.counters,
             oldest_connection: pooled.map(|slot| Self::age(now, slot.born)).max(),
-            longest_idle: idle.map(|slot| Self::age(now, slot.since)).max(),
+            longest_idle: idle.clone().map(|slot| Self::age(now, slot.since)).max(),
+            last_heard: idle.map(|slot| Self::age(now, slot.since)).min(),
             failed_rounds: self.backoff.failures(),
+            paused: self.paused,
+            pins: self.pins.all().to_vec(),
         }
     }
 
@@ -205,6 +217,7 @@ impl<K: PoolKey, C> Core<K, C> {
                 open: group.slots,
                 idle: group.idle.len(),
                 waiting: group.queue.len(),
+                cap: Some(self.table.accounts[group.account as usize].cap).filter(|&cap| cap != usize::MAX),
             })
         };
         pooled.filter_map(part).collect()

@@ -175,3 +175,63 @@ fn unused_keys_and_users_are_forgotten() {
     let keys = core.snapshot(now).keys;
     assert_eq!(keys.iter().map(|part| (part.key, part.clients, part.idle)).collect::<Vec<_>>(), [("c", 0, 1)]);
 }
+
+#[test]
+fn in_a_pause_nobody_is_served_and_what_comes_back_is_closed() {
+    let (mut core, now) = pool(2, 0);
+    let (one, two) = (want(&mut core, "app", 1, now), want(&mut core, "app", 2, now));
+    let held = dialed(&mut core, one, 7, 100, now);
+    let idle = dialed(&mut core, two, 8, 100, now);
+    release(&mut core, idle, now);
+    core.pause(now);
+    assert_eq!(closes(&mut core, now), [(8, RetireReason::Draining)]);
+    assert!(core.try_take(&two, now).is_none());
+    let waiter = core.wait(two, None, now);
+    assert!(matches!(core.poll(waiter, now), Progress::Pending));
+    release(&mut core, held, now);
+    assert_eq!(closes(&mut core, now), [(7, RetireReason::Draining)]);
+    assert!(matches!(core.poll(waiter, now), Progress::Pending) && core.audit(now).is_ok());
+    assert!(core.resume(now) && !core.resume(now));
+    assert!(matches!(core.poll(waiter, now), Progress::Dial(..)));
+}
+
+#[test]
+fn a_pause_asks_for_what_is_offered() {
+    let (mut core, now) = pool(2, 0);
+    let one = want(&mut core, "app", 1, now);
+    let held = dialed(&mut core, one, 7, 100, now);
+    core.offer(held.slot, now);
+    assert!(!core.is_asked(held.slot), "nobody waits");
+    core.pause(now);
+    assert!(core.is_asked(held.slot));
+}
+
+#[test]
+fn a_user_whose_cap_is_raised_gets_what_it_waits_for() {
+    let (mut core, now) = pool(2, 0);
+    let one = want(&mut core, "app", 1, now);
+    core.set_cap("app", Some(1), now);
+    let _held = dialed(&mut core, one, 7, 100, now);
+    let two = Want { client: 2, ..one };
+    let waiter = core.wait(two, None, now);
+    assert!(matches!(core.poll(waiter, now), Progress::Pending));
+    core.set_cap("app", Some(2), now);
+    assert!(matches!(core.poll(waiter, now), Progress::Dial(..)));
+}
+
+#[test]
+fn what_a_connection_is_kept_for_is_seen_and_summed_up() {
+    let (mut core, now) = pool(2, 0);
+    let one = want(&mut core, "app", 1, now);
+    let held = dialed(&mut core, one, 7, 100, now);
+    core.label(held.slot, "transaction", now);
+    let later = now + Duration::from_secs(3);
+    let seen = core.connections(later, |&conn| conn);
+    let told: Vec<_> = seen.iter().map(|c| (c.state, c.client, c.label, c.labelled.as_secs(), c.id)).collect();
+    assert_eq!(told, [("leased", 1, "transaction", 3, 0)]);
+    release(&mut core, held, later);
+    let idle = core.connections(later, |&conn| conn);
+    assert_eq!((idle[0].state, idle[0].label, idle[0].id), ("idle", "", 7));
+    let pins = core.snapshot(later).pins;
+    assert_eq!((pins[0].reason, pins[0].begun, pins[0].held.as_secs(), pins.len()), ("transaction", 1, 3, 1));
+}

@@ -14,7 +14,7 @@ use crate::net::stream::Stream;
 use crate::proxy::backend::{BackendFacts, Params, change_user, change_user_packet};
 use crate::proxy::client::Session;
 use crate::proxy::entry::first_right;
-use crate::proxy::error::{Fault, access_denied, unknown_command};
+use crate::proxy::error::{Fault, access_denied, too_many_of, unknown_command};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
@@ -54,7 +54,7 @@ impl Session {
             stream: std::mem::replace(&mut self.client, Stream::closed()),
             buffer: buffer.split_beyond(0),
             seq: 1,
-            patience: Some(self.proxy.settings.listen.login_timeout),
+            patience: Some(self.proxy.live.login_timeout()),
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
@@ -70,7 +70,13 @@ impl Session {
             refusals: self.refused_changes,
             can_switch: self.login_form.has(PLUGIN_AUTH),
         };
-        let result = login.run(&change).await;
+        let result = login.run(&change).await.and_then(|changed| {
+            let max = proxy.live.max_clients_of(&params.user);
+            let place = self.admission.become_user(&params.user, max);
+            // Whom the backend has let in already, nobody brings back to who it was: its connection ends.
+            let refused = |count| Fault { refusal: false, ..too_many_of(&params.user, count) };
+            place.map(|()| changed).map_err(refused)
+        });
         let told = match &result {
             Ok(changed) => self.told(&changed.ok),
             Err(fault) => fault.answer.as_ref().map(|answer| answer.payload()),
@@ -155,7 +161,7 @@ impl Session {
             Ok(()) => {
                 self.identity.user = String::from_utf8_lossy(&params.user).into_owned();
                 self.schema = params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-                self.admission.set_user(&params.user);
+                self.admission.note_schema(&self.schema);
                 self.params = params;
             }
             // The server's own refusal: it closes, or goes on as the old user.
@@ -213,7 +219,7 @@ impl Changing<'_> {
         }
         let user = &self.params.user;
         let (secrets, is_listed) = match proxy.credentials.configured(user) {
-            Some(secret) => (vec![secret.clone()], true),
+            Some(secret) => (vec![secret], true),
             None => (proxy.known_secrets(user, Instant::now()).await, false),
         };
         match self.prove(change, &secrets).await? {

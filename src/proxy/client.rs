@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
-use crate::net::settings::Peer;
+use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::net::stream::Stream;
 use crate::pool::fate::RetireReason;
 use crate::proxy::backend::Params;
@@ -17,6 +17,7 @@ use crate::proxy::entry::{self, Entered};
 use crate::proxy::error::{self, Fault, Whose};
 use crate::proxy::lease::Lease;
 use crate::proxy::server::Proxy;
+use crate::proxy::settings::Mode;
 use crate::proxy::shared::Shared;
 use crate::proxy::statements::Statements;
 use crate::proxy::times::Times;
@@ -102,9 +103,14 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
 
 /// The login, within `listen.login_timeout`; a refusal is told to the client here.
 async fn admit(proxy: &Arc<Proxy>, stream: Stream, peer: Peer, admission: &Admission) -> Result<Entered, Fault> {
-    let mut client = Channel { patience: Some(proxy.settings.listen.login_timeout), ..Channel::new(stream) };
+    let mut client = Channel { patience: Some(proxy.live.login_timeout()), ..Channel::new(stream) };
     match entry::enter(proxy, &mut client, peer, admission.id).await {
         Ok(found) => {
+            if let Err(fault) = found.take_place(proxy, admission) {
+                found.leave(proxy).await;
+                tell(&mut client, &fault).await;
+                return Err(fault);
+            }
             // Before the client knows that it is in: from then on its id may be used.
             admission.set_backend(found.backend_id());
             found.welcome(proxy, client).await
@@ -194,14 +200,15 @@ impl Session {
     ) -> (Box<Session>, Option<Buffer>) {
         let Entered { client, capabilities, login_form, params, salt, lease, shared } = entered;
         let Channel { stream, buffer, .. } = client;
-        admission.set_user(&params.user);
         let identity = Identity {
             client_id: lease.shown_id(admission.id),
             user: String::from_utf8_lossy(&params.user).into_owned(),
             host: error::host(&peer),
         };
+        let schema = params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+        admission.note_login(peer, &schema, stream.is_secure(), own_backend(&proxy, &lease, shared.is_some()));
         let session = Box::new(Session {
-            schema: params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
+            schema,
             proxy,
             worker,
             admission,
@@ -422,6 +429,18 @@ impl Session {
         let mut packet = Vec::new();
         put_packet(&mut packet, seq, &answer.payload());
         let _ = self.client.send(&packet).await;
+    }
+}
+
+/// Why a client shares no backends with others, in the words of `SHOW CLIENTS`; empty: it does.
+fn own_backend(proxy: &Proxy, lease: &Lease, shares: bool) -> &'static str {
+    match proxy.settings.mode {
+        Mode::Observe => "pool.mode = observe",
+        _ if shares => "",
+        _ if lease.secret.is_none() => "its login was relayed: tidegate does not know the password",
+        _ if proxy.settings.backend.send_proxy_protocol != SendProxyProtocol::Off => "backend.send_proxy_protocol",
+        // Lent for as long as the client stays.
+        Mode::Session | Mode::Transaction => "",
     }
 }
 

@@ -1,5 +1,8 @@
 //! Who is connected: ids that no server gives, and what others may ask of a client's task.
 
+pub mod about;
+mod per_user;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -7,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
+
+use self::about::About;
+use self::per_user::PerUser;
 
 use crate::login::greet::FIRST_CLIENT_ID;
 
@@ -37,8 +43,10 @@ pub struct Entry {
     waker: Mutex<Option<Waker>>,
     /// When the task is to be woken ([`Clients::note_time`]), or [`NEVER`], or [`RUNG`].
     alarm: AtomicU64,
-    /// Its account's name.
-    user: Mutex<Vec<u8>>,
+    /// Since when it is here ([`Clients::note_time`]).
+    since: u64,
+    /// What it said at its login, and what it did last.
+    about: Mutex<About>,
     /// KILLs of it under way: its backend must not become another's until they were answered.
     kills: AtomicU32,
     /// It was killed: its task ends it.
@@ -75,11 +83,6 @@ impl Entry {
     /// Whether somebody is killing it just now.
     pub fn is_being_killed(&self) -> bool {
         self.kills.load(Ordering::SeqCst) > 0
-    }
-
-    /// Its account's name, from its login on.
-    pub fn set_user(&self, user: &[u8]) {
-        *lock(&self.user) = user.to_vec();
     }
 
     /// It has killed itself.
@@ -177,6 +180,8 @@ pub struct Clients {
     /// Milliseconds, as last told.
     now: AtomicU64,
     live: Mutex<FxHashMap<u32, Arc<Entry>>>,
+    /// How many of each user are logged in.
+    per_user: PerUser,
 }
 
 impl Default for Clients {
@@ -187,6 +192,7 @@ impl Default for Clients {
             next: AtomicU32::default(),
             now: AtomicU64::new(1),
             live: Mutex::default(),
+            per_user: PerUser::default(),
         }
     }
 }
@@ -211,7 +217,8 @@ impl Clients {
             waiting: AtomicU64::new(BUSY),
             waker: Mutex::new(None),
             alarm: AtomicU64::new(NEVER),
-            user: Mutex::default(),
+            since: self.time(),
+            about: Mutex::default(),
             kills: AtomicU32::new(0),
             killed: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
@@ -240,7 +247,8 @@ impl Clients {
     /// All clients of this account, to be killed, as by [`Clients::victim`].
     pub fn victims_of(&self, user: &[u8]) -> Vec<Victim> {
         let live = lock(&self.live);
-        let of_user = live.values().filter(|entry| !entry.is_killed() && *lock(&entry.user) == user);
+        let of_user =
+            live.values().filter(|entry| !entry.is_killed() && lock(&entry.about).user.as_deref() == Some(user));
         let victim = |entry: &Arc<Entry>| {
             entry.kills.fetch_add(1, Ordering::SeqCst);
             Victim { entry: Arc::clone(entry) }
@@ -270,9 +278,11 @@ impl Clients {
         late.iter().for_each(|entry| entry.wake());
     }
 
-    /// Tells the time for ever, as long as somebody is there: each `pause`.
-    pub async fn tell_time(&self, pause: Duration, limit: Duration) {
+    /// Tells the time for ever, as long as somebody is there: each pause. `limit` as in [`Clients::note_time`].
+    /// Both may be others each time.
+    pub async fn tell_time(&self, pause_and_limit: impl Fn() -> (Duration, Duration)) {
         loop {
+            let (pause, limit) = pause_and_limit();
             self.note_time(self.began.elapsed(), limit);
             match self.count() {
                 0 => self.arrivals.notified().await,
@@ -329,6 +339,8 @@ impl std::ops::Deref for Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         lock(&self.clients.live).remove(&self.entry.id);
+        let user = lock(&self.entry.about).user.take();
+        user.iter().for_each(|user| self.clients.per_user.leave(user));
     }
 }
 
@@ -351,7 +363,7 @@ impl Victim {
 
     /// Its account's name.
     pub fn user(&self) -> Vec<u8> {
-        lock(&self.entry.user).clone()
+        lock(&self.entry.about).user.clone().unwrap_or_default()
     }
 
     /// Its connection is to end.
@@ -407,7 +419,7 @@ mod tests {
         let clients = Arc::new(Clients::default());
         let [one, two, other, dead] = [(); 4].map(|()| clients.admit(4).expect("room"));
         for (client, user) in [(&one, b"a"), (&two, b"a"), (&other, b"b"), (&dead, b"a")] {
-            client.set_user(user);
+            client.become_user(user, None).expect("no limit");
         }
         dead.set_killed();
         let victims = clients.victims_of(b"a");

@@ -86,7 +86,7 @@ impl Connect<Key, Box<Backend>> for Connector {
 async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fault> {
     let user = key.user();
     let credentials = &proxy.credentials;
-    let secret = credentials.configured(user).cloned().or_else(|| credentials.learned(user));
+    let secret = credentials.configured(user).or_else(|| credentials.learned(user));
     let secret = secret.ok_or_else(|| Fault::backend("the account's password is not known any more"))?;
     let params = Params::bare(user, key.capabilities());
     let logged_in = async { backend::greet(proxy, None).await?.login(proxy, &params, &secret).await };

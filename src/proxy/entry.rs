@@ -16,7 +16,8 @@ use crate::net::compression::{Algorithm, Compressed};
 use crate::net::settings::{ListenTls, Peer, SendProxyProtocol};
 use crate::net::stream::Stream;
 use crate::proxy::backend::{Params, Password};
-use crate::proxy::error::{Fault, access_denied, bad_handshake};
+use crate::proxy::clients::Admission;
+use crate::proxy::error::{Fault, access_denied, bad_handshake, too_many_of};
 use crate::proxy::lease::{self, Asked, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, cannot_switch};
 use crate::proxy::server::{ProofOf, Proxy};
@@ -138,6 +139,17 @@ impl Found {
         let client = compressed(&self.login, self.capabilities_offered(proxy), client);
         let Found { login, capabilities, params, salt, lease, shared, .. } = self;
         Ok(Entered { client, capabilities, login_form: login.capabilities, params, salt, lease, shared })
+    }
+
+    /// The client counts as one more of its user's, if there is room for it.
+    pub fn take_place(&self, proxy: &Proxy, admission: &Admission) -> Result<(), Fault> {
+        let user = &self.params.user;
+        admission.become_user(user, proxy.live.max_clients_of(user)).map_err(|count| too_many_of(user, count))
+    }
+
+    /// The client is refused after all: its backend goes back.
+    pub async fn leave(self, proxy: &Proxy) {
+        self.lease.end(proxy, true).await;
     }
 
     /// The server's own id of the connection that will serve the client; 0: none yet.
@@ -292,7 +304,7 @@ impl Entry<'_> {
         let user = self.params.user.clone();
         let proxy = self.proxy;
         if let Some(secret) = proxy.credentials.configured(&user) {
-            return match self.judge(login, announced, std::slice::from_ref(secret)).await? {
+            return match self.judge(login, announced, std::slice::from_ref(&secret)).await? {
                 Judged::Right(secret) => Ok(Proof::Known(secret)),
                 Judged::Wrong { switched: Some((_, answer)) } => Err(self.denied(&answer)),
                 Judged::Wrong { switched: None } | Judged::Unjudged => Err(self.denied(&login.answer)),

@@ -153,6 +153,13 @@ pub fn bad_handshake() -> ErrPacket {
     ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", "Bad handshake")
 }
 
+/// ERR 1226, as servers say it to one client too many of an account.
+pub fn too_many_of(user: &[u8], count: usize) -> Fault {
+    let user = String::from_utf8_lossy(user);
+    let text = format!("User '{user}' has exceeded the 'max_user_connections' resource (current value: {count})");
+    Fault::refused(ErrPacket::new(fault::USER_LIMIT_REACHED, b"42000", text))
+}
+
 /// ERR 1045, as servers say it to a client at `peer`.
 pub fn access_denied(user: &[u8], peer: &Peer, with_password: bool) -> ErrPacket {
     let user = String::from_utf8_lossy(user);

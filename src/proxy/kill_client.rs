@@ -149,7 +149,7 @@ impl Session {
             return Ok(None);
         }
         let credentials = &self.proxy.credentials;
-        let secret = credentials.configured(&user).cloned().or_else(|| credentials.learned(&user));
+        let secret = credentials.configured(&user).or_else(|| credentials.learned(&user));
         let Some(secret) = secret else { return Ok(None) };
         let params = Params::bare(&user, PROTOCOL_41);
         let (decoy, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, &secret).await?;

@@ -124,7 +124,7 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, accepted: Accepted) {
     if !may_use_local_accounts(&proxy, &peer) {
         return Box::pin(refuse_host(stream, &peer)).await;
     }
-    match proxy.clients.admit(proxy.settings.listen.max_clients) {
+    match proxy.clients.admit(proxy.live.max_clients()) {
         Some(admission) => client::serve(proxy, worker, stream, peer, admission).await,
         None => Box::pin(refuse_one_too_many(stream, &peer)).await,
     }
@@ -150,7 +150,7 @@ async fn true_peer(proxy: &Proxy, stream: &mut Stream, peer: Peer) -> Option<Pee
     if !proxy.settings.listen.proxy_protocol_from.iter().any(|range| range.contains(address.ip())) {
         return Some(peer);
     }
-    let read = tokio::time::timeout(proxy.settings.listen.login_timeout, read_header(stream, peer)).await;
+    let read = tokio::time::timeout(proxy.live.login_timeout(), read_header(stream, peer)).await;
     match read {
         Ok(Ok(peer)) => Some(peer),
         Ok(Err(why)) => {

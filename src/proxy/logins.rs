@@ -47,6 +47,11 @@ impl Logins {
         all.insert(words(params), Seen { fresh, status });
     }
 
+    /// The `wait_timeout` that they begin with; the shortest where they differ.
+    pub fn wait_timeout(&self) -> Option<std::time::Duration> {
+        lock(&self.0).values().map(|seen| seen.fresh.wait_timeout).min()
+    }
+
     /// Something that logins begin with has changed (SET GLOBAL, an account).
     pub fn forget(&self) {
         lock(&self.0).clear();

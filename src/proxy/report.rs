@@ -25,8 +25,14 @@ impl Reporter {
     /// The file cannot be opened.
     pub fn open(settings: &HistogramSettings, recorders: Arc<Recorders>) -> io::Result<Reporter> {
         let log = settings.path.as_ref().map(|path| IntervalLog::open(path, now())).transpose()?;
-        let start = tokio::time::Instant::now() + settings.interval;
-        Ok(Reporter { recorders, log, ticks: tokio::time::interval_at(start, settings.interval) })
+        Ok(Reporter { recorders, log, ticks: ticks(settings.interval) })
+    }
+
+    /// Another `histogram.interval`, from now on.
+    pub fn set_interval(&mut self, interval: Duration) {
+        if interval != self.ticks.period() {
+            self.ticks = ticks(interval);
+        }
     }
 
     /// Returns when the next interval is over; never where there is no file to write to.
@@ -62,6 +68,10 @@ impl Reporter {
             warn!(%error, "histogram.path cannot be opened anew");
         }
     }
+}
+
+fn ticks(interval: Duration) -> tokio::time::Interval {
+    tokio::time::interval_at(tokio::time::Instant::now() + interval, interval)
 }
 
 fn now() -> Duration {

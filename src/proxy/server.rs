@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwapOption;
-use rustc_hash::FxHashMap;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
 use tracing::{info, warn};
 
 use crate::login::credentials::Credentials;
@@ -25,8 +24,10 @@ use crate::proxy::connect::Connector;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::Pool;
 use crate::proxy::listen::{self, Listeners};
+use crate::proxy::live::Live;
 use crate::proxy::logins::Logins;
 use crate::proxy::report::Reporter;
+use crate::proxy::running::{Order, Running};
 use crate::proxy::settings::ProxySettings;
 use crate::proxy::setup::Questions;
 use crate::proxy::unseen::UnseenTriggers;
@@ -84,18 +85,13 @@ pub struct Proxy {
     pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
     pub slow_log: Option<SlowLog>,
+    /// The settings that may change while it runs.
+    pub live: Live,
     rsa: OnceCell<RsaKey>,
-    pool_sizes: FxHashMap<Vec<u8>, usize>,
 }
 
 impl Proxy {
     pub(super) fn new(settings: ProxySettings) -> anyhow::Result<Proxy> {
-        let pool_sizes = settings
-            .auth
-            .users
-            .iter()
-            .filter_map(|user| Some((user.name.as_bytes().to_vec(), user.pool_size?)))
-            .collect();
         let rsa = match &settings.auth.rsa_private_key {
             Some(path) => OnceCell::new_with(Some(RsaKey::from_pem_file(path).context("auth.rsa_private_key")?)),
             None => OnceCell::new(),
@@ -116,8 +112,8 @@ impl Proxy {
             max_statements: AtomicUsize::new(MAX_STATEMENTS),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
+            live: Live::new(&settings),
             rsa,
-            pool_sizes,
             settings,
         })
     }
@@ -192,7 +188,7 @@ impl Proxy {
 
     /// `pool_size` of a `[[user]]`.
     pub fn pool_size_of(&self, user: &[u8]) -> Option<usize> {
-        self.pool_sizes.get(user).copied()
+        self.live.pool_size_of(user)
     }
 }
 
@@ -206,11 +202,18 @@ pub struct ProofOf<'a> {
     pub salt: &'a Salt,
 }
 
-/// Runs a proxy until SIGTERM or SIGINT, then lets its clients finish. Blocks.
+/// What SIGHUP does beside opening the files anew. It is called on the proxy's own task and must not block for long.
+pub type OnHangup = Box<dyn Fn()>;
+
+/// Runs a proxy until SIGTERM or SIGINT, then lets its clients finish. Blocks. `attach` is given the running proxy before its
+/// first client.
 ///
 /// # Errors
-/// A listener cannot be bound, a certificate or key cannot be used, a thread or a file cannot be had.
-pub fn serve(settings: ProxySettings) -> Result<(), anyhow::Error> {
+/// `attach` has failed; a listener cannot be bound, a certificate or key cannot be used, a thread or a file cannot be had.
+pub fn serve(
+    settings: ProxySettings,
+    attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
+) -> Result<(), anyhow::Error> {
     let recorders = Arc::new(Recorders::new(
         settings.listen.workers,
         RecorderSettings {
@@ -220,13 +223,20 @@ pub fn serve(settings: ProxySettings) -> Result<(), anyhow::Error> {
     ));
     let proxy = Arc::new(Proxy::new(settings)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
-    runtime.block_on(run(proxy, recorders))
+    runtime.block_on(run(proxy, recorders, attach))
 }
 
-async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()> {
+async fn run(
+    proxy: Arc<Proxy>,
+    recorders: Arc<Recorders>,
+    attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
+) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
     let listeners = Listeners::bind(&proxy.settings.listen).await?;
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
+    let (sender, mut orders) = mpsc::unbounded_channel();
+    let running = Running::new(Arc::clone(&proxy), Arc::clone(&recorders), sender);
+    let on_hangup = attach(running.clone())?;
     let workers = Workers::start(&proxy, &recorders)?;
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector::new(&proxy)));
     let watching = tokio::spawn(tell_time(Arc::clone(&proxy)));
@@ -241,13 +251,19 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
                 Signal::Reopen => {
                     if let Some(slow_log) = &proxy.slow_log { slow_log.reopen(); }
                     reporter.reopen();
+                    on_hangup();
                 }
                 Signal::End => break,
+            },
+            Some(order) = orders.recv() => match order {
+                Order::Interval(interval) => reporter.set_interval(interval),
+                Order::Drain => break,
             },
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     accepting.abort();
+    running.set_draining();
     drain(&proxy, &mut signals).await;
     keeper.abort();
     watching.abort();
@@ -260,10 +276,13 @@ async fn run(proxy: Arc<Proxy>, recorders: Arc<Recorders>) -> anyhow::Result<()>
 
 /// Looks at all clients now and then: the more often, the shorter the shortest limit is.
 async fn tell_time(proxy: Arc<Proxy>) {
-    let (limits, idle) = (&proxy.settings.limits, proxy.settings.listen.idle_timeout);
-    let set = [idle, limits.query_timeout, limits.transaction_timeout, limits.idle_transaction_timeout];
-    let pause = set.into_iter().flatten().map(|limit| limit / 10).fold(MOST_PAUSE, Duration::min);
-    proxy.clients.tell_time(pause.max(Duration::from_millis(10)), idle.unwrap_or(Duration::MAX)).await;
+    let pause_and_limit = || {
+        let (limits, idle) = (proxy.live.limits(), proxy.live.idle_timeout());
+        let set = [idle, limits.query_timeout, limits.transaction_timeout, limits.idle_transaction_timeout];
+        let pause = set.into_iter().flatten().map(|limit| limit / 10).fold(MOST_PAUSE, Duration::min);
+        (pause.max(Duration::from_millis(10)), idle.unwrap_or(Duration::MAX))
+    };
+    proxy.clients.tell_time(pause_and_limit).await;
 }
 
 fn announce(proxy: &Proxy) {

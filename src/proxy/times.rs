@@ -91,7 +91,7 @@ impl Session {
         let mut due =
             Due { name: NEVER, end_of_idleness: NEVER, end_of_transaction: NEVER, own_timeout: NEVER, ping: NEVER };
         if self.times.is_in_transaction() {
-            let limits = &self.proxy.settings.limits;
+            let limits = &self.proxy.live.limits();
             due.name = if is_named { NEVER } else { after(idle_since, Some(self.named_after(limits))) };
             due.end_of_idleness = after(idle_since, limits.idle_transaction_timeout);
             due.end_of_transaction = after(began, limits.transaction_timeout);
@@ -174,7 +174,7 @@ impl Session {
 
     /// A command goes to its backend: it may not take for ever, where the configuration says so.
     pub(super) fn limit_statement(&self) {
-        let Limits { query_timeout, transaction_timeout, .. } = self.proxy.settings.limits;
+        let Limits { query_timeout, transaction_timeout, .. } = self.proxy.live.limits();
         if query_timeout.is_none() && transaction_timeout.is_none() {
             return;
         }
@@ -189,7 +189,7 @@ impl Session {
         if self.proxy.settings.mode == Mode::Observe || exchange.summary.flags.has(Flags::ENDS) {
             return;
         }
-        let limit = self.proxy.settings.limits.transaction_timeout;
+        let limit = self.proxy.live.limits().transaction_timeout;
         self.times.is_over = self.times.is_in_transaction() && self.admission.now() >= after(self.times.began, limit);
         let key = if self.times.is_over { "pool.transaction_timeout" } else { "pool.query_timeout" };
         match self.kill_statement(exchange) {
@@ -200,6 +200,7 @@ impl Session {
 
     /// A command has ended: what it says of the transaction. `commands` begins with it.
     pub(super) fn note_transaction(&mut self, exchange: &Exchange, commands: &[u8]) {
+        self.note_for_others(exchange, commands);
         let facts = &exchange.reply.facts;
         let is_open = match &self.shared {
             Some(shared) => shared.ledger.pins().has(Pin::Transaction) || shared.ledger.pins().has(Pin::Xa),
@@ -220,6 +221,25 @@ impl Session {
             None => commands.get(exchange.text.clone()).unwrap_or_default(),
         };
         self.times.last.extend_from_slice(&text[..text.len().min(MAX_SHOWN)]);
+    }
+
+    /// What those see who ask who is here: only what changes seldom, or keeps a backend.
+    fn note_for_others(&self, exchange: &Exchange, commands: &[u8]) {
+        if exchange.code == command::INIT_DB || exchange.summary.flags.has(Flags::USES_SCHEMA) {
+            self.admission.note_schema(&self.schema);
+        }
+        let is_pinned = self.shared.as_ref().is_some_and(|shared| !shared.ledger.pins().is_empty());
+        if !is_pinned {
+            return;
+        }
+        match exchange.statement.and_then(|id| self.statements.get(id)) {
+            Some(prepared) => self.admission.note_statement(&prepared.text, prepared.digest),
+            None if matches!(exchange.code, command::QUERY | command::STMT_PREPARE) => {
+                let text = commands.get(exchange.text.clone()).unwrap_or_default();
+                self.admission.note_statement(text, exchange.digest);
+            }
+            None => {}
+        }
     }
 }
 

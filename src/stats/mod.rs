@@ -16,3 +16,9 @@ pub mod tally;
 pub mod timer;
 pub mod top;
 mod utc;
+
+/// A point in time, since 1970, as `2026-11-22T14:58:31Z`: for those who show what was recorded.
+pub fn utc_seconds(since: std::time::Duration) -> String {
+    let micros = utc::Utc::from_unix(since).iso().to_string();
+    format!("{}Z", micros.split('.').next().unwrap_or_default())
+}

@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use self::entry::Entry;
 use self::gate::{Gate, Verdict};
 use self::ring::Ring;
@@ -58,7 +60,8 @@ struct Counts {
 /// An open slow log. Shared by all workers; dropping it closes the ring without waiting for the writer.
 #[derive(Debug)]
 pub struct SlowLog {
-    gate: Gate,
+    /// Swapped as a whole where its settings change.
+    gate: ArcSwap<Gate>,
     ring: Arc<Ring>,
     counts: Arc<Counts>,
 }
@@ -76,12 +79,12 @@ impl SlowLog {
         let (ring, counts) = (Arc::new(Ring::default()), Arc::new(Counts::default()));
         let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
         std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
-        Ok(Some(SlowLog { gate: Gate::new(settings), ring, counts }))
+        Ok(Some(SlowLog { gate: ArcSwap::from_pointee(Gate::new(settings)), ring, counts }))
     }
 
     /// Has the command written if it is slow. Never waits for the disk.
     pub fn offer(&self, record: &QueryRecord<'_>) {
-        let verdict = self.gate.judge(record);
+        let verdict = self.gate.load().judge(record);
         if verdict != Verdict::Fast {
             self.counts.slow.fetch_add(1, Ordering::Relaxed);
         }
@@ -109,6 +112,11 @@ impl SlowLog {
     pub fn shutdown(&self, timeout: Duration) -> bool {
         self.ring.close();
         self.ring.wait_ended(timeout)
+    }
+
+    /// From now on it chooses by these settings: threshold, basis, sample, rate. Its file stays as it is.
+    pub fn reconfigure(&self, settings: &SlowLogSettings) {
+        self.gate.store(Arc::new(Gate::new(settings)));
     }
 
     /// What became of the slow commands so far.

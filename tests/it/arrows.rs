@@ -20,12 +20,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["wire", "login"]),
     ("stats", &["wire", "sql"]),
     ("proxy", &["wire", "sql", "pool", "login", "session", "net", "stats"]),
-    ("admin", &["pool", "stats", "session"]),
+    // Of the proxy itself the admin view knows one handle; the console speaks the protocol as a server does.
+    ("admin", &["wire", "sql", "login", "net", "pool", "stats", "session", "proxy::running"]),
     ("commands", &["admin::client", "pool", "stats", "proxy"]),
     ("config", SETTINGS),
     // The roots, which tie the rest together.
     ("main", ALL),
     ("lib", ALL),
+    ("serve", ALL),
     ("cli", &["commands"]),
 ];
 

@@ -19,6 +19,7 @@ mod servers;
 mod tidegate;
 
 // The tests.
+mod admin;
 mod answers;
 mod arrows;
 mod bad_input;
