@@ -46,6 +46,7 @@ fn record(identity: &Identity, n: u64, digest: u64) -> QueryRecord<'_> {
         outcome: Outcome::Ok,
         backend_id: 9,
         pin_reason: "",
+        execution: None,
     }
 }
 

@@ -191,6 +191,7 @@ mod tests {
                 outcome: Outcome::Ok,
                 backend_id: 1,
                 pin_reason: "",
+                execution: None,
             });
         }
         dump(file, &recorders.snapshot(), Span { start: Duration::from_secs(990), length: Duration::from_secs(10) })

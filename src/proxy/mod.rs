@@ -33,6 +33,7 @@ mod place;
 mod prepared;
 mod processlist;
 mod query;
+mod record;
 mod relayed;
 mod release;
 mod report;

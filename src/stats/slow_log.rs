@@ -179,6 +179,7 @@ mod tests {
             outcome: Outcome::Ok,
             backend_id: 7,
             pin_reason: "",
+            execution: None,
         }
     }
 

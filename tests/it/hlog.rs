@@ -120,6 +120,7 @@ fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
             outcome: Default::default(),
             backend_id: 1,
             pin_reason: "",
+            execution: None,
         });
     }
     totals.sort_unstable();

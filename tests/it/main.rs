@@ -37,6 +37,7 @@ mod identity;
 mod leaving;
 mod limits;
 mod links;
+mod on_record;
 mod pins;
 mod pool_handle;
 mod pool_simulation;

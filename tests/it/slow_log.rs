@@ -47,6 +47,7 @@ fn statement<'a>(identity: &'a Identity, sql: &'a [u8]) -> QueryRecord<'a> {
         outcome: Outcome::Ok,
         backend_id: 77,
         pin_reason: "transaction",
+        execution: None,
     }
 }
 
