@@ -89,6 +89,7 @@ fn timing(c: &mut Criterion) {
 fn slow_log(c: &mut Criterion) {
     let settings = SlowLogSettings {
         threshold: Duration::from_secs(1),
+        user_thresholds: Vec::new(),
         path: Some("/dev/null".into()),
         format: SlowLogFormat::Mysql,
         basis: SlowLogBasis::Total,

@@ -554,7 +554,7 @@ impl Session {
         });
         if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
             match self.admission.has_rung() {
-                true => self.statement_is_late(exchange),
+                true => self.statement_is_late(exchange, commands.filled()),
                 false => self.abandon(exchange, commands.filled()),
             }
         }

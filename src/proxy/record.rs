@@ -2,11 +2,24 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use tracing::warn;
+
 use crate::proxy::client::Session;
+use crate::proxy::error::printable;
 use crate::proxy::exchange::Exchange;
 use crate::stats::record::{Outcome, QueryRecord};
 use crate::wire::command;
 use crate::wire::frame::HEADER;
+use crate::wire::parameters::Execution;
+
+/// A command's statement; nothing for other commands.
+#[derive(Default)]
+struct Ran<'a> {
+    sql: &'a [u8],
+    sql_len: u64,
+    digest: u64,
+    execution: Option<Execution<'a>>,
+}
 
 impl Session {
     /// Puts the command on record; `commands` begins with it, or is empty where it was a login.
@@ -14,21 +27,7 @@ impl Session {
         let payload = commands.get(HEADER..exchange.kept).unwrap_or_default();
         self.note_parameters(exchange, payload);
         let facts = &exchange.reply.facts;
-        let prepared = exchange.statement.and_then(|id| self.statements.get(id));
-        let is_sql = matches!(exchange.code, command::QUERY | command::STMT_PREPARE);
-        let (sql, sql_len, digest) = match prepared {
-            Some(statement) => (&statement.text[..], statement.len, statement.digest),
-            None if is_sql => {
-                (commands.get(exchange.text.clone()).unwrap_or_default(), exchange.text_len, exchange.digest)
-            }
-            None => (&[][..], 0, 0),
-        };
-        let execution = match exchange.code {
-            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => {
-                prepared.and_then(|statement| statement.execution(payload, self.capabilities))
-            }
-            _ => None,
-        };
+        let Ran { sql, sql_len, digest, execution } = self.ran(exchange, commands);
         let record = QueryRecord {
             identity: &self.identity,
             schema: &self.schema,
@@ -53,6 +52,47 @@ impl Session {
         self.worker.recorder.record(&record);
         if let Some(slow_log) = &self.proxy.slow_log {
             slow_log.offer(&record);
+        }
+    }
+
+    /// It runs for long: it is named, once, while nobody knows yet how long it will take.
+    pub(super) fn name_running(&self, exchange: &Exchange, commands: &[u8]) {
+        let Some(slow_log) = &self.proxy.slow_log else { return };
+        let Ran { sql, digest, execution, .. } = self.ran(exchange, commands);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(text) = slow_log.name_running(sql, execution.as_ref(), now.as_secs()) {
+            warn!(
+                client = self.admission.id,
+                user = printable(&self.identity.user),
+                backend = self.record_backend(),
+                digest = %format_args!("{digest:016x}"),
+                "still running after {:.1} s: {}",
+                exchange.timer.started_at().elapsed().as_secs_f64(),
+                printable(&text)
+            );
+        }
+    }
+
+    /// What the command runs.
+    fn ran<'a>(&'a self, exchange: &Exchange, commands: &'a [u8]) -> Ran<'a> {
+        let prepared = exchange.statement.and_then(|id| self.statements.get(id));
+        let is_execution = matches!(exchange.code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE);
+        match (prepared, exchange.code) {
+            (Some(statement), _) => Ran {
+                sql: &statement.text,
+                sql_len: statement.len,
+                digest: statement.digest,
+                execution: statement
+                    .execution(commands.get(HEADER..exchange.kept).unwrap_or_default(), self.capabilities)
+                    .filter(|_| is_execution),
+            },
+            (None, command::QUERY | command::STMT_PREPARE) => Ran {
+                sql: commands.get(exchange.text.clone()).unwrap_or_default(),
+                sql_len: exchange.text_len,
+                digest: exchange.digest,
+                execution: None,
+            },
+            _ => Ran::default(),
         }
     }
 

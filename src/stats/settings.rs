@@ -26,6 +26,8 @@ pub enum SlowLogBasis {
 pub struct SlowLogSettings {
     /// Commands that took at least this long are logged; zero logs all.
     pub threshold: Duration,
+    /// Accounts with a threshold of their own.
+    pub user_thresholds: Vec<(String, Duration)>,
     /// The file; `None`: no slow log.
     pub path: Option<PathBuf>,
     /// The form of a record.

@@ -1,6 +1,8 @@
 //! What was sent through tidegate, and how long it took, is what stands on record: checked by outside tools and drivers.
 
+mod disk;
 mod parameters;
+mod slow;
 
 use std::path::Path;
 use std::process::Command;

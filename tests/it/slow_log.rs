@@ -63,6 +63,7 @@ impl Log {
         let path = dir.path().join("slow.log");
         let settings = SlowLogSettings {
             threshold: Duration::ZERO,
+            user_thresholds: Vec::new(),
             path: Some(path.clone()),
             format: SlowLogFormat::Mysql,
             basis: SlowLogBasis::Total,

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use toml::de::DeValue;
+
+use crate::config::problem::Fault;
 use crate::config::section::Reader;
-use crate::config::value::{count, duration, flag, off_or, one_of, path_or_none, share, some_duration, some_size};
+use crate::config::units;
+use crate::config::value::{
+    Read, count, duration, flag, off_or, one_of, path_or_none, share, some_duration, some_size, some_text,
+};
 use crate::stats::settings::{HistogramSettings, SlowLogBasis, SlowLogFormat, SlowLogSettings};
 
 const THRESHOLD: Duration = Duration::from_secs(1);
@@ -16,6 +22,7 @@ pub fn slow_log(reader: &mut Reader<'_>) -> SlowLogSettings {
     let s = &mut reader.section("slow_log");
     SlowLogSettings {
         threshold: s.get("threshold", THRESHOLD, duration),
+        user_thresholds: s.list("user_thresholds", user_threshold).unwrap_or_default(),
         path: s.get("path", None, path_or_none),
         format: s.get("format", SlowLogFormat::Mysql, one_of(FORMATS)),
         basis: s.get("basis", SlowLogBasis::Total, one_of(BASES)),
@@ -26,6 +33,16 @@ pub fn slow_log(reader: &mut Reader<'_>) -> SlowLogSettings {
         keep: s.get("keep", KEEP, count(0..=1000)),
         explain: s.get("explain", false, flag),
     }
+}
+
+/// `"reports = 30s"`. An account's name may hold a `=`, a duration never does.
+fn user_threshold(value: &DeValue<'_>) -> Read<(String, Duration)> {
+    let text = some_text(value)?;
+    let Some((user, threshold)) = text.rsplit_once('=').filter(|(user, _)| !user.trim().is_empty()) else {
+        let what = format!("\"{text}\" is not an account and a duration");
+        return Err(Fault::new(what, "write for example \"reports = 30s\""));
+    };
+    Ok((user.trim().to_owned(), units::duration(threshold.trim())?))
 }
 
 const FORMATS: &[(&str, SlowLogFormat)] = &[("mysql", SlowLogFormat::Mysql), ("json", SlowLogFormat::Json)];
