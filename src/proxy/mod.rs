@@ -20,6 +20,7 @@ pub mod connect;
 pub mod entry;
 pub mod error;
 mod exchange;
+mod explain;
 pub mod health;
 mod kill;
 mod kill_client;

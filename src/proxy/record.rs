@@ -45,13 +45,14 @@ impl Session {
             status: facts.status_seen,
             warnings: facts.warnings,
             outcome,
-            backend_id: self.record_backend(),
+            // A shared one may be another's by now.
+            backend_id: if exchange.backend == 0 { self.record_backend() } else { exchange.backend },
             pin_reason: exchange.pin_reason,
             execution,
         };
         self.worker.recorder.record(&record);
-        if let Some(slow_log) = &self.proxy.slow_log {
-            slow_log.offer(&record);
+        if let Some(slow) = self.proxy.slow_log.as_ref().and_then(|slow_log| slow_log.admit(&record)) {
+            self.put_slow(slow);
         }
     }
 
@@ -64,7 +65,7 @@ impl Session {
             warn!(
                 client = self.admission.id,
                 user = printable(&self.identity.user),
-                backend = self.record_backend(),
+                backend = exchange.backend,
                 digest = %format_args!("{digest:016x}"),
                 "still running after {:.1} s: {}",
                 exchange.timer.started_at().elapsed().as_secs_f64(),

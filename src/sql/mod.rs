@@ -5,6 +5,7 @@ pub mod details;
 pub mod dialect;
 pub mod digest;
 pub mod effects;
+pub mod explain;
 pub mod flags;
 mod functions;
 pub mod kill;

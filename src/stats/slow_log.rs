@@ -10,6 +10,7 @@ mod entry;
 mod gate;
 mod json;
 mod mysql;
+mod plan;
 mod ring;
 mod writer;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use self::entry::Entry;
 use self::gate::{Gate, Rate, Verdict};
+pub use self::plan::Plan;
 use self::ring::Ring;
 use self::writer::Writer;
 use super::filled::fill;
@@ -29,6 +31,7 @@ use super::rotating_file::RotatingFile;
 use super::secrets::may_hold_password;
 use super::settings::SlowLogSettings;
 use super::slowest::bounded_text;
+use crate::sql::explain::explainable;
 use crate::wire::parameters::Execution;
 
 /// What became of the slow commands since the start.
@@ -66,16 +69,31 @@ struct Counts {
 const NAMED_AFTER: Duration = Duration::from_secs(1);
 /// The most statements that are named in a second: tidegate's own log is for people.
 const MAX_NAMED_PER_SECOND: u32 = 10;
+/// The most plans that are asked for in a second.
+const MAX_EXPLAINED_PER_SECOND: u32 = 1;
 
 /// An open slow log. Shared by all workers; dropping it closes the ring without waiting for the writer.
 #[derive(Debug)]
 pub struct SlowLog {
     gate: Gate,
     naming: Rate,
+    /// `None`: plans are not asked for.
+    explaining: Option<Rate>,
     redact: bool,
     fingerprint: Fingerprint,
     ring: Arc<Ring>,
     counts: Arc<Counts>,
+}
+
+/// A slow command's record on its way to the log.
+#[derive(Debug)]
+pub struct Slow(Box<Entry>);
+
+impl Slow {
+    /// Adds the server's plan.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.0.plan = Some(plan);
+    }
 }
 
 impl SlowLog {
@@ -92,23 +110,46 @@ impl SlowLog {
         let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
         std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
         let naming = Rate::new(Some(MAX_NAMED_PER_SECOND));
+        let explaining = settings.explain.then(|| Rate::new(Some(MAX_EXPLAINED_PER_SECOND)));
         let redact = settings.redact;
-        Ok(Some(SlowLog { gate: Gate::new(settings), naming, redact, fingerprint, ring, counts }))
+        Ok(Some(SlowLog { gate: Gate::new(settings), naming, explaining, redact, fingerprint, ring, counts }))
     }
 
     /// Has the command written if it is slow. Never waits for the disk.
     pub fn offer(&self, record: &QueryRecord<'_>) {
+        if let Some(slow) = self.admit(record) {
+            self.put(slow);
+        }
+    }
+
+    /// A copy of the command's record if it is slow and to be written: what is returned must be [`SlowLog::put`].
+    pub fn admit(&self, record: &QueryRecord<'_>) -> Option<Slow> {
         let verdict = self.gate.judge(record);
         if verdict != Verdict::Fast {
             self.counts.slow.fetch_add(1, Ordering::Relaxed);
         }
         match verdict {
-            Verdict::Fast => {}
+            Verdict::Fast => return None,
             Verdict::NotSampled => add_one(&self.counts.not_sampled),
             Verdict::OverRate => add_one(&self.counts.over_rate),
-            Verdict::Write if self.ring.push(Entry::new(record)) => {}
-            Verdict::Write => self.count_lost(),
+            Verdict::Write => return Some(Slow(Box::new(Entry::new(record)))),
         }
+        None
+    }
+
+    /// Has it written.
+    pub fn put(&self, slow: Slow) {
+        if !self.ring.push(*slow.0) {
+            self.count_lost();
+        }
+    }
+
+    /// The SELECT whose plan is to be added: one that provably does nothing else, and not more than one in a second.
+    pub fn to_explain(&self, slow: &Slow) -> Option<String> {
+        let explaining = self.explaining.as_ref()?;
+        let executed = slow.0.executed()?;
+        let select = explainable(&executed)?;
+        explaining.allows(slow.0.ended_at.as_secs()).then(|| select.to_owned())
     }
 
     /// Says so at the first, the second, the fourth, the eighth ..: tidegate's own log is not to grow by it.

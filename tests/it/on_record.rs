@@ -1,6 +1,7 @@
 //! What was sent through tidegate, and how long it took, is what stands on record: checked by outside tools and drivers.
 
 mod disk;
+mod explain;
 mod parameters;
 mod slow;
 

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::plan::Plan;
+
 use crate::stats::filled::fill;
 use crate::stats::record::{Identity, Outcome, Phases, QueryRecord};
 use crate::stats::recorder::Fingerprint;
 use crate::stats::secrets::may_hold_password;
 use crate::stats::tally::{STATUS_NO_GOOD_INDEX_USED, STATUS_NO_INDEX_USED};
 use crate::wire::capabilities::Capabilities;
+use crate::wire::command;
 use crate::wire::parameters::{Execution, LongData};
 
 /// The most bytes of a statement that are written.
@@ -36,6 +39,8 @@ pub(super) struct Entry {
     pub backend_id: u32,
     pub pin_reason: &'static str,
     execution: Option<Parameters>,
+    /// The plan, where it was asked for.
+    pub plan: Option<Plan>,
 }
 
 /// A copy of an [`Execution`].
@@ -70,6 +75,7 @@ impl Entry {
             backend_id: record.backend_id,
             pin_reason: record.pin_reason,
             execution: record.execution.as_ref().map(Parameters::new),
+            plan: None,
         }
     }
 
@@ -91,6 +97,24 @@ impl Entry {
             (true, _) => Cow::Owned(fingerprint(&self.sql).into_bytes()),
             (false, Some(parameters)) => Cow::Owned(fill(&self.sql, &parameters.execution()).text),
             (false, None) => Cow::Borrowed(&self.sql),
+        }
+    }
+
+    /// What was executed, if it succeeded and all of it is known.
+    pub fn executed(&self) -> Option<Cow<'_, [u8]>> {
+        let is_whole = self.bytes_cut() == 0 && self.outcome == Outcome::Ok && !may_hold_password(&self.sql);
+        let execution = match self.command {
+            command::QUERY => None,
+            command::STMT_EXECUTE => self.execution.as_ref(),
+            _ => return None,
+        };
+        match execution {
+            _ if !is_whole => None,
+            None => Some(Cow::Borrowed(&self.sql)),
+            Some(parameters) => {
+                let filled = fill(&self.sql, &parameters.execution());
+                filled.is_exact.then_some(Cow::Owned(filled.text))
+            }
         }
     }
 

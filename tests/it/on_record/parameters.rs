@@ -70,6 +70,7 @@ fn a_recorded_insert_makes_the_same_row() {
                 let recorded = with_text(&objects, "INSERT INTO on_record.filled");
                 let executed: Vec<_> = recorded.into_iter().filter(|object| object["command"] == "Execute").collect();
                 assert_eq!(executed.len(), rows().len(), "{kind}, {mode}");
+                assert!(executed.iter().all(|object| object["backend_id"].as_u64() > Some(0)), "{kind}, {mode}");
                 let mut direct = Conn::new(login(server.address(), "root", "")).await.expect("the server");
                 for object in executed {
                     assert!(!statement(object).contains("(?"), "{kind}, {mode}: {object}");
