@@ -51,7 +51,7 @@ impl Reporter {
         self.write_interval();
         let snapshot: Snapshot = self.recorders.snapshot();
         let (percentiles, slowest) = (table::percentiles(&snapshot), table::slowest(&snapshot.slowest));
-        info!("latency since the start\n{percentiles}\n{slowest}");
+        info!("latency since the start\n{percentiles}\n{}\n{slowest}", table::digests(&snapshot));
     }
 
     /// The file may have been moved away.

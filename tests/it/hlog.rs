@@ -61,16 +61,22 @@ fn must(remedy: &str, command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What quantiles are read.
+pub const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+/// One histogram of a log, as HdrHistogram's Python port reads it.
 #[derive(Debug, PartialEq)]
-struct Line {
-    tag: Option<String>,
-    count: u64,
-    start: f64,
-    end: f64,
-    quantiles: Vec<u64>,
+pub struct Line {
+    pub tag: Option<String>,
+    pub count: u64,
+    pub start: f64,
+    pub end: f64,
+    /// At [`QUANTILES`].
+    pub quantiles: Vec<u64>,
 }
 
-fn read(path: &Path) -> Vec<Line> {
+/// All histograms of a log.
+pub fn read(path: &Path) -> Vec<Line> {
     let text = must("see above", Command::new(python()).args(["-c", READ_LOG]).arg(path));
     let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
     let line = |v: &serde_json::Value| Line {
@@ -129,7 +135,7 @@ fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
 
 /// Whether a histogram's percentiles are those of the values, as exactly as so many digits say.
 fn assert_quantiles(line: &Line, sorted: &[u64], digits: i32) {
-    for (got, q) in line.quantiles.iter().zip([0.5, 0.9, 0.99, 0.999]) {
+    for (got, q) in line.quantiles.iter().zip(QUANTILES) {
         let rank = (q * sorted.len() as f64).ceil() as usize;
         let want = sorted[rank.max(1) - 1] as f64;
         let error = (*got as f64 - want).abs() / want;

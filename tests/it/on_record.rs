@@ -2,6 +2,7 @@
 
 mod disk;
 mod explain;
+mod honest;
 mod parameters;
 mod slow;
 
