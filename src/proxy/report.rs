@@ -24,7 +24,8 @@ impl Reporter {
     /// # Errors
     /// The file cannot be opened.
     pub fn open(settings: &HistogramSettings, recorders: Arc<Recorders>) -> io::Result<Reporter> {
-        let log = settings.path.as_ref().map(|path| IntervalLog::open(path, now())).transpose()?;
+        let HistogramSettings { path, max_size, keep, .. } = settings;
+        let log = path.as_ref().map(|path| IntervalLog::open(path, *max_size, *keep, now())).transpose()?;
         let start = tokio::time::Instant::now() + settings.interval;
         Ok(Reporter { recorders, log, ticks: tokio::time::interval_at(start, settings.interval) })
     }

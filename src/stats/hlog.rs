@@ -8,6 +8,7 @@ pub mod read;
 pub mod table;
 pub mod tag;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,14 +21,10 @@ use rustc_hash::FxHashSet;
 use super::histogram::{self, LABEL_DIGITS, LabelHistogram};
 use super::recorder::Recorders;
 use super::rotating_file::RotatingFile;
-use super::snapshot::{Baseline, DigestStats, Snapshot};
+use super::snapshot::{Baseline, DigestStats, LabelStats, Snapshot};
 
 /// The maxima within the log, for human eyes, are in milliseconds as HdrHistogram's own logs have them.
 const NANOS_PER_MAX_UNIT: f64 = 1e6;
-/// An interval log is rotated above this size, in bytes.
-const MAX_LOG_BYTES: u64 = 64 << 20;
-/// How many rotated interval logs are kept.
-const KEPT_LOGS: usize = 4;
 /// How many digests are remembered as named in the file; beyond, they are named again.
 const MAX_NAMED: usize = 10_000;
 
@@ -80,13 +77,13 @@ pub struct IntervalLog {
 }
 
 impl IntervalLog {
-    /// Opens (and goes on with) the log at `path`; `now` is the first interval's beginning, since 1970. What was recorded
-    /// before this call belongs to the first interval.
+    /// Opens (and goes on with) the log at `path`, which is rotated above `max_size` bytes; `keep` rotated ones stay. `now` is
+    /// the first interval's beginning, since 1970. What was recorded before this call belongs to the first interval.
     ///
     /// # Errors
     /// The file cannot be opened or written.
-    pub fn open(path: &Path, now: Duration) -> io::Result<Self> {
-        let file = RotatingFile::open(path, Some(MAX_LOG_BYTES), KEPT_LOGS)?;
+    pub fn open(path: &Path, max_size: Option<u64>, keep: usize, now: Duration) -> io::Result<Self> {
+        let file = RotatingFile::open(path, max_size, keep)?;
         Ok(IntervalLog { file, baseline: Baseline::new(), until: now, named: FxHashSet::default() })
     }
 
@@ -194,6 +191,9 @@ impl Encoder {
         for (phase, histogram) in snapshot.phases.iter().skip(1).filter(|(_, h)| !h.is_empty()) {
             self.histogram(histogram, Some(&tag::phase(phase)));
         }
+        for (user, histogram) in by_user(&snapshot.labels) {
+            self.histogram(&histogram, Some(&tag::pool(user)));
+        }
         for stats in &snapshot.labels {
             self.label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
         }
@@ -212,6 +212,16 @@ impl Encoder {
             self.histogram(&whole, Some(tag));
         }
     }
+}
+
+/// The connections of an account are its pool, whichever schema they are used with.
+fn by_user(labels: &[LabelStats]) -> BTreeMap<&str, Histogram<u64>> {
+    let mut pools = BTreeMap::new();
+    for stats in labels.iter().filter(|stats| !stats.tally.histogram.is_empty()) {
+        let pool = pools.entry(&*stats.label.user).or_insert_with(|| histogram::whole_range(LABEL_DIGITS));
+        histogram::add(pool, &stats.tally.histogram);
+    }
+    pools
 }
 
 fn header(start: Duration) -> Vec<u8> {

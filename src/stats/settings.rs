@@ -55,4 +55,8 @@ pub struct HistogramSettings {
     pub path: Option<PathBuf>,
     /// How often an interval is written.
     pub interval: Duration,
+    /// The file is rotated above this many bytes; `None`: never.
+    pub max_size: Option<u64>,
+    /// How many rotated files are kept.
+    pub keep: usize,
 }

@@ -165,7 +165,9 @@ fn python_reads_a_dump() {
     assert_quantiles(tagged(&lines, Some("user=o%3Dther;schema=my%20shop%2C%20the")), &other, 2);
     assert_quantiles(tagged(&lines, Some("digest=0000000000000abc")), &app, 2);
     assert_eq!(tagged(&lines, Some("digest=0000000000000def")).count, 500);
-    assert_eq!(lines.len(), 10);
+    assert_quantiles(tagged(&lines, Some("pool=app")), &app, 2);
+    assert_eq!(tagged(&lines, Some("pool=o%3Dther")).count, 500);
+    assert_eq!(lines.len(), 12);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
@@ -175,14 +177,14 @@ fn intervals_hold_only_what_came_since_the_last_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.hlog");
     let at = |seconds| START + Duration::from_secs(seconds);
-    let mut log = IntervalLog::open(&path, at(0)).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, at(0)).unwrap();
     load(&recorders, "app", 0xA, 300);
     log.write_interval(&recorders, at(10)).unwrap();
     load(&recorders, "app", 0xB, 40);
     log.write_interval(&recorders, at(20)).unwrap();
     log.write_interval(&recorders, at(30)).unwrap();
     drop(log);
-    let mut log = IntervalLog::open(&path, at(40)).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, at(40)).unwrap();
     log.write_interval(&recorders, at(50)).unwrap();
     let lines = read(&path);
     let of = |tag: Option<&str>| -> Vec<(f64, u64)> {
@@ -204,7 +206,7 @@ fn an_interval_that_cannot_be_written_is_part_of_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.hlog");
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-    let mut log = IntervalLog::open(&path, START).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, START).unwrap();
     assert!(log.write_interval(&recorders, START).is_err());
     std::fs::remove_file(&path).unwrap();
     log.reopen().unwrap();
@@ -233,4 +235,29 @@ fn the_table_shows_what_the_histograms_hold() {
     assert_eq!(slowest.lines().count(), 40);
     assert!(slowest.lines().nth(1).unwrap().ends_with("SELECT 1"), "{slowest}");
     assert_eq!(snapshot.slowest[0].phases.total.as_nanos() as u64, *totals.last().unwrap());
+}
+
+#[test]
+fn rotated_logs_are_whole_and_their_size_and_number_are_bounded() {
+    const MAX_SIZE: u64 = 16 << 10;
+    let recorders = recorders();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.hlog");
+    let at = |seconds| START + Duration::from_secs(seconds);
+    let mut log = IntervalLog::open(&path, Some(MAX_SIZE), 2, at(0)).unwrap();
+    for interval in 1..=40 {
+        load(&recorders, "app", 0xA, 100 + interval);
+        log.write_interval(&recorders, at(interval)).unwrap();
+    }
+    let names = ["log.hlog.2", "log.hlog.1", "log.hlog"].map(|name| dir.path().join(name));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), names.len());
+    let mut counts = Vec::new();
+    for name in &names {
+        assert!(std::fs::metadata(name).unwrap().len() <= MAX_SIZE);
+        let text = std::fs::read_to_string(name).unwrap();
+        assert!(text.starts_with("#[Histogram log format") && text.contains("#[digest 000000000000000a: "));
+        counts.extend(read(name).iter().filter(|line| line.tag.is_none()).map(|line| line.count));
+    }
+    let expected: Vec<u64> = (141 - counts.len() as u64..141).collect();
+    assert!(counts.len() > 3 && counts == expected, "{counts:?}");
 }

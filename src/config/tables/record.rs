@@ -15,6 +15,8 @@ use crate::stats::settings::{HistogramSettings, SlowLogBasis, SlowLogFormat, Slo
 const THRESHOLD: Duration = Duration::from_secs(1);
 const MAX_SIZE: u64 = 256 << 20;
 const KEEP: usize = 5;
+const MAX_HISTOGRAM_SIZE: u64 = 64 << 20;
+const KEEP_HISTOGRAMS: usize = 4;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Reads `[slow_log]`.
@@ -52,5 +54,10 @@ const BASES: &[(&str, SlowLogBasis)] = &[("total", SlowLogBasis::Total), ("serve
 /// Reads `[histogram]`.
 pub fn histogram(reader: &mut Reader<'_>) -> HistogramSettings {
     let s = &mut reader.section("histogram");
-    HistogramSettings { path: s.get("path", None, path_or_none), interval: s.get("interval", INTERVAL, some_duration) }
+    HistogramSettings {
+        path: s.get("path", None, path_or_none),
+        interval: s.get("interval", INTERVAL, some_duration),
+        max_size: s.get("max_size", Some(MAX_HISTOGRAM_SIZE), off_or(some_size)),
+        keep: s.get("keep", KEEP_HISTOGRAMS, count(0..=1000)),
+    }
 }
