@@ -41,11 +41,11 @@ impl Session {
             return slow_log.put(slow);
         };
         let mut waiting = Waiting { proxy: Arc::clone(&self.proxy), slow: Some(slow) };
-        let client = self.admission.id;
+        let (client, user) = (self.admission.id, printable(&self.identity.user));
         tokio::spawn(async move {
             match plan(&waiting.proxy, &question).await {
                 Ok(plan) => waiting.set_plan(plan),
-                Err(fault) => debug!(client, "no plan: {}", printable(&fault.why)),
+                Err(fault) => debug!(client, user, "no plan: {}", printable(&fault.why)),
             }
         });
     }

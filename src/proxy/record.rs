@@ -2,11 +2,12 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tracing::warn;
+use tracing::{Level, Span, debug, enabled, field, warn};
 
 use crate::proxy::client::Session;
 use crate::proxy::error::printable;
 use crate::proxy::exchange::Exchange;
+use crate::stats::commands;
 use crate::stats::record::{Outcome, QueryRecord};
 use crate::wire::command;
 use crate::wire::frame::HEADER;
@@ -19,6 +20,16 @@ struct Ran<'a> {
     sql_len: u64,
     digest: u64,
     execution: Option<Execution<'a>>,
+}
+
+/// Says on the log what became of a command, without its text, which may hold what is nobody's business.
+fn trace(record: &QueryRecord<'_>) {
+    let span = Span::current();
+    span.record("command", commands::name(record.command));
+    span.record("digest", field::display(format_args!("{:016x}", record.digest)));
+    span.record("backend", record.backend_id);
+    let QueryRecord { phases, rows_sent: rows, bytes_out: bytes, outcome, .. } = record;
+    debug!(total = ?phases.total, server = ?phases.server, queue = ?phases.queue, rows, bytes, ?outcome, "done");
 }
 
 impl Session {
@@ -51,6 +62,9 @@ impl Session {
             execution,
         };
         self.worker.recorder.record(&record);
+        if enabled!(Level::DEBUG) {
+            trace(&record);
+        }
         if let Some(slow) = self.proxy.slow_log.as_ref().and_then(|slow_log| slow_log.admit(&record)) {
             self.put_slow(slow);
         }

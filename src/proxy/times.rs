@@ -148,6 +148,7 @@ impl Session {
         warn!(
             client = self.admission.id,
             user = printable(&self.identity.user),
+            backend = self.record_backend(),
             peer = host(&self.peer),
             "idle in transaction for {:.1} s, after: {}",
             idle.as_secs_f64(),
@@ -211,9 +212,10 @@ impl Session {
         let limit = self.proxy.settings.limits.transaction_timeout;
         self.times.is_over = self.times.is_in_transaction() && self.admission.now() >= after(self.times.began, limit);
         let key = if self.times.is_over { "pool.transaction_timeout" } else { "pool.query_timeout" };
+        let (client, user, backend) = (self.admission.id, printable(&self.identity.user), exchange.backend);
         match self.kill_statement(exchange) {
-            true => info!(client = self.admission.id, "its statement is killed: {key}"),
-            false => warn!(client = self.admission.id, "its statement goes on beyond {key}: its password is not known"),
+            true => info!(client, user, backend, "its statement is killed: {key}"),
+            false => warn!(client, user, backend, "its statement goes on beyond {key}: its password is not known"),
         }
     }
 

@@ -3,6 +3,7 @@
 mod disk;
 mod explain;
 mod honest;
+mod log;
 mod parameters;
 mod slow;
 
