@@ -59,6 +59,8 @@ pub struct Session {
     pub(super) parks_later: bool,
     /// Not all of what the last command left can be saved: it is not offered before the next.
     pub(super) stays: bool,
+    /// The backend, by the server's id, that ran the command under way, until its record is made; 0: none yet.
+    pub(super) ran_on: u32,
     /// The last window of the workers' balance in which this client was counted.
     window: u32,
 }
@@ -221,6 +223,7 @@ impl Session {
             parks_later: false,
             lost_transaction: false,
             stays: false,
+            ran_on: 0,
             window: 0,
         });
         (session, (!buffer.is_empty()).then_some(buffer))

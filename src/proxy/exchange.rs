@@ -46,8 +46,6 @@ pub(super) struct Exchange {
     pub(super) patch: Option<Patch>,
     /// Why the backend was held when the command began.
     pub(super) pin_reason: &'static str,
-    /// The backend connection that ran it last, by the server's id; 0: none.
-    pub(super) backend: u32,
     /// The backend's id of the prepared statement, and the client's.
     pub(super) mapped: Option<(u32, u32)>,
     /// The packet to send in the client's packet's place.

@@ -202,7 +202,6 @@ impl Session {
             summary: Summary::default(),
             patch: None,
             pin_reason: self.held_for,
-            backend: 0,
             mapped: None,
             instead: None,
             holds_reply: false,
@@ -221,7 +220,7 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         self.in_step = false;
-        exchange.backend = self.lease.backend().id;
+        self.ran_on = self.lease.backend().id;
         self.limit_statement();
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;

@@ -57,7 +57,7 @@ impl Session {
             warnings: facts.warnings,
             outcome,
             // A shared one may be another's by now.
-            backend_id: if exchange.backend == 0 { self.record_backend() } else { exchange.backend },
+            backend_id: if self.ran_on == 0 { self.record_backend() } else { self.ran_on },
             pin_reason: exchange.pin_reason,
             execution,
         };
@@ -68,6 +68,7 @@ impl Session {
         if let Some(slow) = self.proxy.slow_log.as_ref().and_then(|slow_log| slow_log.admit(&record)) {
             self.put_slow(slow);
         }
+        self.ran_on = 0;
     }
 
     /// It runs for long: it is named, once, while nobody knows yet how long it will take.
@@ -79,7 +80,7 @@ impl Session {
             warn!(
                 client = self.admission.id,
                 user = printable(&self.identity.user),
-                backend = exchange.backend,
+                backend = self.ran_on,
                 digest = %format_args!("{digest:016x}"),
                 "still running after {:.1} s: {}",
                 exchange.timer.started_at().elapsed().as_secs_f64(),

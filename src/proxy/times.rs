@@ -212,7 +212,7 @@ impl Session {
         let limit = self.proxy.settings.limits.transaction_timeout;
         self.times.is_over = self.times.is_in_transaction() && self.admission.now() >= after(self.times.began, limit);
         let key = if self.times.is_over { "pool.transaction_timeout" } else { "pool.query_timeout" };
-        let (client, user, backend) = (self.admission.id, printable(&self.identity.user), exchange.backend);
+        let (client, user, backend) = (self.admission.id, printable(&self.identity.user), self.ran_on);
         match self.kill_statement(exchange) {
             true => info!(client, user, backend, "its statement is killed: {key}"),
             false => warn!(client, user, backend, "its statement goes on beyond {key}: its password is not known"),
