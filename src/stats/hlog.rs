@@ -8,7 +8,6 @@ pub mod read;
 pub mod table;
 pub mod tag;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -191,8 +190,8 @@ impl Encoder {
         for (phase, histogram) in snapshot.phases.iter().skip(1).filter(|(_, h)| !h.is_empty()) {
             self.histogram(histogram, Some(&tag::phase(phase)));
         }
-        for (user, histogram) in by_user(&snapshot.labels) {
-            self.histogram(&histogram, Some(&tag::pool(user)));
+        for pool in snapshot.labels.chunk_by(|a, b| a.label.user == b.label.user) {
+            self.pool(pool);
         }
         for stats in &snapshot.labels {
             self.label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
@@ -204,6 +203,15 @@ impl Encoder {
         self.label(&snapshot.digests_other.histogram, tag::OTHER_DIGESTS);
     }
 
+    /// The connections of an account are its pool, whichever schema they are used with.
+    fn pool(&mut self, labels: &[LabelStats]) {
+        let mut sum = histogram::whole_range(LABEL_DIGITS);
+        labels.iter().for_each(|stats| histogram::add(&mut sum, &stats.tally.histogram));
+        if let Some(first) = labels.first().filter(|_| !sum.is_empty()) {
+            self.histogram(&sum, Some(&tag::pool(&first.label.user)));
+        }
+    }
+
     /// All labels get the same range, whatever they have grown to: not every reader adds up different ones.
     fn label(&mut self, grown: &LabelHistogram, tag: &str) {
         if !grown.is_empty() {
@@ -212,16 +220,6 @@ impl Encoder {
             self.histogram(&whole, Some(tag));
         }
     }
-}
-
-/// The connections of an account are its pool, whichever schema they are used with.
-fn by_user(labels: &[LabelStats]) -> BTreeMap<&str, Histogram<u64>> {
-    let mut pools = BTreeMap::new();
-    for stats in labels.iter().filter(|stats| !stats.tally.histogram.is_empty()) {
-        let pool = pools.entry(&*stats.label.user).or_insert_with(|| histogram::whole_range(LABEL_DIGITS));
-        histogram::add(pool, &stats.tally.histogram);
-    }
-    pools
 }
 
 fn header(start: Duration) -> Vec<u8> {
