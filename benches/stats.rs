@@ -46,6 +46,7 @@ fn record(identity: &Identity, n: u64, digest: u64) -> QueryRecord<'_> {
         outcome: Outcome::Ok,
         backend_id: 9,
         pin_reason: "",
+        execution: None,
     }
 }
 
@@ -88,6 +89,7 @@ fn timing(c: &mut Criterion) {
 fn slow_log(c: &mut Criterion) {
     let settings = SlowLogSettings {
         threshold: Duration::from_secs(1),
+        user_thresholds: Vec::new(),
         path: Some("/dev/null".into()),
         format: SlowLogFormat::Mysql,
         basis: SlowLogBasis::Total,

@@ -45,7 +45,7 @@ pub struct ShowArgs {
     /// Only histograms whose tag holds this text (such as `digest=` or `user=app`)
     #[arg(long, value_name = "TEXT")]
     pub tag: Option<String>,
-    /// The most labels, and the most digests, that are shown
+    /// The most pools, the most labels, and the most digests, that are shown
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
 }
@@ -191,6 +191,7 @@ mod tests {
                 outcome: Outcome::Ok,
                 backend_id: 1,
                 pin_reason: "",
+                execution: None,
             });
         }
         dump(file, &recorders.snapshot(), Span { start: Duration::from_secs(990), length: Duration::from_secs(10) })

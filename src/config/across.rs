@@ -25,7 +25,6 @@ fn warn_without_effect(reader: &mut Reader<'_>, config: &Config) {
     let set = [
         // Elsewhere every connection begins as some client's login.
         ("pool.min_idle", proxy.pool.min_idle > 0 && proxy.mode != Mode::Transaction),
-        ("slow_log.explain", proxy.slow_log.explain),
     ];
     for (path, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
         let fault = Fault::new("has no effect in this version", "leave it out, so that nobody relies on it");

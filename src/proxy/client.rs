@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
+use tracing::{Instrument, Level, Span, debug, debug_span, enabled, field, info, warn};
 
 use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
@@ -64,6 +64,8 @@ pub struct Session {
     pub(super) parks_later: bool,
     /// Not all of what the last command left can be saved: it is not offered before the next.
     pub(super) stays: bool,
+    /// The backend, by the server's id, that ran the command under way, until its record is made; 0: none yet.
+    pub(super) ran_on: u32,
     /// The last window of the workers' balance in which this client was counted.
     window: u32,
 }
@@ -95,9 +97,10 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
         Ok(entered) => {
             debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
             let (session, ahead) = Session::new(proxy, worker, peer, admission, entered);
-            Box::pin(stay(session, ahead)).await;
+            let span = session.span();
+            Box::pin(stay(session, ahead)).instrument(span).await;
         }
-        Err(fault) => log_fault(id, &peer, &fault, "login", began),
+        Err(fault) => log_fault(&Of { id, peer: &peer, user: None, backend: None }, &fault, "login", began),
     }
 }
 
@@ -158,7 +161,10 @@ pub(super) async fn linger(stream: &mut Stream) {
 pub async fn go_on(worker: Arc<Worker>, mut session: Box<Session>) {
     session.worker = worker;
     match session.rehome() {
-        Ok(()) => stay(session, None).await,
+        Ok(()) => {
+            let span = session.span();
+            stay(session, None).instrument(span).await;
+        }
         Err(fault) => Box::pin(session.end(Err(fault))).await,
     }
 }
@@ -230,6 +236,7 @@ impl Session {
             parks_later: false,
             lost_transaction: false,
             stays: false,
+            ran_on: 0,
             window: 0,
         });
         (session, (!buffer.is_empty()).then_some(buffer))
@@ -273,7 +280,11 @@ impl Session {
             self.stays = false;
             loop {
                 // Boxed, so that an idle client does not hold the room that a command needs.
-                if let Some(end) = Box::pin(self.command(&mut buffer, started)).await? {
+                let ended = match enabled!(Level::DEBUG) {
+                    false => Box::pin(self.command(&mut buffer, started)).await?,
+                    true => Box::pin(self.command(&mut buffer, started).instrument(query_span())).await?,
+                };
+                if let Some(end) = ended {
                     return Ok(end);
                 }
                 if self.admission.is_killed() {
@@ -382,29 +393,27 @@ impl Session {
 
     async fn end(mut self: Box<Self>, ended: Result<End, Fault>) {
         let began = Instant::now();
+        let (client, user) = (self.admission.id, error::printable(&self.identity.user));
+        let backend = Some(self.record_backend()).filter(|id| *id != 0);
         match &ended {
             Ok(End::Killed) => {
-                info!(client = self.admission.id, "killed by another client");
+                info!(client, user, backend, "killed by another client");
                 self.in_step = false;
             }
-            Ok(End::Quit | End::Moved(_)) => debug!(client = self.admission.id, "client quit"),
+            Ok(End::Quit | End::Moved(_)) => debug!(client, user, backend, "client quit"),
             Ok(End::Leaving) => self.say(0, &shutting_down()).await,
             Ok(End::Idle(limit) | End::Transaction(limit)) => {
                 let what = if matches!(ended, Ok(End::Idle(_))) { "idle" } else { "its transaction" };
-                info!(client = self.admission.id, "closed: {what} for longer than {limit}");
+                info!(client, user, backend, "closed: {what} for longer than {limit}");
                 if says_why_it_closes(&self.proxy) {
                     self.say(0, &idle_for_too_long()).await;
                 }
             }
             Ok(End::BackendClosed) => {
-                info!(
-                    client = self.admission.id,
-                    backend = self.record_backend(),
-                    "the backend closed this client's connection"
-                );
+                info!(client, user, backend, "the backend closed this client's connection");
             }
             Err(fault) => {
-                log_fault(self.admission.id, &self.peer, fault, "session", began);
+                log_fault(&Of { id: client, peer: &self.peer, user: Some(&user), backend }, fault, "session", began);
                 if let Some(answer) = &fault.answer {
                     self.say(1, answer).await;
                 }
@@ -422,6 +431,11 @@ impl Session {
         // The client goes first: its side of the connection must not wait for the backend's reset.
         drop(client);
         lease.end(&proxy, in_step).await;
+    }
+
+    /// Around all that is logged of this client; nothing where that is not asked for.
+    fn span(&self) -> Span {
+        debug_span!("client", id = self.admission.id, user = error::printable(&self.identity.user))
     }
 
     /// Tells the client, if it is still there to listen.
@@ -473,13 +487,31 @@ pub(super) fn shutting_down() -> ErrPacket {
     ErrPacket::new(fault::SERVER_SHUTDOWN, b"08S01", "Server shutdown in progress")
 }
 
-fn log_fault(id: u32, peer: &Peer, fault: &Fault, during: &str, began: Instant) {
-    let (peer, why, after) = (error::host(peer), error::printable(&fault.why), began.elapsed());
+/// Around one command; what it was is filled in where its record is made.
+fn query_span() -> Span {
+    debug_span!("query", command = field::Empty, digest = field::Empty, backend = field::Empty)
+}
+
+/// Whose fault it was.
+struct Of<'a> {
+    id: u32,
+    peer: &'a Peer,
+    /// From the login on.
+    user: Option<&'a str>,
+    /// While it has one.
+    backend: Option<u32>,
+}
+
+fn log_fault(of: &Of<'_>, fault: &Fault, during: &str, began: Instant) {
+    let Of { id: client, user, backend, .. } = *of;
+    let (peer, why, after) = (error::host(of.peer), error::printable(&fault.why), began.elapsed());
     match fault.whose {
         // A health checker connects and closes, again and again.
-        Whose::Client if fault.quiet => debug!(client = id, peer, during, ?after, fault = "client", "{why}"),
-        Whose::Client => info!(client = id, peer, during, ?after, fault = "client", "{why}"),
-        Whose::Backend => warn!(client = id, peer, during, ?after, fault = "backend", "{why}"),
-        Whose::Tidegate => warn!(client = id, peer, during, ?after, fault = "tidegate", "{why}"),
+        Whose::Client if fault.quiet => {
+            debug!(client, peer, user, backend, during, ?after, fault = "client", "{why}");
+        }
+        Whose::Client => info!(client, peer, user, backend, during, ?after, fault = "client", "{why}"),
+        Whose::Backend => warn!(client, peer, user, backend, during, ?after, fault = "backend", "{why}"),
+        Whose::Tidegate => warn!(client, peer, user, backend, during, ?after, fault = "tidegate", "{why}"),
     }
 }

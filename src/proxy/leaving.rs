@@ -89,7 +89,8 @@ impl Session {
     pub(super) fn abandon(&self, exchange: &mut Exchange, commands: &[u8]) {
         exchange.leaving.is_decided = true;
         if self.may_be_cut_short(exchange, commands) {
-            debug!(client = self.admission.id, "the client is gone: its statement is killed");
+            let user = printable(&self.identity.user);
+            debug!(client = self.admission.id, user, "the client is gone: its statement is killed");
             self.kill_statement(exchange);
         }
     }
@@ -168,7 +169,8 @@ impl Order {
                 Err(_) => Some("no answer".to_owned()),
             };
             if let Some(why) = why {
-                warn!(client = self.id, backend = self.there, "a statement cannot be killed: {why}");
+                let user = printable(&String::from_utf8_lossy(&self.user));
+                warn!(client = self.id, user, backend = self.there, "a statement cannot be killed: {why}");
             }
             tokio::select! {
                 _ = &mut over => return,

@@ -1,7 +1,7 @@
 //! One command's life: read, sent, its reply passed on, its record made.
 
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{End, Session, fill_now};
@@ -18,7 +18,7 @@ use crate::session::reason::Pin;
 use crate::sql::digest::digest;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
-use crate::stats::record::{Outcome, Phases, QueryRecord};
+use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
 use crate::wire::command::{self, Shape};
@@ -242,6 +242,7 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         self.in_step = false;
+        self.ran_on = self.lease.backend().id;
         self.limit_statement();
         if whole {
             self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
@@ -591,7 +592,7 @@ impl Session {
         });
         if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
             match self.admission.has_rung() {
-                true => self.statement_is_late(exchange),
+                true => self.statement_is_late(exchange, commands.filled()),
                 false => self.abandon(exchange, commands.filled()),
             }
         }
@@ -662,8 +663,8 @@ impl Session {
         let text = buffer.get(exchange.text.clone()).unwrap_or_default();
         match exchange.code {
             command::STMT_PREPARE => {
-                if let Some((id, _)) = exchange.reply.facts.prepared {
-                    self.statements.prepared(id, text, exchange.text_len, exchange.digest);
+                if let Some((id, params)) = exchange.reply.facts.prepared {
+                    self.statements.prepared(id, params, text, exchange.text_len, exchange.digest);
                 }
             }
             command::STMT_CLOSE => self.statements.closed(exchange.statement.unwrap_or_default()),
@@ -675,44 +676,6 @@ impl Session {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn record(&self, exchange: &Exchange, buffer: &[u8], outcome: Outcome) {
-        let facts = &exchange.reply.facts;
-        let prepared = exchange.statement.and_then(|id| self.statements.get(id));
-        let is_sql = matches!(exchange.code, command::QUERY | command::STMT_PREPARE);
-        let (sql, sql_len, digest) = match prepared {
-            Some(statement) => (&statement.text[..], statement.len, statement.digest),
-            None if is_sql => {
-                (buffer.get(exchange.text.clone()).unwrap_or_default(), exchange.text_len, exchange.digest)
-            }
-            None => (&[][..], 0, 0),
-        };
-        let phases: Phases = exchange.timer.finish(Instant::now());
-        let record = QueryRecord {
-            identity: &self.identity,
-            schema: &self.schema,
-            command: exchange.code,
-            sql,
-            sql_len,
-            digest,
-            phases,
-            ended_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            rows_sent: facts.rows,
-            rows_affected: facts.affected,
-            last_insert_id: facts.insert_id,
-            bytes_in: exchange.bytes_in,
-            bytes_out: exchange.bytes_out,
-            status: facts.status_seen,
-            warnings: facts.warnings,
-            outcome,
-            backend_id: self.record_backend(),
-            pin_reason: exchange.pin_reason,
-        };
-        self.worker.recorder.record(&record);
-        if let Some(slow_log) = &self.proxy.slow_log {
-            slow_log.offer(&record);
         }
     }
 }

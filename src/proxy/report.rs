@@ -24,8 +24,9 @@ impl Reporter {
     /// # Errors
     /// The file cannot be opened.
     pub fn open(settings: &HistogramSettings, recorders: Arc<Recorders>) -> io::Result<Reporter> {
-        let log = settings.path.as_ref().map(|path| IntervalLog::open(path, now())).transpose()?;
-        Ok(Reporter { recorders, log, ticks: ticks(settings.interval) })
+        let HistogramSettings { path, max_size, keep, interval } = settings;
+        let log = path.as_ref().map(|path| IntervalLog::open(path, *max_size, *keep, now())).transpose()?;
+        Ok(Reporter { recorders, log, ticks: ticks(*interval) })
     }
 
     /// Another `histogram.interval`, from now on.
@@ -57,7 +58,7 @@ impl Reporter {
         self.write_interval();
         let snapshot: Snapshot = self.recorders.snapshot();
         let (percentiles, slowest) = (table::percentiles(&snapshot), table::slowest(&snapshot.slowest));
-        info!("latency since the start\n{percentiles}\n{slowest}");
+        info!("latency since the start\n{percentiles}\n{}\n{slowest}", table::digests(&snapshot));
     }
 
     /// The file may have been moved away.

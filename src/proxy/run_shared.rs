@@ -155,6 +155,7 @@ impl Session {
         }
         warn!(
             client = self.admission.id,
+            user = printable(&self.identity.user),
             backend = self.lease.backend().id,
             fault = "backend",
             "{}",

@@ -107,23 +107,69 @@ pub async fn table(channel: &mut Channel, caps: Capabilities, sql: &str) -> Resu
     table_of(channel, caps).await
 }
 
+/// A text result whose columns have names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The columns' names.
+    pub names: Vec<String>,
+    /// Its rows.
+    pub rows: Rows,
+}
+
+/// As [`query`], with the columns' names. Not cancel safe.
+pub async fn named(channel: &mut Channel, caps: Capabilities, sql: &str) -> Result<Result<Named, ErrPacket>, Fault> {
+    channel.command(&payload(caps, sql)).await.map_err(Fault::of_backend)?;
+    let definitions = match definitions(channel, caps).await? {
+        Ok(definitions) => definitions,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if definitions.is_empty() {
+        return Ok(Ok(Named::default()));
+    }
+    let names = definitions.iter().map(|definition| name(definition)).collect::<Option<_>>().ok_or_else(malformed)?;
+    Ok(rows(channel, definitions.len() as u64).await?.map(|rows| Named { names, rows }))
+}
+
 async fn table_of(channel: &mut Channel, caps: Capabilities) -> Result<Result<Table, ErrPacket>, Fault> {
+    let definitions = match definitions(channel, caps).await? {
+        Ok(definitions) => definitions,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if definitions.is_empty() {
+        return Ok(Ok(Table::default()));
+    }
+    let columns = definitions.iter().map(|definition| column(definition, caps));
+    let columns = columns.collect::<Option<Vec<_>>>().ok_or_else(malformed)?;
+    Ok(rows(channel, columns.len() as u64).await?.map(|rows| Table { columns, rows }))
+}
+
+/// The columns' definitions; none for an OK.
+async fn definitions(channel: &mut Channel, caps: Capabilities) -> Result<Result<Vec<Vec<u8>>, ErrPacket>, Fault> {
     let head = match answer(channel).await? {
         Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };
+    let mut definitions = Vec::new();
     if head.first() == Some(&0) {
-        return Ok(Ok(Table::default()));
+        return Ok(Ok(definitions));
     }
     let count = Fields::new(&head).lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
-    let mut columns = Vec::new();
     for _ in 0..count {
-        columns.push(column(&next(channel).await?, caps).ok_or_else(malformed)?);
+        definitions.push(next(channel).await?);
     }
     if !caps.has(DEPRECATE_EOF) {
         next(channel).await?;
     }
-    Ok(rows(channel, count).await?.map(|rows| Table { columns, rows }))
+    Ok(Ok(definitions))
+}
+
+/// Behind catalog, schema, table and the table's own name.
+fn name(definition: &[u8]) -> Option<String> {
+    let mut fields = Fields::new(definition);
+    for _ in 0..4 {
+        fields.lenenc_bytes()?;
+    }
+    fields.lenenc_bytes().map(|name| String::from_utf8_lossy(name).into_owned())
 }
 
 /// Type and flags of a column definition.

@@ -44,6 +44,8 @@ pub(super) struct Times {
     is_named: bool,
     /// Its transaction has lasted too long.
     pub is_over: bool,
+    /// When its statement is to be ended.
+    ends: u64,
     /// Its transaction's last statement, or the beginning of it.
     last: Vec<u8>,
 }
@@ -146,6 +148,7 @@ impl Session {
         warn!(
             client = self.admission.id,
             user = printable(&self.identity.user),
+            backend = self.record_backend(),
             peer = host(&self.peer),
             "idle in transaction for {:.1} s, after: {}",
             idle.as_secs_f64(),
@@ -172,19 +175,36 @@ impl Session {
         }
     }
 
-    /// A command goes to its backend: it may not take for ever, where the configuration says so.
-    pub(super) fn limit_statement(&self) {
+    /// A command goes to its backend: it is named where it takes long, and may not take for ever where the configuration
+    /// says so.
+    pub(super) fn limit_statement(&mut self) {
         let Limits { query_timeout, transaction_timeout, .. } = self.proxy.live.limits();
-        if query_timeout.is_none() && transaction_timeout.is_none() {
-            return;
+        self.times.ends = NEVER;
+        if query_timeout.is_some() || transaction_timeout.is_some() {
+            let of_transaction = if self.times.is_in_transaction() { transaction_timeout } else { None };
+            self.times.ends = after(self.admission.exact(), query_timeout).min(after(self.times.began, of_transaction));
         }
-        let of_transaction = if self.times.is_in_transaction() { transaction_timeout } else { None };
-        let ends = after(self.admission.exact(), query_timeout).min(after(self.times.began, of_transaction));
-        self.admission.set_alarm(ends);
+        let named = self.proxy.slow_log.as_ref().map(|slow_log| slow_log.named_after(&self.identity.user));
+        self.admission.set_alarm(self.times.ends.min(after(self.admission.now(), named)));
+    }
+
+    /// The alarm of a statement: it is to be named, or ended.
+    pub(super) fn statement_is_late(&mut self, exchange: &mut Exchange, commands: &[u8]) {
+        if self.admission.now() >= self.times.ends {
+            return self.end_statement(exchange);
+        }
+        let named = self.proxy.slow_log.as_ref().map(|slow_log| slow_log.named_after(&self.identity.user));
+        // The time that was told last may have been an old one.
+        let left = named.unwrap_or_default().saturating_sub(exchange.timer.started_at().elapsed());
+        if !left.is_zero() {
+            return self.admission.set_alarm(self.times.ends.min(after(self.admission.now(), Some(left))));
+        }
+        self.admission.set_alarm(self.times.ends);
+        self.name_running(exchange, commands);
     }
 
     /// The statement, or its transaction, has taken too long. What ends a transaction is let end it.
-    pub(super) fn statement_is_late(&mut self, exchange: &mut Exchange) {
+    fn end_statement(&mut self, exchange: &mut Exchange) {
         self.admission.stop_alarm();
         if self.proxy.settings.mode == Mode::Observe || exchange.summary.flags.has(Flags::ENDS) {
             return;
@@ -192,9 +212,10 @@ impl Session {
         let limit = self.proxy.live.limits().transaction_timeout;
         self.times.is_over = self.times.is_in_transaction() && self.admission.now() >= after(self.times.began, limit);
         let key = if self.times.is_over { "pool.transaction_timeout" } else { "pool.query_timeout" };
+        let (client, user, backend) = (self.admission.id, printable(&self.identity.user), self.ran_on);
         match self.kill_statement(exchange) {
-            true => info!(client = self.admission.id, "its statement is killed: {key}"),
-            false => warn!(client = self.admission.id, "its statement goes on beyond {key}: its password is not known"),
+            true => info!(client, user, backend, "its statement is killed: {key}"),
+            false => warn!(client, user, backend, "its statement goes on beyond {key}: its password is not known"),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod dialect;
 pub mod digest;
 pub mod dynamic;
 pub mod effects;
+pub mod explain;
 pub mod flags;
 mod functions;
 pub mod interruptible;

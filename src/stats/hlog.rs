@@ -20,14 +20,10 @@ use rustc_hash::FxHashSet;
 use super::histogram::{self, LABEL_DIGITS, LabelHistogram};
 use super::recorder::Recorders;
 use super::rotating_file::RotatingFile;
-use super::snapshot::{Baseline, DigestStats, Snapshot};
+use super::snapshot::{Baseline, DigestStats, LabelStats, Snapshot};
 
 /// The maxima within the log, for human eyes, are in milliseconds as HdrHistogram's own logs have them.
 const NANOS_PER_MAX_UNIT: f64 = 1e6;
-/// An interval log is rotated above this size, in bytes.
-const MAX_LOG_BYTES: u64 = 64 << 20;
-/// How many rotated interval logs are kept.
-const KEPT_LOGS: usize = 4;
 /// How many digests are remembered as named in the file; beyond, they are named again.
 const MAX_NAMED: usize = 10_000;
 
@@ -80,13 +76,13 @@ pub struct IntervalLog {
 }
 
 impl IntervalLog {
-    /// Opens (and goes on with) the log at `path`; `now` is the first interval's beginning, since 1970. What was recorded
-    /// before this call belongs to the first interval.
+    /// Opens (and goes on with) the log at `path`, which is rotated above `max_size` bytes; `keep` rotated ones stay. `now` is
+    /// the first interval's beginning, since 1970. What was recorded before this call belongs to the first interval.
     ///
     /// # Errors
     /// The file cannot be opened or written.
-    pub fn open(path: &Path, now: Duration) -> io::Result<Self> {
-        let file = RotatingFile::open(path, Some(MAX_LOG_BYTES), KEPT_LOGS)?;
+    pub fn open(path: &Path, max_size: Option<u64>, keep: usize, now: Duration) -> io::Result<Self> {
+        let file = RotatingFile::open(path, max_size, keep)?;
         Ok(IntervalLog { file, baseline: Baseline::new(), until: now, named: FxHashSet::default() })
     }
 
@@ -194,6 +190,9 @@ impl Encoder {
         for (phase, histogram) in snapshot.phases.iter().skip(1).filter(|(_, h)| !h.is_empty()) {
             self.histogram(histogram, Some(&tag::phase(phase)));
         }
+        for pool in snapshot.labels.chunk_by(|a, b| a.label.user == b.label.user) {
+            self.pool(pool);
+        }
         for stats in &snapshot.labels {
             self.label(&stats.tally.histogram, &tag::label(&stats.label.user, &stats.label.schema));
         }
@@ -202,6 +201,15 @@ impl Encoder {
             self.label(&stats.tally.histogram, &tag::digest(stats.digest));
         }
         self.label(&snapshot.digests_other.histogram, tag::OTHER_DIGESTS);
+    }
+
+    /// The connections of an account are its pool, whichever schema they are used with.
+    fn pool(&mut self, labels: &[LabelStats]) {
+        let mut sum = histogram::whole_range(LABEL_DIGITS);
+        labels.iter().for_each(|stats| histogram::add(&mut sum, &stats.tally.histogram));
+        if let Some(first) = labels.first().filter(|_| !sum.is_empty()) {
+            self.histogram(&sum, Some(&tag::pool(&first.label.user)));
+        }
     }
 
     /// All labels get the same range, whatever they have grown to: not every reader adds up different ones.

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod counters;
+mod filled;
 pub mod histogram;
 pub mod hlog;
 pub mod record;

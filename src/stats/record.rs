@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::parameters::Execution;
+
 /// Where one command's time went. Each wait is attributed to whom one waited for; `total` is measured, not summed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
@@ -83,4 +85,6 @@ pub struct QueryRecord<'a> {
     pub backend_id: u32,
     /// Why the backend was held when the command began; empty if it was not.
     pub pin_reason: &'static str,
+    /// The parameters, of a prepared statement's execution.
+    pub execution: Option<Execution<'a>>,
 }

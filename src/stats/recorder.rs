@@ -10,6 +10,7 @@ use rustc_hash::FxHasher;
 
 use super::commands;
 use super::counters::Counters;
+use super::filled::fill;
 use super::histogram::{PhaseHistograms, nanos};
 use super::record::QueryRecord;
 use super::secrets::may_hold_password;
@@ -228,7 +229,10 @@ fn digest_text(record: &QueryRecord<'_>, settings: &RecorderSettings) -> DigestT
 fn shown_text(record: &QueryRecord<'_>, settings: &RecorderSettings) -> String {
     match settings.redact || may_hold_password(record.sql) {
         true => bounded_fingerprint(record, settings),
-        false => bounded_text(record.sql),
+        false => match &record.execution {
+            Some(execution) => bounded_text(&fill(record.sql, execution).text),
+            None => bounded_text(record.sql),
+        },
     }
 }
 
@@ -286,6 +290,7 @@ mod tests {
             outcome: Outcome::Ok,
             backend_id: 1,
             pin_reason: "",
+            execution: None,
         }
     }
 

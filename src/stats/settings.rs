@@ -26,6 +26,8 @@ pub enum SlowLogBasis {
 pub struct SlowLogSettings {
     /// Commands that took at least this long are logged; zero logs all.
     pub threshold: Duration,
+    /// Accounts with a threshold of their own.
+    pub user_thresholds: Vec<(String, Duration)>,
     /// The file; `None`: no slow log.
     pub path: Option<PathBuf>,
     /// The form of a record.
@@ -53,4 +55,8 @@ pub struct HistogramSettings {
     pub path: Option<PathBuf>,
     /// How often an interval is written.
     pub interval: Duration,
+    /// The file is rotated above this many bytes; `None`: never.
+    pub max_size: Option<u64>,
+    /// How many rotated files are kept.
+    pub keep: usize,
 }

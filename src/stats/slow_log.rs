@@ -10,6 +10,7 @@ mod entry;
 mod gate;
 mod json;
 mod mysql;
+mod plan;
 mod ring;
 mod writer;
 
@@ -21,13 +22,19 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use self::entry::Entry;
-use self::gate::{Gate, Verdict};
+use self::gate::{Gate, Rate, Verdict};
+pub use self::plan::Plan;
 use self::ring::Ring;
 use self::writer::Writer;
+use super::filled::fill;
 use super::record::QueryRecord;
 use super::recorder::Fingerprint;
 use super::rotating_file::RotatingFile;
+use super::secrets::may_hold_password;
 use super::settings::SlowLogSettings;
+use super::slowest::bounded_text;
+use crate::sql::explain::explainable;
+use crate::wire::parameters::Execution;
 
 /// What became of the slow commands since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub struct SlowLogCounts {
     pub failed: u64,
     /// Written.
     pub written: u64,
+    /// Still running when their threshold (at least a second) had passed.
+    pub running: u64,
 }
 
 /// The counts as they are shared.
@@ -55,15 +64,39 @@ struct Counts {
     lost: AtomicU64,
     failed: AtomicU64,
     written: AtomicU64,
+    running: AtomicU64,
 }
+
+/// A statement that runs for at least so long may be named while it runs, however low the threshold is.
+const NAMED_AFTER: Duration = Duration::from_secs(1);
+/// The most statements that are named in a second: tidegate's own log is for people.
+const MAX_NAMED_PER_SECOND: u32 = 10;
+/// The most plans that are asked for in a second.
+const MAX_EXPLAINED_PER_SECOND: u32 = 1;
 
 /// An open slow log. Shared by all workers; dropping it closes the ring without waiting for the writer.
 #[derive(Debug)]
 pub struct SlowLog {
     /// Swapped as a whole where its settings change.
     gate: ArcSwap<Gate>,
+    naming: Rate,
+    /// `None`: plans are not asked for.
+    explaining: Option<Rate>,
+    redact: bool,
+    fingerprint: Fingerprint,
     ring: Arc<Ring>,
     counts: Arc<Counts>,
+}
+
+/// A slow command's record on its way to the log.
+#[derive(Debug)]
+pub struct Slow(Box<Entry>);
+
+impl Slow {
+    /// Adds the server's plan.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.0.plan = Some(plan);
+    }
 }
 
 impl SlowLog {
@@ -79,22 +112,74 @@ impl SlowLog {
         let (ring, counts) = (Arc::new(Ring::default()), Arc::new(Counts::default()));
         let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
         std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
-        Ok(Some(SlowLog { gate: ArcSwap::from_pointee(Gate::new(settings)), ring, counts }))
+        let gate = ArcSwap::from_pointee(Gate::new(settings));
+        let naming = Rate::new(Some(MAX_NAMED_PER_SECOND));
+        let explaining = settings.explain.then(|| Rate::new(Some(MAX_EXPLAINED_PER_SECOND)));
+        let redact = settings.redact;
+        Ok(Some(SlowLog { gate, naming, explaining, redact, fingerprint, ring, counts }))
     }
 
     /// Has the command written if it is slow. Never waits for the disk.
     pub fn offer(&self, record: &QueryRecord<'_>) {
+        if let Some(slow) = self.admit(record) {
+            self.put(slow);
+        }
+    }
+
+    /// A copy of the command's record if it is slow and to be written: what is returned must be [`SlowLog::put`].
+    pub fn admit(&self, record: &QueryRecord<'_>) -> Option<Slow> {
         let verdict = self.gate.load().judge(record);
         if verdict != Verdict::Fast {
             self.counts.slow.fetch_add(1, Ordering::Relaxed);
         }
         match verdict {
-            Verdict::Fast => {}
+            Verdict::Fast => return None,
             Verdict::NotSampled => add_one(&self.counts.not_sampled),
             Verdict::OverRate => add_one(&self.counts.over_rate),
-            Verdict::Write if self.ring.push(Entry::new(record)) => {}
-            Verdict::Write => add_one(&self.counts.lost),
+            Verdict::Write => return Some(Slow(Box::new(Entry::new(record)))),
         }
+        None
+    }
+
+    /// Has it written.
+    pub fn put(&self, slow: Slow) {
+        if !self.ring.push(*slow.0) {
+            self.count_lost();
+        }
+    }
+
+    /// The SELECT whose plan is to be added: one that provably does nothing else, and not more than one in a second.
+    pub fn to_explain(&self, slow: &Slow) -> Option<String> {
+        let explaining = self.explaining.as_ref()?;
+        let executed = slow.0.executed()?;
+        let select = explainable(&executed)?;
+        explaining.allows(slow.0.ended_at.as_secs()).then(|| select.to_owned())
+    }
+
+    /// Says so at the first, the second, the fourth, the eighth ..: tidegate's own log is not to grow by it.
+    fn count_lost(&self) {
+        let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::warn!(lost, "the disk is too slow: records of the slow log were lost");
+        }
+    }
+
+    /// After which time a statement of this account that still runs is to be named.
+    pub fn named_after(&self, user: &str) -> Duration {
+        self.gate.load().threshold_of(user).max(NAMED_AFTER)
+    }
+
+    /// A statement still runs after that time: its text for tidegate's own log (not for this file, where it will stand when
+    /// it has ended), at most 1 KiB. `None`: too many were named in this second (since 1970).
+    pub fn name_running(&self, sql: &[u8], execution: Option<&Execution<'_>>, second: u64) -> Option<String> {
+        add_one(&self.counts.running);
+        self.naming.allows(second).then(|| {
+            bounded_text(&match (self.redact || may_hold_password(sql), execution) {
+                (true, _) => (self.fingerprint)(sql).into_bytes(),
+                (false, Some(execution)) => fill(sql, execution).text,
+                (false, None) => sql.to_owned(),
+            })
+        })
     }
 
     /// Has the file opened anew before the next record: for SIGHUP after logrotate moved it.
@@ -129,6 +214,7 @@ impl SlowLog {
             lost: read(&self.counts.lost),
             failed: read(&self.counts.failed),
             written: read(&self.counts.written),
+            running: read(&self.counts.running),
         }
     }
 }
@@ -155,6 +241,7 @@ mod tests {
     pub(super) fn settings(path: impl AsRef<Path>) -> SlowLogSettings {
         SlowLogSettings {
             threshold: Duration::from_secs(1),
+            user_thresholds: Vec::new(),
             path: Some(path.as_ref().to_owned()),
             format: SlowLogFormat::Json,
             basis: SlowLogBasis::Total,
@@ -187,6 +274,7 @@ mod tests {
             outcome: Outcome::Ok,
             backend_id: 7,
             pin_reason: "",
+            execution: None,
         }
     }
 

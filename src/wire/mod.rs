@@ -8,6 +8,7 @@ pub mod fault;
 pub mod frame;
 pub mod handshake;
 pub mod ok;
+pub mod parameters;
 pub mod query_text;
 pub mod reply;
 pub mod status;

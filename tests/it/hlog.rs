@@ -61,16 +61,22 @@ fn must(remedy: &str, command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What quantiles are read.
+pub const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+/// One histogram of a log, as HdrHistogram's Python port reads it.
 #[derive(Debug, PartialEq)]
-struct Line {
-    tag: Option<String>,
-    count: u64,
-    start: f64,
-    end: f64,
-    quantiles: Vec<u64>,
+pub struct Line {
+    pub tag: Option<String>,
+    pub count: u64,
+    pub start: f64,
+    pub end: f64,
+    /// At [`QUANTILES`].
+    pub quantiles: Vec<u64>,
 }
 
-fn read(path: &Path) -> Vec<Line> {
+/// All histograms of a log.
+pub fn read(path: &Path) -> Vec<Line> {
     let text = must("see above", Command::new(python()).args(["-c", READ_LOG]).arg(path));
     let lines: serde_json::Value = serde_json::from_str(&text).unwrap();
     let line = |v: &serde_json::Value| Line {
@@ -120,6 +126,7 @@ fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
             outcome: Default::default(),
             backend_id: 1,
             pin_reason: "",
+            execution: None,
         });
     }
     totals.sort_unstable();
@@ -128,7 +135,7 @@ fn load(recorders: &Recorders, user: &str, digest: u64, n: u64) -> Vec<u64> {
 
 /// Whether a histogram's percentiles are those of the values, as exactly as so many digits say.
 fn assert_quantiles(line: &Line, sorted: &[u64], digits: i32) {
-    for (got, q) in line.quantiles.iter().zip([0.5, 0.9, 0.99, 0.999]) {
+    for (got, q) in line.quantiles.iter().zip(QUANTILES) {
         let rank = (q * sorted.len() as f64).ceil() as usize;
         let want = sorted[rank.max(1) - 1] as f64;
         let error = (*got as f64 - want).abs() / want;
@@ -158,7 +165,9 @@ fn python_reads_a_dump() {
     assert_quantiles(tagged(&lines, Some("user=o%3Dther;schema=my%20shop%2C%20the")), &other, 2);
     assert_quantiles(tagged(&lines, Some("digest=0000000000000abc")), &app, 2);
     assert_eq!(tagged(&lines, Some("digest=0000000000000def")).count, 500);
-    assert_eq!(lines.len(), 10);
+    assert_quantiles(tagged(&lines, Some("pool=app")), &app, 2);
+    assert_eq!(tagged(&lines, Some("pool=o%3Dther")).count, 500);
+    assert_eq!(lines.len(), 12);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
@@ -168,14 +177,14 @@ fn intervals_hold_only_what_came_since_the_last_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.hlog");
     let at = |seconds| START + Duration::from_secs(seconds);
-    let mut log = IntervalLog::open(&path, at(0)).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, at(0)).unwrap();
     load(&recorders, "app", 0xA, 300);
     log.write_interval(&recorders, at(10)).unwrap();
     load(&recorders, "app", 0xB, 40);
     log.write_interval(&recorders, at(20)).unwrap();
     log.write_interval(&recorders, at(30)).unwrap();
     drop(log);
-    let mut log = IntervalLog::open(&path, at(40)).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, at(40)).unwrap();
     log.write_interval(&recorders, at(50)).unwrap();
     let lines = read(&path);
     let of = |tag: Option<&str>| -> Vec<(f64, u64)> {
@@ -197,7 +206,7 @@ fn an_interval_that_cannot_be_written_is_part_of_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.hlog");
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-    let mut log = IntervalLog::open(&path, START).unwrap();
+    let mut log = IntervalLog::open(&path, None, 0, START).unwrap();
     assert!(log.write_interval(&recorders, START).is_err());
     std::fs::remove_file(&path).unwrap();
     log.reopen().unwrap();
@@ -226,4 +235,29 @@ fn the_table_shows_what_the_histograms_hold() {
     assert_eq!(slowest.lines().count(), 40);
     assert!(slowest.lines().nth(1).unwrap().ends_with("SELECT 1"), "{slowest}");
     assert_eq!(snapshot.slowest[0].phases.total.as_nanos() as u64, *totals.last().unwrap());
+}
+
+#[test]
+fn rotated_logs_are_whole_and_their_size_and_number_are_bounded() {
+    const MAX_SIZE: u64 = 16 << 10;
+    let recorders = recorders();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.hlog");
+    let at = |seconds| START + Duration::from_secs(seconds);
+    let mut log = IntervalLog::open(&path, Some(MAX_SIZE), 2, at(0)).unwrap();
+    for interval in 1..=40 {
+        load(&recorders, "app", 0xA, 100 + interval);
+        log.write_interval(&recorders, at(interval)).unwrap();
+    }
+    let names = ["log.hlog.2", "log.hlog.1", "log.hlog"].map(|name| dir.path().join(name));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), names.len());
+    let mut counts = Vec::new();
+    for name in &names {
+        assert!(std::fs::metadata(name).unwrap().len() <= MAX_SIZE);
+        let text = std::fs::read_to_string(name).unwrap();
+        assert!(text.starts_with("#[Histogram log format") && text.contains("#[digest 000000000000000a: "));
+        counts.extend(read(name).iter().filter(|line| line.tag.is_none()).map(|line| line.count));
+    }
+    let expected: Vec<u64> = (141 - counts.len() as u64..141).collect();
+    assert!(counts.len() > 3 && counts == expected, "{counts:?}");
 }

@@ -39,6 +39,7 @@ mod killing;
 mod leaving;
 mod limits;
 mod links;
+mod on_record;
 mod pins;
 mod pool_handle;
 mod pool_simulation;

@@ -47,6 +47,7 @@ fn statement<'a>(identity: &'a Identity, sql: &'a [u8]) -> QueryRecord<'a> {
         outcome: Outcome::Ok,
         backend_id: 77,
         pin_reason: "transaction",
+        execution: None,
     }
 }
 
@@ -62,6 +63,7 @@ impl Log {
         let path = dir.path().join("slow.log");
         let settings = SlowLogSettings {
             threshold: Duration::ZERO,
+            user_thresholds: Vec::new(),
             path: Some(path.clone()),
             format: SlowLogFormat::Mysql,
             basis: SlowLogBasis::Total,

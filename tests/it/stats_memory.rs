@@ -74,6 +74,7 @@ fn measure() {
             outcome: Default::default(),
             backend_id: 1,
             pin_reason: "",
+            execution: None,
         });
     }
     let mut baseline = Baseline::new();

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
-use super::series::{Series, shown};
+use super::series::{Series, digest_text, shown};
 use crate::stats::hlog::table::{QUANTILES, short};
 
 /// Standard deviations on both sides that hold 99 % of a normal distribution.
@@ -23,6 +23,9 @@ pub(super) fn text(before: &Series, after: &Series, tag: Option<&str>) -> String
     );
     for (tag, a) in before.chosen(tag) {
         if let Some(b) = after.by_tag.get(tag).filter(|b| is_worth_a_look(a) || is_worth_a_look(b)) {
+            if let Some(text) = digest_text(after, shown(tag.as_deref())) {
+                let _ = writeln!(out, "{text}");
+            }
             rows(&mut out, shown(tag.as_deref()), a, b);
         }
     }

@@ -28,7 +28,7 @@ impl Series {
         series
     }
 
-    /// The tags that hold this text (all without one), the total first, then phases, labels and digests, each with most
+    /// The tags that hold this text (all without one), the total first, then phases, pools, labels and digests, each with most
     /// values first.
     pub fn chosen(&self, text: Option<&str>) -> Vec<(&Option<String>, &Histogram<u64>)> {
         let holds = |tag: &Option<String>| text.is_none_or(|text| tag.as_ref().is_some_and(|tag| tag.contains(text)));
@@ -45,15 +45,27 @@ impl Series {
     }
 }
 
-/// The order of tags: total, phases, labels, digests, others.
+/// How many kinds of tags there are.
+pub(super) const KINDS: usize = 6;
+
+/// The order of tags: total, phases, pools, labels, digests, others.
 pub(super) fn kind(tag: Option<&str>) -> u8 {
     match tag {
         None => 0,
         Some(tag) if tag.starts_with("phase=") => 1,
-        Some(tag) if tag.starts_with("user=") || tag.starts_with("label=") => 2,
-        Some(tag) if tag.starts_with("digest=") => 3,
-        Some(_) => 4,
+        Some(tag) if tag.starts_with("pool=") => 2,
+        Some(tag) if tag.starts_with("user=") || tag.starts_with("label=") => 3,
+        Some(tag) if tag.starts_with("digest=") => 4,
+        Some(_) => 5,
     }
+}
+
+/// What a digest stands for, as far as a line has room.
+pub(super) fn digest_text(series: &Series, tag: &str) -> Option<String> {
+    /// The most characters of a digest's text.
+    const MAX_TEXT_CHARS: usize = 60;
+    let text = series.digests.get(tag.strip_prefix("digest=")?)?;
+    Some(text.chars().take(MAX_TEXT_CHARS).collect())
 }
 
 /// A tag as people read it.

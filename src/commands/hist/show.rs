@@ -4,13 +4,11 @@ use std::fmt::Write;
 
 use hdrhistogram::Histogram;
 
-use super::series::{Series, kind, shown};
+use super::series::{KINDS, Series, digest_text, kind, shown};
 use crate::stats::hlog::table::{QUANTILES, row, short};
 
 /// The widest bar, in characters.
 const BAR_WIDTH: f64 = 50.0;
-/// The most characters of a digest's text.
-const MAX_TEXT_CHARS: usize = 60;
 
 pub(super) fn text(series: &Series, tag: Option<&str>, limit: usize) -> String {
     let chosen = limited(series.chosen(tag), limit);
@@ -22,7 +20,8 @@ pub(super) fn text(series: &Series, tag: Option<&str>, limit: usize) -> String {
     let _ = writeln!(out, "{:>10}", "max");
     for (tag, histogram) in &chosen {
         let tag = shown(tag.as_deref());
-        let _ = writeln!(out, "{tag:<width$}{}{}", row(histogram), digest_text(series, tag));
+        let text = digest_text(series, tag).map(|text| format!("  {text}")).unwrap_or_default();
+        let _ = writeln!(out, "{tag:<width$}{}{text}", row(histogram));
     }
     if let Some((tag, histogram)) = chosen.first().filter(|(_, h)| !h.is_empty()) {
         let _ = write!(out, "\n{}\n{}", shown(tag.as_deref()), bars(histogram));
@@ -32,20 +31,15 @@ pub(super) fn text(series: &Series, tag: Option<&str>, limit: usize) -> String {
 
 type Chosen<'a> = Vec<(&'a Option<String>, &'a Histogram<u64>)>;
 
-/// At most `limit` labels and as many digests.
+/// At most `limit` pools, as many labels and as many digests.
 fn limited(chosen: Chosen<'_>, limit: usize) -> Chosen<'_> {
-    let mut of_kind = [0; 5];
-    let within = |tag: Option<&str>, seen: &mut [usize; 5]| {
+    let mut of_kind = [0; KINDS];
+    let within = |tag: Option<&str>, seen: &mut [usize; KINDS]| {
         let kind = usize::from(kind(tag));
         seen[kind] += 1;
         kind < 2 || seen[kind] <= limit
     };
     chosen.into_iter().filter(|(tag, _)| within(tag.as_deref(), &mut of_kind)).collect()
-}
-
-fn digest_text(series: &Series, tag: &str) -> String {
-    let text = tag.strip_prefix("digest=").and_then(|digest| series.digests.get(digest));
-    text.map(|text| format!("  {}", text.chars().take(MAX_TEXT_CHARS).collect::<String>())).unwrap_or_default()
 }
 
 /// One bar per doubling of time.

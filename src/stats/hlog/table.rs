@@ -8,10 +8,14 @@ use hdrhistogram::Histogram;
 use crate::stats::record::Outcome;
 use crate::stats::slowest::SlowStatement;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::tally::Tally;
 use crate::stats::utc::Utc;
 
 /// The columns between `count` and `max`.
 pub(crate) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+/// The most digests that the log shows, and the most characters of each.
+const MAX_DIGESTS: usize = 20;
+const MAX_FINGERPRINT_CHARS: usize = 100;
 /// The most characters of a statement in the block of the slowest.
 const MAX_STATEMENT_CHARS: usize = 160;
 
@@ -31,6 +35,50 @@ pub fn percentiles(snapshot: &Snapshot) -> String {
         let _ = writeln!(out, "{phase:<9}{}", row(histogram));
     }
     out
+}
+
+/// The digests that took most time, a line each, and what no digest had room for; empty if there was none.
+///
+/// ```text
+/// digest              count    errors      rows  affected   bytes in  bytes out  no index     p50     p99     max  statement
+/// 39d5d9dd5f8f7a53     9825         0      9825         0     402825    1863442         0   108us  3.16ms   700ms  select ..
+/// ```
+pub fn digests(snapshot: &Snapshot) -> String {
+    if snapshot.digests.is_empty() {
+        return String::new();
+    }
+    let mut out = format!(
+        "{:<16}{:>10}{:>10}{:>11}{:>11}{:>14}{:>14}{:>10}{:>10}{:>10}{:>10}  statement\n",
+        "digest", "count", "errors", "rows", "affected", "bytes in", "bytes out", "no index", "p50", "p99", "max"
+    );
+    for stats in snapshot.digests.iter().take(MAX_DIGESTS) {
+        let text: String = one_line(&stats.text.fingerprint).chars().take(MAX_FINGERPRINT_CHARS).collect();
+        out += &digest_row(&format!("{:016x}", stats.digest), &stats.tally, &text);
+    }
+    let mut rest = snapshot.digests_other.clone();
+    snapshot.digests.iter().skip(MAX_DIGESTS).for_each(|stats| rest.merge(&stats.tally));
+    if rest.count > 0 {
+        out += &digest_row("other", &rest, "");
+    }
+    out
+}
+
+fn digest_row(name: &str, tally: &Tally, text: &str) -> String {
+    let at = |quantile: f64| short(tally.histogram.value_at_quantile(quantile).min(tally.histogram.max()));
+    let row = format!(
+        "{name:<16}{:>10}{:>10}{:>11}{:>11}{:>14}{:>14}{:>10}{:>10}{:>10}{:>10}  {text}",
+        tally.count,
+        tally.errors,
+        tally.rows_sent,
+        tally.rows_affected,
+        tally.bytes_in,
+        tally.bytes_out,
+        tally.no_index,
+        at(0.5),
+        at(0.99),
+        short(tally.histogram.max()),
+    );
+    format!("{}\n", row.trim_end())
 }
 
 /// The slowest statements, slowest first, two lines each; empty if there were none.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | (none) | the total |
 //! | `phase=server` | one phase, of all commands |
+//! | `pool=app` | totals per account: of those below that have no place in `label=other` |
 //! | `user=app;schema=shop` | totals per account and schema; `label=other` for the rest |
 //! | `digest=0123456789abcdef` | totals per digest; `digest=other` for the rest |
 //!
@@ -20,6 +21,11 @@ pub const OTHER_DIGESTS: &str = "digest=other";
 /// A phase's tag.
 pub fn phase(name: &str) -> String {
     format!("phase={name}")
+}
+
+/// The tag of an account's pool.
+pub fn pool(user: &str) -> String {
+    format!("pool={}", encode(user))
 }
 
 /// The tag of an account and a schema (empty: none).

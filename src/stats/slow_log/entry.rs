@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::plan::Plan;
+
+use crate::stats::filled::fill;
 use crate::stats::record::{Identity, Outcome, Phases, QueryRecord};
 use crate::stats::recorder::Fingerprint;
 use crate::stats::secrets::may_hold_password;
 use crate::stats::tally::{STATUS_NO_GOOD_INDEX_USED, STATUS_NO_INDEX_USED};
+use crate::wire::capabilities::Capabilities;
+use crate::wire::command;
+use crate::wire::parameters::{Execution, LongData};
 
 /// The most bytes of a statement that are written.
 const MAX_STATEMENT_BYTES: usize = 1 << 20;
@@ -32,6 +38,19 @@ pub(super) struct Entry {
     pub outcome: Outcome,
     pub backend_id: u32,
     pub pin_reason: &'static str,
+    execution: Option<Parameters>,
+    /// The plan, where it was asked for.
+    pub plan: Option<Plan>,
+}
+
+/// A copy of an [`Execution`].
+#[derive(Debug, Clone)]
+struct Parameters {
+    payload: Vec<u8>,
+    params: u16,
+    types: Vec<u8>,
+    caps: Capabilities,
+    long: Vec<LongData>,
 }
 
 impl Entry {
@@ -55,12 +74,16 @@ impl Entry {
             outcome: record.outcome,
             backend_id: record.backend_id,
             pin_reason: record.pin_reason,
+            execution: record.execution.as_ref().map(Parameters::new),
+            plan: None,
         }
     }
 
     /// About how much memory it takes, in bytes.
     pub fn size(&self) -> usize {
-        size_of::<Entry>() + self.sql.len() + self.schema.len() + self.identity.user.len() + self.identity.host.len()
+        let names = self.schema.len() + self.identity.user.len() + self.identity.host.len();
+        let parameters = self.execution.as_ref().map_or(0, Parameters::size);
+        size_of::<Entry>() + self.sql.len() + names + parameters
     }
 
     /// When the command began, since 1970.
@@ -68,11 +91,30 @@ impl Entry {
         self.ended_at.saturating_sub(self.phases.total)
     }
 
-    /// The text to be shown: the fingerprint if texts are redacted or this one may hold a password.
+    /// The text to be shown: with its parameters, but the fingerprint if texts are redacted or this one may hold a password.
     pub fn text(&self, redact: bool, fingerprint: Fingerprint) -> Cow<'_, [u8]> {
-        match redact || may_hold_password(&self.sql) {
-            true => Cow::Owned(fingerprint(&self.sql).into_bytes()),
-            false => Cow::Borrowed(&self.sql),
+        match (redact || may_hold_password(&self.sql), &self.execution) {
+            (true, _) => Cow::Owned(fingerprint(&self.sql).into_bytes()),
+            (false, Some(parameters)) => Cow::Owned(fill(&self.sql, &parameters.execution()).text),
+            (false, None) => Cow::Borrowed(&self.sql),
+        }
+    }
+
+    /// What was executed, if it succeeded and all of it is known.
+    pub fn executed(&self) -> Option<Cow<'_, [u8]>> {
+        let is_whole = self.bytes_cut() == 0 && self.outcome == Outcome::Ok && !may_hold_password(&self.sql);
+        let execution = match self.command {
+            command::QUERY => None,
+            command::STMT_EXECUTE => self.execution.as_ref(),
+            _ => return None,
+        };
+        match execution {
+            _ if !is_whole => None,
+            None => Some(Cow::Borrowed(&self.sql)),
+            Some(parameters) => {
+                let filled = fill(&self.sql, &parameters.execution());
+                filled.is_exact.then_some(Cow::Owned(filled.text))
+            }
         }
     }
 
@@ -103,5 +145,23 @@ impl Entry {
 
     pub fn no_good_index_used(&self) -> bool {
         self.status & STATUS_NO_GOOD_INDEX_USED != 0
+    }
+}
+
+impl Parameters {
+    fn new(execution: &Execution<'_>) -> Self {
+        let Execution { payload, params, types, caps, long } = *execution;
+        let payload = payload[..payload.len().min(MAX_STATEMENT_BYTES)].to_vec();
+        Parameters { payload, params, types: types.to_vec(), caps, long: long.to_vec() }
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        let Parameters { payload, params, types, caps, long } = self;
+        Execution { payload, params: *params, types, caps: *caps, long }
+    }
+
+    fn size(&self) -> usize {
+        let long = self.long.iter().map(|long| size_of::<LongData>() + long.beginning.len()).sum::<usize>();
+        self.payload.len() + self.types.len() + long
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use crate::stats::record::QueryRecord;
 use crate::stats::settings::{SlowLogBasis, SlowLogSettings};
 
@@ -23,12 +25,19 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Gate {
     threshold: Duration,
+    user_thresholds: FxHashMap<String, Duration>,
     basis: SlowLogBasis,
     sample: f64,
-    rate: Option<u32>,
+    rate: Rate,
     /// Slow commands seen; each number's hash decides on the sample.
     slow: AtomicU64,
-    /// The present second (upper half) and the records that it had (lower half).
+}
+
+/// So many in each second.
+#[derive(Debug)]
+pub(super) struct Rate {
+    most: Option<u32>,
+    /// The present second (upper half) and what it had (lower half).
     window: AtomicU64,
 }
 
@@ -36,11 +45,11 @@ impl Gate {
     pub fn new(settings: &SlowLogSettings) -> Self {
         Gate {
             threshold: settings.threshold,
+            user_thresholds: settings.user_thresholds.iter().cloned().collect(),
             basis: settings.basis,
             sample: settings.sample,
-            rate: settings.rate,
+            rate: Rate::new(settings.rate),
             slow: AtomicU64::new(0),
-            window: AtomicU64::new(0),
         }
     }
 
@@ -50,10 +59,18 @@ impl Gate {
             SlowLogBasis::Server => record.phases.server,
         };
         match () {
-            () if time < self.threshold => Verdict::Fast,
+            () if time < self.threshold_of(&record.identity.user) => Verdict::Fast,
             () if !self.in_sample() => Verdict::NotSampled,
-            () if !self.in_rate(record.ended_at.as_secs()) => Verdict::OverRate,
+            () if !self.rate.allows(record.ended_at.as_secs()) => Verdict::OverRate,
             () => Verdict::Write,
+        }
+    }
+
+    /// What this account's commands are held against.
+    pub fn threshold_of(&self, user: &str) -> Duration {
+        match self.user_thresholds.is_empty() {
+            true => self.threshold,
+            false => self.user_thresholds.get(user).copied().unwrap_or(self.threshold),
         }
     }
 
@@ -61,10 +78,17 @@ impl Gate {
         let number = self.slow.fetch_add(1, Ordering::Relaxed);
         self.sample >= 1.0 || unit_interval(number) < self.sample
     }
+}
 
-    /// Seconds come from the records, so workers may disagree a little: the window only moves on.
-    fn in_rate(&self, second: u64) -> bool {
-        let Some(rate) = self.rate else { return true };
+impl Rate {
+    /// At most `most` in a second; `None`: no bound.
+    pub fn new(most: Option<u32>) -> Self {
+        Rate { most, window: AtomicU64::new(0) }
+    }
+
+    /// Takes one, if there is one left. Seconds come from the callers, which may disagree a little: the window only moves on.
+    pub fn allows(&self, second: u64) -> bool {
+        let Some(rate) = self.most else { return true };
         let count = |window: u64| {
             let (current, used) = (window >> 32, window & 0xFFFF_FFFF);
             match second & 0xFFFF_FFFF {
@@ -110,6 +134,19 @@ mod tests {
         let server = Gate::new(&SlowLogSettings { basis: SlowLogBasis::Server, ..settings("x") });
         assert_eq!(judged(&server, 5_000, 999, 1), Verdict::Fast);
         assert_eq!(judged(&server, 5_000, 1_000, 1), Verdict::Write);
+    }
+
+    #[test]
+    fn an_account_may_have_its_own_threshold() {
+        let user_thresholds = vec![("app".to_owned(), Duration::from_millis(10)), ("reports".into(), Duration::MAX)];
+        let gate = Gate::new(&SlowLogSettings { user_thresholds, ..settings("x") });
+        let verdict = |user: &str, total_ms| {
+            let identity = Identity { user: user.into(), ..Identity::default() };
+            let phases = Phases { total: Duration::from_millis(total_ms), ..Phases::default() };
+            gate.judge(&QueryRecord { phases, ..record(&identity) })
+        };
+        assert_eq!([verdict("app", 9), verdict("app", 10)], [Verdict::Fast, Verdict::Write]);
+        assert_eq!([verdict("reports", 60_000), verdict("web", 1_000)], [Verdict::Fast, Verdict::Write]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::entry::Entry;
+use super::plan::Plan;
 use crate::stats::commands;
 use crate::stats::utc::Utc;
 
@@ -38,6 +39,8 @@ struct Line<'a> {
     error: Option<u16>,
     backend_id: u32,
     pin_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a Plan>,
 }
 
 /// Appends one line; `text` is the statement as it is to be shown, invalid UTF-8 replaced.
@@ -82,6 +85,7 @@ fn line<'a>(entry: &'a Entry, statement: &'a str) -> Line<'a> {
         error: entry.error(),
         backend_id: entry.backend_id,
         pin_reason: Some(entry.pin_reason).filter(|reason| !reason.is_empty()),
+        explain: entry.plan.as_ref(),
     }
 }
 

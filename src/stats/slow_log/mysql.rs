@@ -88,6 +88,9 @@ fn attributes(entry: &Entry) -> String {
     if matches!(entry.outcome, Outcome::ClientGone | Outcome::BackendGone) {
         let _ = write!(line, "  Tidegate_outcome: {}", entry.outcome_name());
     }
+    if let Some(plan) = &entry.plan {
+        let _ = write!(line, "  Tidegate_plan: {}", plan.word());
+    }
     line
 }
 
