@@ -1,7 +1,6 @@
 //! Mode `transaction`: questions about the last statement and the connection, which the backend at hand would answer for
 //! another client.
 
-use crate::proxy::acquire::Refused;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
@@ -26,9 +25,9 @@ impl Session {
     ///
     /// Before an INSERT it goes on the way, for an INSERT with an explicit id reports that and leaves LAST_INSERT_ID() as it
     /// was. Where the backend has none yet, what is read later tells by itself whether there is a new one.
-    pub(super) async fn bring_insert_id(&mut self, exchange: &mut Exchange) -> Result<Result<(), Refused>, Fault> {
+    pub(super) async fn bring_insert_id(&mut self, exchange: &mut Exchange) -> Result<(), Fault> {
         let Session { lease, shared, .. } = self;
-        let Some(shared) = shared else { return Ok(Ok(())) };
+        let Some(shared) = shared else { return Ok(()) };
         let summary = exchange.summary;
         let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
             || shared.state.variable(b"sql_auto_is_null").is_some()
@@ -37,24 +36,24 @@ impl Session {
         let backend = lease.backend_mut();
         let is_there = backend.kept.last_insert_id == shared.last.last_insert_id;
         let Some(id) = shared.last.last_insert_id.filter(|_| (looks || inserts) && !is_there) else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         if !looks && backend.kept.last_insert_id == Some(0) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         if !looks && shared.last.unread().is_empty() {
             let sql = format!("SET last_insert_id={id}");
             exchange.prelude.payloads.push(statement::payload(backend.capabilities, &sql));
             backend.kept.last_insert_id = Some(id);
             backend.kept.spoiled = true;
-            return Ok(Ok(()));
+            return Ok(());
         }
         self.before_own().await?;
         let id = self.shared.as_ref().and_then(|shared| shared.last.last_insert_id);
         let sql = format!("SET last_insert_id={}", id.unwrap_or_default());
         self.run_own(&sql).await?.map_err(Fault::refused)?;
         self.lease.backend_mut().kept.last_insert_id = id;
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// What is to be asked instead, and what is to be replaced in the reply.
