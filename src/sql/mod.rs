@@ -16,3 +16,4 @@ pub mod schema;
 pub mod strings;
 pub mod verb;
 pub mod word;
+pub mod xa;
