@@ -149,7 +149,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let mut exchange = self.begin(code, header, buffer, started);
         let done = match self.is_shared() {
-            false => self.run_own_backends(&mut exchange, header, whole, buffer).await,
+            false => self.run_unshared(&mut exchange, header, whole, buffer).await,
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
@@ -177,7 +177,7 @@ impl Session {
     }
 
     /// On a backend that is the client's own.
-    async fn run_own_backends(
+    async fn run_unshared(
         &mut self,
         exchange: &mut Exchange,
         header: Header,

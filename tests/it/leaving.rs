@@ -194,7 +194,9 @@ fn with_a_prepared_xa_transaction() {
     everywhere(|scene| {
         // MySQL 5.6 rolls it back itself.
         if scene.server.kind() != Kind::Mysql56 {
-            ["session", "transaction"].map(|mode| leave_prepared(scene, &scene.in_mode(mode)));
+            for mode in ["session", "transaction"] {
+                leave_prepared(scene, &scene.in_mode(mode));
+            }
         }
     });
 }
