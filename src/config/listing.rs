@@ -217,6 +217,8 @@ impl List {
 
     fn slow_log(&mut self, s: &SlowLogSettings) {
         self.time("slow_log.threshold", s.threshold);
+        let of_user = |(user, threshold): &(String, _)| format!("{user} = {}", shown_duration(*threshold));
+        self.add("slow_log.user_thresholds", s.user_thresholds.iter().map(of_user).collect::<Vec<_>>().join(", "));
         self.path("slow_log.path", &s.path);
         self.word("slow_log.format", s.format);
         self.word("slow_log.basis", s.basis);
@@ -231,6 +233,8 @@ impl List {
     fn histogram(&mut self, s: &HistogramSettings) {
         self.path("histogram.path", &s.path);
         self.time("histogram.interval", s.interval);
+        self.or_off("histogram.max_size", s.max_size.map(shown_size));
+        self.add("histogram.keep", s.keep);
     }
 
     fn admin(&mut self, s: &AdminSettings) {

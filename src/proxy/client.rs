@@ -48,6 +48,8 @@ pub struct Session {
     pub(super) schema: String,
     pub(super) statements: Statements,
     pub(super) prepared_kills: PreparedKills,
+    /// It has used XA on a backend that is its own: a prepared transaction survives the connection's end alone, not a reset.
+    pub(super) used_xa: bool,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
     /// Changes of its user that were refused.
@@ -228,6 +230,7 @@ impl Session {
             salt,
             statements: Statements::default(),
             prepared_kills: PreparedKills::default(),
+            used_xa: false,
             in_step: true,
             refused_changes: 0,
             shared,
@@ -425,7 +428,7 @@ impl Session {
         self.admission.set_backend(0);
         // A KILL of it that comes late must not hit the backend's next client.
         self.admission.until_not_being_killed().await;
-        self.in_step &= !self.admission.is_killed();
+        self.in_step &= !self.admission.is_killed() && !self.used_xa;
         self.let_go();
         let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.

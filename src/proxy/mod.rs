@@ -4,7 +4,7 @@
 //! server -> listen -> workers -> client -> entry (login) -> lease, relayed -> place, backend
 //!                                   |                 \-> share (mode transaction) -> setup, acquire
 //!                                   \-> query (one command) -> kill, kill_meant
-//!                                          \-> run_shared: acquire -> ask, prepared -> query -> release
+//!                                          \-> run_shared: acquire -> ask, prepared -> query -> note -> release
 //! ```
 
 pub mod accounts;
@@ -31,6 +31,8 @@ mod leaving;
 mod listen;
 mod live;
 pub mod logins;
+mod lost;
+mod note;
 mod own_trackers;
 mod packets;
 mod place;

@@ -3,19 +3,22 @@
 
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
+use crate::proxy::exchange::Exchange;
 use crate::session::restore::client_trackers;
-use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
+use crate::wire::command;
 
 impl Session {
     /// Whether the statement shows or sets `session_track_*`.
-    pub(super) fn concerns_trackers(&self, sql: &[u8], summary: Summary) -> bool {
-        let Some(shared) = &self.shared else { return false };
+    pub(super) fn concerns_trackers(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+        let Some(shared) = self.shared.as_ref().filter(|_| exchange.code == command::QUERY) else { return false };
+        let summary = exchange.summary;
+        let sql = || commands.get(exchange.text.clone()).unwrap_or_default();
         let names_any = summary.flags.any(Flags::SETS_TRACKERS.with(Flags::USES_SYSTEM_VARIABLE));
         shared.announcing.trackers
             && names_any
-            && (summary.flags.has(Flags::SETS_TRACKERS) || summary.verb == Verb::Show || names_trackers(sql))
+            && (summary.flags.has(Flags::SETS_TRACKERS) || summary.verb == Verb::Show || names_trackers(sql()))
     }
 
     /// The client's settings instead of tidegate's.

@@ -18,6 +18,7 @@ use crate::session::reason::Pin;
 use crate::sql::digest::digest;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
+use crate::sql::xa::is_xa;
 use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
 use crate::wire::announce;
@@ -150,10 +151,12 @@ impl Session {
         let mut exchange = self.begin(code, header, buffer, started);
         // Two small boxes cost less than a large one: see the architecture's page.
         let done = match self.is_shared() {
-            false => Box::pin(self.run_own_backends(&mut exchange, header, whole, buffer)).await,
+            false => Box::pin(self.run_unshared(&mut exchange, header, whole, buffer)).await,
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
+        // Whether or not its client has heard of it.
+        self.used_xa |= self.shared.is_none() && self.is_xa(&exchange, buffer.filled());
         self.note_prepared_kills(&mut exchange, buffer.filled());
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
@@ -166,8 +169,17 @@ impl Session {
         done
     }
 
+    fn is_xa(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+        let text = match exchange.code {
+            command::QUERY => commands.get(exchange.text.clone()),
+            command::STMT_EXECUTE => exchange.statement.and_then(|id| Some(&self.statements.get(id)?.text[..])),
+            _ => None,
+        };
+        text.is_some_and(is_xa)
+    }
+
     /// On a backend that is the client's own.
-    async fn run_own_backends(
+    async fn run_unshared(
         &mut self,
         exchange: &mut Exchange,
         header: Header,

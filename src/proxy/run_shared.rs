@@ -6,39 +6,23 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::warn;
-
 use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::Refused;
 use crate::proxy::client::{Session, shutting_down};
-use crate::proxy::error::{Fault, printable};
+use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::kill_client::only;
+use crate::proxy::note::Before;
 use crate::proxy::prepared::TOO_MANY;
-use crate::proxy::setup;
-use crate::session::last::{Diagnostics, Ran};
-use crate::session::outcome::Outcome;
-use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
-use crate::sql::verb::Verb;
 use crate::wire::command;
 use crate::wire::frame::Header;
 
 /// A backend that goes later than this was there when the statement came. A statement that its server died of must not
 /// be what the next one dies of.
 const SOON: Duration = Duration::from_millis(10);
-
-/// What a text was read with.
-struct Before {
-    dialect: Dialect,
-    schema: Option<Box<[u8]>>,
-}
-
-/// What triggers follow.
-const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
@@ -68,7 +52,8 @@ impl Session {
             return self.refuse(exchange, &refused).await;
         }
         let was_free = whole && self.shared.as_ref().is_some_and(|shared| shared.is_free());
-        match self.make_ready(exchange, header, whole, buffer).await {
+        let swaps_trackers = self.concerns_trackers(exchange, buffer.filled());
+        match self.make_ready(exchange, header, whole, buffer, swaps_trackers).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => {
                 self.settle(Instant::now());
@@ -76,113 +61,103 @@ impl Session {
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
-        let concerns_trackers = exchange.code == command::QUERY && {
-            let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
-            self.concerns_trackers(sql, exchange.summary)
-        };
-        if concerns_trackers {
-            Box::pin(self.put_own_trackers()).await?;
-        }
-        if let Err(fault) = self.read_prepared_text(exchange, buffer.filled()).await {
-            return Box::pin(self.backend_lost(exchange, fault, was_free)).await;
-        }
         let sent = Instant::now();
-        match self.run_exchange(exchange, header, whole, buffer).await {
+        match self.run_there(exchange, header, whole, buffer).await {
             Ok(()) => {}
             // A read that no byte of a reply came to may be asked again where the backend was dead already.
-            Err(fault) if was_free && sent.elapsed() < SOON && exchange.may_run_again(&fault) && !concerns_trackers => {
+            Err(fault) if was_free && sent.elapsed() < SOON && exchange.may_run_again(&fault) && !swaps_trackers => {
                 return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
-        if self.wants_room(exchange) {
-            Box::pin(self.make_room_for_statements()).await?;
-            exchange.start_again(self.capabilities);
-            exchange.holds_reply = true;
-            self.run_exchange(exchange, header, whole, buffer).await?;
-        }
         if exchange.discards {
             return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
         }
-        if let Some(meant) = exchange.meant.take() {
-            self.note(exchange, whole, buffer.filled(), &before).await?;
-            Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
-            if self.killed_itself(exchange, buffer.filled()) {
-                self.admission.set_killed();
-            }
-            self.settle(Instant::now());
-            return Ok(());
-        }
-        if self.killed_itself(exchange, buffer.filled()) || self.has_left(exchange) {
+        if self.has_left(exchange) {
             self.admission.set_killed();
         }
         self.note(exchange, whole, buffer.filled(), &before).await?;
-        if exchange.summary.flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) {
-            let sql = self.text_of(exchange, buffer.filled());
-            Box::pin(self.ask_for_locks(&sql, before.dialect, exchange.summary.flags)).await?;
+        if let Some(meant) = exchange.meant.take() {
+            Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
         }
-        if concerns_trackers {
-            Box::pin(self.put_trackers_again(exchange.summary.flags.has(Flags::SETS_TRACKERS))).await?;
+        if self.killed_itself(exchange, buffer.filled()) {
+            self.admission.set_killed();
         }
+        // Its backend closes, too.
+        if self.admission.is_killed() {
+            return Ok(());
+        }
+        self.tidy(exchange, buffer.filled(), &before, swaps_trackers).await?;
         self.settle(Instant::now());
         Ok(())
     }
 
-    /// The backend is as the command needs it, and the command as the backend needs it.
+    /// All that the backend must have before the command goes there.
     async fn make_ready(
         &mut self,
         exchange: &mut Exchange,
         header: Header,
         whole: bool,
         buffer: &mut Buffer,
+        swaps_trackers: bool,
     ) -> Result<Result<(), Refused>, Fault> {
         if !self.insert_id_is_there(exchange) {
             Box::pin(self.bring_insert_id()).await?;
         }
-        self.translate(exchange, header, whole, buffer).await
+        if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
+            return Ok(Err(refused));
+        }
+        if swaps_trackers {
+            Box::pin(self.put_own_trackers()).await?;
+        }
+        self.read_prepared_text(exchange, buffer.filled()).await?;
+        Ok(Ok(()))
     }
 
-    /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
-    /// and goes on; else nothing is known of what the command did, and nobody else may find it.
-    async fn backend_lost(&mut self, exchange: &mut Exchange, fault: Fault, was_free: bool) -> Result<(), Fault> {
-        // Whoever is being killed is to go with its backend.
-        let killed = self.admission.is_killed() || self.admission.is_being_killed();
-        if killed || !(was_free || self.is_in_transaction_only()) || !exchange.is_unanswered(&fault) {
-            if let Some(shared) = &mut self.shared {
-                shared.ledger.pin(Pin::UnexplainedState);
-            }
-            return Err(fault);
+    /// To the backend and back; once more where it had no room for a statement.
+    async fn run_there(
+        &mut self,
+        exchange: &mut Exchange,
+        header: Header,
+        whole: bool,
+        buffer: &mut Buffer,
+    ) -> Result<(), Fault> {
+        self.run_exchange(exchange, header, whole, buffer).await?;
+        if self.wants_room(exchange) {
+            Box::pin(self.make_room_for_statements()).await?;
+            exchange.start_again(self.capabilities);
+            exchange.holds_reply = true;
+            self.run_exchange(exchange, header, whole, buffer).await?;
         }
-        warn!(
-            client = self.admission.id,
-            user = printable(&self.identity.user),
-            backend = self.lease.backend().id,
-            fault = "backend",
-            "{}",
-            printable(&fault.why)
-        );
-        // A transaction is gone as after a deadlock; what else was there would have kept it from coming here.
-        self.forget();
-        self.drop_backend(RetireReason::Broken);
-        self.in_step = true;
-        let answer = Box::new(shutting_down());
-        if let Some(shared) = &mut self.shared {
-            shared.is_here = false;
-            shared.last.row_count = Some(-1);
-            shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&answer)));
-        }
-        self.refuse(exchange, &answer).await
+        Ok(())
     }
 
-    /// The statement's text, of a query or an execution.
-    fn text_of(&self, exchange: &Exchange, commands: &[u8]) -> Vec<u8> {
-        let prepared = exchange.statement.and_then(|id| self.shared.as_ref()?.statements.get(id));
-        match prepared {
-            Some(prepared) => prepared.template.key.text.to_vec(),
-            None => commands.get(exchange.text.clone()).unwrap_or_default().to_vec(),
+    /// What is to be asked or put right behind the command. The client has its answer: where nothing of its own was on a
+    /// backend that died now, it need not hear of it.
+    async fn tidy(
+        &mut self,
+        exchange: &Exchange,
+        commands: &[u8],
+        before: &Before,
+        swaps_trackers: bool,
+    ) -> Result<(), Fault> {
+        let flags = exchange.summary.flags;
+        if flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) {
+            let sql = self.text_of(exchange, commands);
+            Box::pin(self.ask_for_locks(&sql, before.dialect, flags)).await?;
+        }
+        if !swaps_trackers {
+            return Ok(());
+        }
+        let were_set = flags.has(Flags::SETS_TRACKERS);
+        match Box::pin(self.put_trackers_again(were_set)).await {
+            // What the client has set is known to that backend alone.
+            Err(fault) if !were_set => self.lost_behind(fault),
+            done => done,
         }
     }
 
+    /// A statement that may be sent twice, on another backend.
     async fn run_again(
         &mut self,
         exchange: &mut Exchange,
@@ -217,7 +192,7 @@ impl Session {
             && !self.lease.backend().kept.statements.is_empty()
     }
 
-    async fn refuse(&mut self, exchange: &mut Exchange, refused: &Refused) -> Result<(), Fault> {
+    pub(super) async fn refuse(&mut self, exchange: &mut Exchange, refused: &Refused) -> Result<(), Fault> {
         if command::shape(exchange.code) != command::Shape::None {
             self.say(1, refused).await;
         }
@@ -284,137 +259,5 @@ impl Session {
     fn has_cursor(&self, exchange: &Exchange) -> bool {
         let id = exchange.statement.unwrap_or_default();
         self.shared.as_ref().is_some_and(|shared| shared.ledger.uses(shared.statements.resolve(id)))
-    }
-
-    /// The server closes behind its answer: COMMIT RELEASE.
-    fn has_left(&self, exchange: &Exchange) -> bool {
-        let flags = exchange.summary.flags;
-        let by_itself = flags.has(Flags::ENDS)
-            && self.shared.as_ref().is_some_and(|shared| {
-                shared.state.variable(b"completion_type").is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
-            });
-        exchange.reply.facts.error.is_none() && (flags.has(Flags::DISCONNECTS) || by_itself)
-    }
-
-    /// What the command did to the session, by its reply and its text.
-    async fn note(&mut self, exchange: &Exchange, whole: bool, commands: &[u8], before: &Before) -> Result<(), Fault> {
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        let insert_id = shared.last.last_insert_id;
-        let facts = &exchange.reply.facts;
-        let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
-        let text = commands.get(exchange.text.clone()).unwrap_or_default();
-        let id = shared.statements.resolve(exchange.statement.unwrap_or_default());
-        let schema = before.schema.as_deref();
-        match exchange.code {
-            command::QUERY => {
-                let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
-                shared.ran(&ran, schema, &outcome);
-                if !whole {
-                    shared.ledger.pin(Pin::UnexplainedState);
-                }
-            }
-            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => match shared.statements.get(id).cloned() {
-                Some(prepared) => {
-                    let sql = &prepared.template.key.text;
-                    let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
-                    shared.ran(&ran, schema, &outcome);
-                    shared.ledger.executed(id, &outcome);
-                }
-                None => {
-                    shared.last.after_command(exchange.code, facts, before.dialect);
-                    shared.ledger.command(&outcome);
-                }
-            },
-            command::STMT_FETCH => shared.ledger.fetched(id, &outcome),
-            command::STMT_RESET => {
-                if !outcome.failed {
-                    shared.ledger.closed(id);
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::STMT_SEND_LONG_DATA => {
-                if shared.statements.get(id).is_some() {
-                    shared.ledger.long_data(id);
-                }
-            }
-            command::INIT_DB => {
-                if !outcome.failed && !shared.announcing.trackers {
-                    shared.state.set_schema(Some(text));
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::SET_OPTION => {
-                let on = commands.get(crate::wire::frame::HEADER + 1) == Some(&0);
-                if !outcome.failed {
-                    shared.state.set_multi_statements(on);
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::RESET_CONNECTION if !outcome.failed => return Box::pin(self.was_reset()).await,
-            command::REGISTER_SLAVE => shared.ledger.pin(Pin::Replication),
-            // Their replies have no status flags.
-            command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
-            _ => shared.ledger.command(&outcome),
-        }
-        if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
-            shared.last.after_command(exchange.code, facts, before.dialect);
-        }
-        self.proxy.note_effects(exchange.summary.flags);
-        let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
-        let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
-        let mut by_trigger = false;
-        if !self.shared.as_ref().is_some_and(|shared| shared.announcing.trackers) && (is_write || is_program) {
-            let sql = self.text_of(exchange, commands);
-            by_trigger = is_write && self.proxy.unseen_triggers.concern(&sql, before.dialect);
-            if is_program {
-                self.proxy.unseen_triggers.note_program(&sql, before.dialect);
-            }
-        }
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        if by_trigger {
-            shared.ledger.pin(Pin::UnexplainedState);
-        }
-        // The backend keeps it with another id.
-        if let Some(told) = &exchange.own_words {
-            shared.last.diagnostics = Diagnostics::Saved(Box::new(only(told)));
-        }
-        shared.note_status(outcome.status);
-        // These leave warnings as they are, and count those of the backend at hand.
-        let keeps_warnings =
-            matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
-        if !keeps_warnings || exchange.reply.facts.error.is_some() {
-            shared.warnings = exchange.reply.facts.error.is_none().then_some(exchange.reply.facts.warnings);
-        }
-        shared.is_here = true;
-        let kept = &mut self.lease.backend_mut().kept;
-        kept.spoiled = false;
-        if shared.last.last_insert_id != insert_id {
-            shared.note_insert_id(insert_id, kept.last_insert_id);
-            kept.last_insert_id = shared.last.last_insert_id;
-        }
-        Ok(())
-    }
-
-    /// COM_RESET_CONNECTION: the session is as after a login without its words, but for the schema.
-    async fn was_reset(&mut self) -> Result<(), Fault> {
-        let Session { lease, shared, proxy, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
-        let backend = lease.backend_mut();
-        let (mut channel, facts) = backend.borrow();
-        let schema = shared.state.schema().map(<[u8]>::to_vec);
-        let fresh = setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await;
-        backend.restore(channel);
-        let mut fresh = fresh?;
-        backend.kept.settle(&fresh);
-        fresh.state.set_multi_statements(shared.state.multi_statements());
-        shared.restart(&fresh);
-        // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
-        if shared.is_mariadb() {
-            shared.put_login_charsets();
-        }
-        match self.bring_state().await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Fault::backend("the session cannot be restored behind a reset")),
-        }
     }
 }

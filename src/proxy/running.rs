@@ -254,6 +254,7 @@ pub fn is_live(key: &str) -> bool {
         "slow_log.threshold",
         "slow_log.basis",
         "slow_log.sample",
+        "slow_log.user_thresholds",
         "slow_log.rate",
         "histogram.interval",
     ];

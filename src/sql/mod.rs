@@ -18,3 +18,4 @@ pub mod schema;
 pub mod strings;
 pub mod verb;
 pub mod word;
+pub mod xa;

@@ -1,6 +1,7 @@
 //! The pool of mode `transaction` as clients and the server see it: the bound, the queue, its error, a server that goes.
 
 mod bound;
+mod cut;
 mod outage;
 mod queue;
 mod warned;
