@@ -124,16 +124,10 @@ impl Entry {
         self.waiting.load(Ordering::Relaxed) == OVERDUE
     }
 
-    /// The task is to be woken at this time, see [`Admission::now`].
-    #[inline]
-    pub fn set_alarm(&self, at: u64) {
-        self.alarm.store(at, Ordering::Relaxed);
-    }
-
     /// It is not to be woken.
     #[inline]
     pub fn stop_alarm(&self) {
-        self.set_alarm(NEVER);
+        self.alarm.store(NEVER, Ordering::Relaxed);
     }
 
     /// Whether the alarm's time has come.
@@ -144,10 +138,18 @@ impl Entry {
 
     /// Whether this rang its alarm.
     fn ring(&self, now: u64) -> bool {
-        let at = self.alarm.load(Ordering::Relaxed);
+        let at = self.alarm.load(Ordering::SeqCst);
         let is_due = at != RUNG && at <= now;
         // An alarm that is set anew in this moment is another one.
         is_due && self.alarm.compare_exchange(at, RUNG, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// When its alarm is to ring, or [`NEVER`].
+    fn next_alarm(&self) -> u64 {
+        match self.alarm.load(Ordering::SeqCst) {
+            RUNG => NEVER,
+            at => at,
+        }
     }
 
     /// Whether this made it overdue.
@@ -179,6 +181,8 @@ pub struct Clients {
     next: AtomicU32,
     /// Milliseconds, as last told.
     now: AtomicU64,
+    /// No alarm is to ring before: until then nobody needs to be looked at.
+    next_alarm: AtomicU64,
     live: Mutex<FxHashMap<u32, Arc<Entry>>>,
     /// How many of each user are logged in.
     per_user: PerUser,
@@ -191,6 +195,7 @@ impl Default for Clients {
             arrivals: Notify::new(),
             next: AtomicU32::default(),
             now: AtomicU64::new(1),
+            next_alarm: AtomicU64::new(NEVER),
             live: Mutex::default(),
             per_user: PerUser::default(),
         }
@@ -268,19 +273,29 @@ impl Clients {
         lock(&self.live).len()
     }
 
-    /// Tells the time, and wakes those who have waited for their clients since `limit` or longer. Tasks note the time
-    /// that was told last, so that none of them needs a clock or a timer of its own.
-    pub fn note_time(&self, now: Duration, limit: Duration) {
-        let (now, limit) = (millis(now).saturating_add(1), millis(limit));
+    /// Tells the time, and wakes those whose alarm rings or who have waited for their clients since `limit` or longer
+    /// (`None`: they may). Tasks note the time that was told last, so that none of them needs a clock or a timer of its own.
+    pub fn note_time(&self, now: Duration, limit: Option<Duration>) {
+        let (now, limit) = (millis(now).saturating_add(1), limit.map(millis));
         self.now.store(now, Ordering::Relaxed);
-        let is_late = |entry: &&Arc<Entry>| entry.expire(now, limit) | entry.ring(now);
-        let late: Vec<_> = lock(&self.live).values().filter(is_late).cloned().collect();
+        if limit.is_none() && now < self.next_alarm.load(Ordering::SeqCst) {
+            return;
+        }
+        // Before the first look: an alarm that is set meanwhile is either seen or sets this.
+        self.next_alarm.store(NEVER, Ordering::SeqCst);
+        let is_overdue = |entry: &Entry| limit.is_some_and(|limit| entry.expire(now, limit));
+        let is_late = |entry: &&Arc<Entry>| is_overdue(entry) | entry.ring(now);
+        let live = lock(&self.live);
+        let late: Vec<_> = live.values().filter(is_late).cloned().collect();
+        let next = live.values().map(|entry| entry.next_alarm()).min();
+        drop(live);
+        self.next_alarm.fetch_min(next.unwrap_or(NEVER), Ordering::SeqCst);
         late.iter().for_each(|entry| entry.wake());
     }
 
     /// Tells the time for ever, as long as somebody is there: each pause. `limit` as in [`Clients::note_time`].
     /// Both may be others each time.
-    pub async fn tell_time(&self, pause_and_limit: impl Fn() -> (Duration, Duration)) {
+    pub async fn tell_time(&self, pause_and_limit: impl Fn() -> (Duration, Option<Duration>)) {
         loop {
             let (pause, limit) = pause_and_limit();
             self.note_time(self.began.elapsed(), limit);
@@ -320,6 +335,18 @@ impl Admission {
     #[inline]
     pub fn now(&self) -> u64 {
         self.clients.now.load(Ordering::Relaxed)
+    }
+
+    /// The task is to be woken at this time, see [`Admission::now`].
+    #[inline]
+    pub fn set_alarm(&self, at: u64) {
+        if at == NEVER {
+            return self.stop_alarm();
+        }
+        self.entry.alarm.store(at, Ordering::SeqCst);
+        if at < self.clients.next_alarm.load(Ordering::SeqCst) {
+            self.clients.next_alarm.fetch_min(at, Ordering::SeqCst);
+        }
     }
 
     /// From now on the client is waited for: to speak, or to take what was sent.
@@ -435,7 +462,7 @@ mod tests {
     fn only_a_client_that_is_waited_for_too_long_is_overdue() {
         let clients = Arc::new(Clients::default());
         let [busy, waiting, moved] = [(); 3].map(|()| clients.admit(3).expect("room"));
-        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), Duration::from_secs(5));
+        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), Some(Duration::from_secs(5)));
         tell(10);
         waiting.await_client();
         moved.await_client();
@@ -447,5 +474,26 @@ mod tests {
         assert_eq!(overdue(), [false, true, false]);
         tell(19);
         assert_eq!(overdue(), [false, true, true]);
+    }
+
+    #[test]
+    fn an_alarm_rings_at_its_time_and_not_before() {
+        let clients = Arc::new(Clients::default());
+        let [late, early, none] = [(); 3].map(|()| clients.admit(3).expect("room"));
+        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), None);
+        let have_rung = || [&late, &early, &none].map(|client| client.has_rung());
+        late.set_alarm(60_000);
+        tell(1);
+        early.set_alarm(7_000);
+        for (seconds, rung) in [(6, [false; 3]), (8, [false, true, false]), (59, [false, true, false])] {
+            tell(seconds);
+            assert_eq!(have_rung(), rung, "{seconds} s");
+        }
+        early.set_alarm(65_000);
+        late.stop_alarm();
+        tell(61);
+        assert_eq!(have_rung(), [false; 3]);
+        tell(70);
+        assert_eq!(have_rung(), [false, true, false]);
     }
 }

@@ -280,7 +280,7 @@ async fn tell_time(proxy: Arc<Proxy>) {
         let (limits, idle) = (proxy.live.limits(), proxy.live.idle_timeout());
         let set = [idle, limits.query_timeout, limits.transaction_timeout, limits.idle_transaction_timeout];
         let pause = set.into_iter().flatten().map(|limit| limit / 10).fold(MOST_PAUSE, Duration::min);
-        (pause.max(Duration::from_millis(10)), idle.unwrap_or(Duration::MAX))
+        (pause.max(Duration::from_millis(10)), idle)
     };
     proxy.clients.tell_time(pause_and_limit).await;
 }
