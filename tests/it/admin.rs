@@ -24,7 +24,7 @@ use crate::tidegate::Tidegate;
 const PAGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The status and the body of a page.
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
+pub fn get(address: SocketAddr, path: &str) -> (u16, String) {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
@@ -42,7 +42,7 @@ fn ask(address: SocketAddr, request: &str) -> (u16, String) {
 }
 
 /// A page that is there, as JSON.
-fn json(tidegate: &Tidegate, path: &str) -> Value {
+pub fn json(tidegate: &Tidegate, path: &str) -> Value {
     let (status, body) = get(tidegate.admin("http"), path);
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
@@ -55,7 +55,7 @@ fn server_of_all() -> &'static Server {
 }
 
 /// A console client.
-fn console(tidegate: &Tidegate) -> Client {
+pub fn console(tidegate: &Tidegate) -> Client {
     let address = tidegate.admin("sql");
     Client::login(address, "anybody", "").unwrap_or_else(|trouble| panic!("{trouble}\n{}", tidegate.log()))
 }

@@ -6,6 +6,7 @@ mod honest;
 mod log;
 mod parameters;
 mod slow;
+mod views;
 
 use std::path::Path;
 use std::process::Command;

@@ -316,7 +316,8 @@ fn slow_log(out: &mut Writer<'_>, running: &Running) -> fmt::Result {
         ("lost", log.lost),
         ("failed", log.failed),
     ];
-    out.counters("slow_statements", "Slow statements, by what became of their record", "record", fates)
+    out.counters("slow_statements", "Slow statements, by what became of their record", "record", fates)?;
+    out.counter("late_statements", "Statements that still ran after their threshold (a second at least)", log.running)
 }
 
 /// What every process tells under the same names.

@@ -86,6 +86,7 @@ fn values(running: &Running) -> Vec<(String, Cell)> {
             ("slow_log_over_rate", log.over_rate),
             ("slow_log_lost", log.lost),
             ("slow_log_failed", log.failed),
+            ("slow_log_named_while_running", log.running),
         ] {
             add(name, count.into());
         }

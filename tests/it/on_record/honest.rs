@@ -1,10 +1,11 @@
 //! The numbers are honest: a driver that counts for itself finds its counts, rows, bytes, errors and times in the slow log, in
-//! the histograms, and in the table of digests.
+//! the histograms, in the table of digests, and in what the admin view shows.
 
 use std::collections::BTreeMap;
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
+use super::views::Views;
 use super::{objects, start};
 use crate::hlog::{self, Line};
 use crate::raw::{Raw, packets};
@@ -24,18 +25,18 @@ const SLACK: Duration = Duration::from_millis(90);
 
 /// What the driver saw of one kind of statement.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Seen {
-    count: u64,
-    errors: u64,
-    rows: u64,
-    affected: u64,
-    bytes_in: u64,
-    bytes_out: u64,
+pub struct Seen {
+    pub count: u64,
+    pub errors: u64,
+    pub rows: u64,
+    pub affected: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
     /// Seconds, as the driver's own clock has them.
-    times: Vec<f64>,
+    pub times: Vec<f64>,
 }
 
-type ByDigest = BTreeMap<u64, Seen>;
+pub type ByDigest = BTreeMap<u64, Seen>;
 
 impl Seen {
     fn add(&mut self, command: &[u8], reply: &[u8], took: Duration) {
@@ -132,6 +133,7 @@ fn what_a_driver_counts_is_what_stands_on_record() {
                     .for_each(|(key, one)| seen.entry(key).or_default().merge(one));
             }
         });
+        let views = Views::of(&tidegate, seen.values().map(|one| one.count).sum());
         tidegate.stop();
         let logged = of_slow_log(&tidegate);
         assert_eq!(seen.keys().collect::<Vec<_>>(), logged.keys().collect::<Vec<_>>(), "{mode}: the same digests");
@@ -141,6 +143,7 @@ fn what_a_driver_counts_is_what_stands_on_record() {
         compare_histograms(mode, &hlog::read(&tidegate.file("all.hlog")), &seen, &logged);
         compare_digests(mode, &tidegate.log(), &seen);
         compare_times(mode, &seen, &logged);
+        views.compare(mode, &seen, &logged);
     }
 }
 
@@ -182,7 +185,7 @@ fn compare_histograms(mode: &str, lines: &[Line], seen: &ByDigest, logged: &ByDi
     }
 }
 
-fn compare_percentiles(mode: &str, line: &Line, times: &[f64], digits: i32) {
+pub fn compare_percentiles(mode: &str, line: &Line, times: &[f64], digits: i32) {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
     for (nanos, quantile) in line.quantiles.iter().zip(hlog::QUANTILES) {
