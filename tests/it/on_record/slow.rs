@@ -5,6 +5,7 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use super::{objects, start, statement, tool, with_text};
+use crate::admin::{console, get};
 use crate::crowd::{self, Client, LIMIT, eventually};
 use crate::scratch;
 use crate::servers::{Kind, Server};
@@ -37,6 +38,10 @@ fn a_statement_that_still_runs_is_named_once_in_the_log_and_recorded_when_it_has
         eventually("the record is there", LIMIT, || scratch::read(&file).contains("DO 'short'"));
         assert_eq!(tidegate.log().matches("still running").count(), 1, "{mode}: {}", tidegate.log());
         assert_eq!(scratch::read(&file).matches("SELECT SLEEP('4') AS patient").count(), 1, "{mode}");
+        let (_, metrics) = get(tidegate.admin("http"), "/metrics");
+        assert!(metrics.lines().any(|line| line == "tidegate_late_statements_total 1"), "{mode}: {metrics}");
+        let counts = console(&tidegate).run("SHOW STATS LIKE 'slow_log_named%'").rows;
+        assert_eq!(counts, [["slow_log_named_while_running", "1"]], "{mode}");
     }
 }
 
