@@ -341,7 +341,7 @@ public class Session {
         Statement sleeper = c.createStatement();
         Thread killer = new Thread(() -> {
             try (Connection other = connect(SCHEMA, "")) {
-                String running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%" + SCHEMA + "%'";
+                String running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%" + SCHEMA + "%' AND state = 'User sleep'";
                 for (int tries = 0; ((Number) first(other, running)).intValue() != 1 && tries < 1000; tries++) Thread.sleep(20);
                 sleeper.cancel();
             } catch (Exception e) {

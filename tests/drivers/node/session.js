@@ -294,7 +294,7 @@ class Session {
 
   async kill(connection) {
     const other = await this.connect();
-    const runs = 'SELECT COUNT(*) AS running FROM information_schema.processlist WHERE info LIKE ?';
+    const runs = 'SELECT COUNT(*) AS running FROM information_schema.processlist WHERE info LIKE ? AND state = "User sleep"';
     const began = Date.now();
     const killed = this.attempt('killed', () => this.query(connection, `SELECT SLEEP(30), '${SCHEMA}'`));
     for (let tries = 0; Number((await this.query(other, runs, [`SELECT SLEEP%${SCHEMA}%`]))[0].running) !== 1; tries++) {

@@ -244,7 +244,7 @@ sub kill_query {
     my $statement = $db->prepare("SELECT SLEEP(30), '$schema'", { async => 1 });
     $statement->execute;
     my $tries = 0;
-    until (rows($two, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%$schema%'")->[0][0] == 1) {
+    until (rows($two, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%$schema%' AND state = 'User sleep'")->[0][0] == 1) {
         die 'the statement never began' if ++$tries > 1000;
         sleep 0.02;
     }

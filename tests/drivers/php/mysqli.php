@@ -195,7 +195,7 @@ function kill_query(mysqli $c): void {
     $other = connect();
     $began = microtime(true);
     $c->query("SELECT SLEEP(30), '" . SCHEMA . "'", MYSQLI_ASYNC);
-    wait_until(fn() => rows($other, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%" . SCHEMA . "%'")[0][0] == 1);
+    wait_until(fn() => rows($other, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%" . SCHEMA . "%' AND state = 'User sleep'")[0][0] == 1);
     $other->query("KILL QUERY {$c->thread_id}");
     attempt('killed', fn() => $c->reap_async_query()->fetch_all());
     out('at once', microtime(true) - $began < 15, rows($c, "SELECT 'alive'"));

@@ -300,7 +300,7 @@ class Session:
         other = self.connect(schema=SCHEMA)
         other.autocommit(True)
         sleep = f"SELECT SLEEP(30), '{SCHEMA}'"
-        runs = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE %s"
+        runs = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE %s AND state = 'User sleep'"
         mine = connection.thread_id()
 
         def killer():

@@ -263,8 +263,9 @@ async fn kill(conn: &mut Conn, place: &Place, lines: &mut Lines) -> Result<(), E
     let began = Instant::now();
     let schema = &place.schema;
     let killer = async {
-        let running =
-            format!("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%{schema}%'");
+        let running = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%{schema}%' AND state = 'User sleep'"
+        );
         while other.query_first::<u8, _>(&running).await? != Some(1) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -183,8 +183,9 @@ async fn kill(conn: &mut MySqlConnection, place: &Place, lines: &mut Lines) -> R
     let began = Instant::now();
     let schema = &place.schema;
     let killer = async {
-        let running =
-            format!("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%{schema}%'");
+        let running = format!(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%{schema}%' AND state = 'User sleep'"
+        );
         while sqlx::query_scalar::<_, i64>(AssertSqlSafe(running.clone())).fetch_one(&mut other).await? != 1 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
