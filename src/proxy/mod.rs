@@ -42,6 +42,7 @@ mod query;
 mod record;
 mod relayed;
 mod release;
+mod reply;
 mod report;
 mod run_shared;
 pub mod running;
