@@ -17,8 +17,9 @@ use crate::net::settings::{ListenTls, Peer, SendProxyProtocol};
 use crate::net::stream::Stream;
 use crate::proxy::backend::{Params, Password};
 use crate::proxy::clients::Admission;
+use crate::proxy::dialed::{self, Asked};
 use crate::proxy::error::{Fault, access_denied, bad_handshake, too_many_of};
-use crate::proxy::lease::{self, Asked, Lease};
+use crate::proxy::lease::{self, Lease};
 use crate::proxy::relayed::{Relayed, ask_in_full, cannot_switch};
 use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
@@ -56,7 +57,7 @@ pub async fn enter(proxy: &Arc<Proxy>, client: &mut Channel, peer: Peer, id: u32
     let (face, greeted) = match known_face {
         Some(face) => (face, None),
         None => {
-            let greeted = Box::pin(lease::dial(proxy, None, client, peer, id)).await?;
+            let greeted = Box::pin(dialed::dial(proxy, None, client, peer, id)).await?;
             (Arc::new(greeted.face()), Some(greeted))
         }
     };
@@ -225,13 +226,13 @@ async fn over_tls(proxy: &Proxy, client: &mut Channel) -> Result<(), Fault> {
 
 /// `observe`: the backend's own greeting and id; nothing but TLS and timing is tidegate's.
 async fn observe(proxy: &Proxy, client: &mut Channel, peer: Peer) -> Result<Found, Fault> {
-    let greeted = Box::pin(lease::dial_uncounted(proxy, peer)).await?;
+    let greeted = Box::pin(dialed::dial_uncounted(proxy, peer)).await?;
     let face = Face { greeting: greeted.greeting.clone() };
     let greeting = face.greeting(greeted.greeting.connection_id, greeted.salt(), proxy.tls.is_some());
     let login = match hello(proxy, client, &greeting).await {
         Ok(login) => login,
         Err(fault) => {
-            Box::pin(lease::leave(proxy, greeted)).await;
+            Box::pin(dialed::leave(proxy, greeted)).await;
             return Err(fault);
         }
     };
@@ -274,7 +275,7 @@ struct Entry<'a> {
     greeting_method: Method,
     checked_by: Option<Method>,
     /// The connection that was dialed to learn the greeting: it goes on as this login.
-    greeted: Option<lease::Dialed>,
+    greeted: Option<dialed::Dialed>,
 }
 
 /// How a client's proof turned out.
@@ -397,7 +398,7 @@ impl Entry<'_> {
         result.map(|lease| (lease, None))
     }
 
-    async fn share(&mut self, dialed: Option<lease::Dialed>, secret: Secret) -> Result<Admitted, Fault> {
+    async fn share(&mut self, dialed: Option<dialed::Dialed>, secret: Secret) -> Result<Admitted, Fault> {
         let Entry { proxy, client, params, agreed, id, .. } = self;
         let joining = Joining { proxy, params, agreed: *agreed, id: *id, secret };
         let joined = match dialed {
@@ -436,10 +437,10 @@ impl Entry<'_> {
         }
     }
 
-    async fn dialed(&mut self) -> Result<lease::Dialed, Fault> {
+    async fn dialed(&mut self) -> Result<dialed::Dialed, Fault> {
         match self.greeted.take() {
             Some(dialed) => Ok(dialed),
-            None => lease::dial(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
+            None => dialed::dial(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
         }
     }
 }

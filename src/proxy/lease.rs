@@ -14,29 +14,27 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tracing::debug;
 
-use crate::login::greet::Face;
 use crate::login::methods::secret::Secret;
-use crate::net::channel::{Channel, ChannelError};
+use crate::net::channel::Channel;
 use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::pool;
-use crate::pool::core::{Facts, PoolKey, Use};
+use crate::pool::core::{Facts, PoolKey};
 use crate::pool::fate::{Condition, Fate, RetireReason};
 use crate::pool::handle::CheckoutError;
-use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
+use crate::proxy::backend::{self, Backend, BackendFacts, Params};
 use crate::proxy::connect::Connector;
+use crate::proxy::dialed::dial;
 use crate::proxy::error::Fault;
+use crate::proxy::reset::{patience, reset};
 use crate::proxy::server::Proxy;
-use crate::proxy::settings::Mode;
 use crate::proxy::workers::home;
-use crate::proxy::{setup, statement};
 use crate::session::baseline::Baseline;
-use crate::wire::capabilities::{Capabilities, PROTOCOL_41};
+use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
-use crate::wire::handshake::Salt;
 
 /// How long a server may take to close after QUIT, or to reset.
-const GOODBYE: Duration = Duration::from_secs(5);
+pub(super) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Which connections fit a client: its user's, with the capabilities that cannot be changed later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,8 +69,8 @@ impl PoolKey for Key {
 
 /// The proxy's pool.
 pub type Pool = pool::handle::Pool<Key, Box<Backend>>;
-type Permit = pool::lease::Permit<Key, Box<Backend>>;
-type Member = pool::member::Member<Key, Box<Backend>>;
+pub(super) type Permit = pool::lease::Permit<Key, Box<Backend>>;
+pub(super) type Member = pool::member::Member<Key, Box<Backend>>;
 type PoolLease = pool::lease::Lease<Key, Box<Backend>>;
 
 /// A backend that serves one client.
@@ -104,14 +102,14 @@ impl Lease {
         Lease { hold: Some(Hold::Own(Box::new(backend))), login_ok, secret: None, foreign: false, shows_own_id: true }
     }
 
-    fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
+    pub(super) fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
         let hold = Some(Hold::Relayed(Box::new(backend), permit));
         Lease { hold, login_ok, secret: None, foreign: false, shows_own_id: false }
     }
 
     /// A new connection for the pool, unless it was opened in this client's name (`backend.send_proxy_protocol`): for
     /// another client the server would take it for this one.
-    fn of_pool(
+    pub(super) fn of_pool(
         proxy: &Proxy,
         params: &Params,
         begun: (Backend, Vec<u8>),
@@ -310,67 +308,6 @@ async fn give_back(proxy: &Proxy, mut lease: PoolLease, condition: Condition, ac
     drop(permit);
 }
 
-/// A server that is silent in a reset is not waited for longer than in a reply: its permit may be wanted.
-fn patience(proxy: &Proxy) -> Duration {
-    proxy.settings.backend.read_timeout.map_or(GOODBYE, |limit| limit.min(GOODBYE))
-}
-
-/// Makes a connection as after a fresh login; its `@@wait_timeout`, or `None` where that failed.
-async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<(&[u8], &Secret)>) -> Option<Duration> {
-    let (mut channel, facts) = backend.borrow();
-    let mut clean = clean(proxy, &mut channel, facts, account).await;
-    if clean.is_some() && proxy.settings.mode == Mode::Transaction {
-        // A reset keeps the schema, whichever the client chose.
-        clean = match setup::schema_and_fresh(proxy, &mut channel, facts).await {
-            Ok(fresh) => {
-                backend.kept.settle(&fresh);
-                Some(fresh.wait_timeout)
-            }
-            Err(_) => None,
-        };
-    }
-    backend.restore(channel);
-    clean
-}
-
-/// What MySQL 5.6 keeps over COM_CHANGE_USER: the insert id; the number of rows found; warnings, until a statement
-/// reads a table.
-const FORGET_LAST_STATEMENT: [&str; 2] = ["SET last_insert_id = 0", "SELECT 1 FROM (SELECT 1) AS one WHERE FALSE"];
-
-async fn clean(
-    proxy: &Proxy,
-    channel: &mut Channel,
-    facts: BackendFacts,
-    account: Option<(&[u8], &Secret)>,
-) -> Option<Duration> {
-    let mut changed_user = false;
-    match statement::simple(channel, &[command::RESET_CONNECTION]).await.ok()? {
-        Ok(_) => {}
-        // MySQL 5.6 has no such command; to become the same user again does the same.
-        Err(refused) if refused.code == fault::UNKNOWN_COMMAND => {
-            let (user, secret) = account?;
-            let params = Params::bare(user, facts.capabilities);
-            backend::change_user(proxy, channel, facts, &params, secret).await.ok()?;
-            changed_user = true;
-        }
-        Err(_) => return None,
-    }
-    let rows = statement::query(channel, facts.capabilities, "SELECT @@wait_timeout, @@init_connect LIMIT 1")
-        .await
-        .ok()?
-        .ok()?;
-    let [Some(wait_timeout), init_connect] = rows.first()?.as_slice() else { return None };
-    if changed_user {
-        for sql in FORGET_LAST_STATEMENT {
-            statement::query(channel, facts.capabilities, sql).await.ok()?.ok()?;
-        }
-    }
-    // What init_connect did at login is undone by a reset, and is not done again by the server.
-    let untouched = init_connect.as_ref().is_none_or(Vec::is_empty);
-    let seconds = std::str::from_utf8(wait_timeout).ok()?.parse().ok()?;
-    untouched.then_some(Duration::from_secs(seconds))
-}
-
 /// Says QUIT where that is in step, and waits until the server has closed.
 pub async fn close(backend: Backend, in_step: bool) {
     let mut stream = backend.stream;
@@ -387,169 +324,6 @@ pub async fn close(backend: Backend, in_step: bool) {
         Ok::<(), std::io::Error>(())
     };
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
-}
-
-/// A greeted connection with its permit.
-pub struct Dialed {
-    greeted: Greeted,
-    permit: Permit,
-    member: Member,
-    /// The client's.
-    id: u32,
-}
-
-/// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
-pub async fn dial(
-    proxy: &Arc<Proxy>,
-    params: Option<&Params>,
-    client: &mut Channel,
-    peer: Peer,
-    id: u32,
-) -> Result<Dialed, Fault> {
-    let mut member = member(proxy, params, id);
-    let connector = Connector::new(proxy);
-    let permit = tokio::select! {
-        biased;
-        permit = member.permit(Use::Relayed, &connector) => permit.map_err(exhausted)?,
-        gone = client.gone() => return Err(Fault::of_client(gone)),
-    };
-    let greeted = dial_uncounted(proxy, peer).await?;
-    permit.reached();
-    Ok(Dialed { greeted, permit, member, id })
-}
-
-/// Dials outside the pool's bound (`observe`).
-pub async fn dial_uncounted(proxy: &Proxy, peer: Peer) -> Result<Greeted, Fault> {
-    backend::greet(proxy, Some(peer)).await
-}
-
-impl Dialed {
-    /// Logs in with a known secret: a connection of the pool.
-    pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<Lease, Fault> {
-        let Dialed { greeted, permit, member: first, id } = self;
-        let (backend, ok) = greeted.login(proxy, params, secret).await?;
-        drop(first);
-        Ok(Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret.clone()))
-    }
-
-    /// The greeting's challenge.
-    pub fn salt(&self) -> Salt {
-        self.greeted.salt()
-    }
-
-    /// What the server says of itself on this connection.
-    pub fn face(&self) -> Face {
-        Face { greeting: self.greeted.greeting.clone() }
-    }
-
-    /// The client goes before its login.
-    pub async fn leave(self, proxy: &Proxy) {
-        leave(proxy, self.greeted).await;
-    }
-
-    /// Names the account without an answer.
-    pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
-        let (channel, facts) = self.greeted.ask(proxy, params).await?;
-        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit), id: self.id }), facts })
-    }
-}
-
-/// A connection whose login was begun.
-///
-/// Dropped before the login has ended, it says to the server that no answer comes and waits for its refusal: servers
-/// block a host whose logins end half-way (`max_connect_errors`), and all clients are one host to them.
-pub struct Asked {
-    begun: Option<Begun>,
-    /// What is known of it.
-    pub facts: BackendFacts,
-}
-
-struct Begun {
-    channel: Channel,
-    /// `None`: outside any bound (`observe`).
-    permit: Option<Permit>,
-    /// The client's.
-    id: u32,
-}
-
-/// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
-/// tidegate's for all clients, and block it after `max_connect_errors` of them; a refused one is not counted.
-async fn abandon(channel: &mut Channel) {
-    let goodbye = async {
-        channel.write(&[]).await?;
-        until_refused(channel).await
-    };
-    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
-}
-
-/// Ends a connection that has greeted, as [`abandon`] does.
-pub async fn leave(proxy: &Proxy, greeted: Greeted) {
-    let nobody = Params::bare(b"", PROTOCOL_41);
-    if let Ok((mut channel, _)) = greeted.ask(proxy, &nobody).await {
-        let _ = tokio::time::timeout(GOODBYE, until_refused(&mut channel)).await;
-    }
-}
-
-/// Answers nothing to whatever the server asks, until it refuses; where it lets that in, quits.
-async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
-    loop {
-        match channel.read().await?.first() {
-            Some(0x00) => channel.command(&[command::QUIT]).await?,
-            Some(0xFF) => return Ok(()),
-            _ => channel.write(&[]).await?,
-        }
-    }
-}
-
-impl Asked {
-    /// `observe`: the client's own, outside any bound.
-    pub fn own(channel: Channel, facts: BackendFacts) -> Asked {
-        Asked { begun: Some(Begun { channel, permit: None, id: 0 }), facts }
-    }
-
-    /// The login went well, and the connection is not needed: it is closed, and its permit free.
-    pub async fn leave(mut self) {
-        if let Some(Begun { channel, permit, .. }) = self.begun.take() {
-            close(Backend::from_channel(channel, self.facts), true).await;
-            drop(permit);
-        }
-    }
-
-    /// Towards the backend.
-    pub fn channel(&mut self) -> &mut Channel {
-        match &mut self.begun {
-            Some(begun) => &mut begun.channel,
-            None => unreachable!("a login that was begun has its channel until it ends"),
-        }
-    }
-
-    /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
-    pub fn accepted(mut self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
-        let Some(Begun { channel, permit, id }) = self.begun.take() else {
-            unreachable!("a login that was begun has its channel until it ends")
-        };
-        let backend = Backend::from_channel(channel, self.facts);
-        match (permit, learned) {
-            (None, _) => Lease::own(backend, ok),
-            (Some(permit), None) => Lease::relayed(backend, ok, permit),
-            (Some(permit), Some(secret)) => Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret),
-        }
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        // At the process's end there is no runtime any more, and nobody to wait for.
-        if let (Some(begun), Ok(runtime)) = (self.begun.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(give_up(begun));
-        }
-    }
-}
-
-async fn give_up(begun: Begun) {
-    let Begun { mut channel, permit, .. } = begun;
-    abandon(&mut channel).await;
-    drop(permit);
 }
 
 /// A backend for a client that has proved its secret: an idle one, made this client's by COM_CHANGE_USER, or a new one.
@@ -598,11 +372,11 @@ pub(super) async fn as_a_login(
     Ok(ok)
 }
 
-fn facts() -> Facts {
+pub(super) fn facts() -> Facts {
     Facts { wait_timeout: None, state: 0, home: 0 }
 }
 
-fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
+pub(super) fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
     let nobody = Key { user: Vec::new(), account: String::new(), capabilities: Capabilities::NONE };
     let key = params.map_or(nobody, Key::of);
     let cap = params.and_then(|params| proxy.pool_size_of(&params.user));

@@ -8,8 +8,9 @@ use tokio::sync::Mutex;
 
 use crate::login::methods::secret::Secret;
 use crate::proxy::backend::{self, Params};
+use crate::proxy::dialed::leave;
 use crate::proxy::error::Fault;
-use crate::proxy::lease::{close, leave};
+use crate::proxy::lease::close;
 use crate::proxy::server::Proxy;
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::fault::TOO_MANY_CONNECTIONS;
