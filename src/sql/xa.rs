@@ -1,9 +1,15 @@
-//! XA statements, told by their first word.
+//! XA statements, told by their first word, also behind others in one text.
 
 use super::lexer::{Dialect, Kind, Lexer};
 
-/// Whether the text begins with an XA statement. Nearly every other is told by its first byte.
+/// Whether a statement of the text is an XA statement: one too many, where a string holds `; XA`, never one too few but behind a
+/// comment in the middle.
 pub fn is_xa(sql: &[u8]) -> bool {
+    begins_with_xa(sql) || memchr::memchr_iter(b';', sql).any(|at| is_word_xa(sql[at + 1..].trim_ascii_start()))
+}
+
+/// Nearly every other text is told by its first byte.
+fn begins_with_xa(sql: &[u8]) -> bool {
     let begin = match sql.first() {
         Some(first) if !first.is_ascii_alphabetic() => {
             let mut tokens = Lexer::new(sql, Dialect::default());
@@ -13,8 +19,12 @@ pub fn is_xa(sql: &[u8]) -> bool {
         }
         _ => 0,
     };
-    let rest = |rest: &[u8]| !rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    matches!(&sql[begin..], [b'x' | b'X', b'a' | b'A', behind @ ..] if rest(behind))
+    is_word_xa(&sql[begin..])
+}
+
+fn is_word_xa(sql: &[u8]) -> bool {
+    let ends = |rest: &[u8]| !rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    matches!(sql, [b'x' | b'X', b'a' | b'A', behind @ ..] if ends(behind))
 }
 
 #[cfg(test)]
@@ -23,12 +33,17 @@ mod tests {
 
     #[test]
     fn the_first_word_tells() {
-        for sql in
-            ["XA PREPARE 'a'", "xa\nstart 'a'", "/* a */ XA END 'a'", "/*!50000 xa */ COMMIT 'a'", "; XA RECOVER"]
-        {
+        for sql in [
+            "XA PREPARE 'a'",
+            "xa\nstart 'a'",
+            "/* a */ XA END 'a'",
+            "/*!50000 xa */ COMMIT 'a'",
+            "; XA RECOVER",
+            "SELECT 1; SELECT 2;\n xa PREPARE 'a'",
+        ] {
             assert!(is_xa(sql.as_bytes()), "{sql}");
         }
-        for sql in ["", "x", "XADD", "xa_table", "SELECT 'XA'", "-- XA", "/* XA"] {
+        for sql in ["", "x", "XADD", "xa_table", "SELECT 'XA'", "-- XA", "/* XA", "SELECT 1; XADD", "SELECT 1;"] {
             assert!(!is_xa(sql.as_bytes()), "{sql}");
         }
     }
