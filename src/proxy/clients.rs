@@ -1,17 +1,18 @@
 //! Who is connected: ids that no server gives, and what others may ask of a client's task.
 
 pub mod about;
+mod clock;
 mod per_user;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::sync::Notify;
 
 use self::about::About;
+use self::clock::{Clock, NEVER};
 use self::per_user::PerUser;
 
 use crate::login::greet::FIRST_CLIENT_ID;
@@ -24,8 +25,6 @@ const BUSY: u64 = 0;
 /// A client that was waited for too long.
 const OVERDUE: u64 = u64::MAX;
 
-/// No alarm is set.
-const NEVER: u64 = u64::MAX;
 /// The alarm's time has come.
 const RUNG: u64 = 0;
 
@@ -152,6 +151,14 @@ impl Entry {
         }
     }
 
+    /// Since when the client is waited for, if it is.
+    fn waiting_since(&self) -> Option<u64> {
+        match self.waiting.load(Ordering::SeqCst) {
+            BUSY | OVERDUE => None,
+            since => Some(since),
+        }
+    }
+
     /// Whether this made it overdue.
     fn expire(&self, now: u64, limit: u64) -> bool {
         let since = self.waiting.load(Ordering::Relaxed);
@@ -173,33 +180,13 @@ impl Entry {
 }
 
 /// All connected clients of one proxy.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Clients {
-    began: Instant,
-    /// Told when somebody comes in.
-    arrivals: Notify,
+    clock: Clock,
     next: AtomicU32,
-    /// Milliseconds, as last told.
-    now: AtomicU64,
-    /// No alarm is to ring before: until then nobody needs to be looked at.
-    next_alarm: AtomicU64,
     live: Mutex<FxHashMap<u32, Arc<Entry>>>,
     /// How many of each user are logged in.
     per_user: PerUser,
-}
-
-impl Default for Clients {
-    fn default() -> Clients {
-        Clients {
-            began: Instant::now(),
-            arrivals: Notify::new(),
-            next: AtomicU32::default(),
-            now: AtomicU64::new(1),
-            next_alarm: AtomicU64::new(NEVER),
-            live: Mutex::default(),
-            per_user: PerUser::default(),
-        }
-    }
 }
 
 impl Clients {
@@ -222,7 +209,7 @@ impl Clients {
             waiting: AtomicU64::new(BUSY),
             waker: Mutex::new(None),
             alarm: AtomicU64::new(NEVER),
-            since: self.time(),
+            since: self.clock.exact(),
             about: Mutex::default(),
             kills: AtomicU32::new(0),
             killed: AtomicBool::new(false),
@@ -231,8 +218,7 @@ impl Clients {
         live.insert(id, Arc::clone(&entry));
         drop(live);
         // Nobody told the time while nobody was there.
-        self.now.fetch_max(self.time(), Ordering::Relaxed);
-        self.arrivals.notify_one();
+        self.clock.arrival();
         Some(Admission { clients: Arc::clone(self), entry })
     }
 
@@ -277,37 +263,38 @@ impl Clients {
     /// (`None`: they may). Tasks note the time that was told last, so that none of them needs a clock or a timer of its own.
     pub fn note_time(&self, now: Duration, limit: Option<Duration>) {
         let (now, limit) = (millis(now).saturating_add(1), limit.map(millis));
-        self.now.store(now, Ordering::Relaxed);
-        if limit.is_none() && now < self.next_alarm.load(Ordering::SeqCst) {
+        if !self.clock.tell(now) && limit.is_none() {
             return;
         }
-        // Before the first look: an alarm that is set meanwhile is either seen or sets this.
-        self.next_alarm.store(NEVER, Ordering::SeqCst);
+        self.clock.forget_alarms();
         let is_overdue = |entry: &Entry| limit.is_some_and(|limit| entry.expire(now, limit));
         let is_late = |entry: &&Arc<Entry>| is_overdue(entry) | entry.ring(now);
         let live = lock(&self.live);
         let late: Vec<_> = live.values().filter(is_late).cloned().collect();
         let next = live.values().map(|entry| entry.next_alarm()).min();
         drop(live);
-        self.next_alarm.fetch_min(next.unwrap_or(NEVER), Ordering::SeqCst);
+        self.clock.expect_alarm(next.unwrap_or(NEVER));
         late.iter().for_each(|entry| entry.wake());
     }
 
-    /// Tells the time for ever, as long as somebody is there: each pause. `limit` as in [`Clients::note_time`].
+    /// When the first of those will be overdue that are waited for now.
+    fn next_overdue(&self, limit: Option<Duration>) -> u64 {
+        let Some(limit) = limit.map(millis) else { return NEVER };
+        let live = lock(&self.live);
+        live.values().filter_map(|entry| entry.waiting_since()).min().map_or(NEVER, |since| since.saturating_add(limit))
+    }
+
+    /// Tells the time for ever, as long as somebody is there and moves: each pause. `limit` as in [`Clients::note_time`].
     /// Both may be others each time.
     pub async fn tell_time(&self, pause_and_limit: impl Fn() -> (Duration, Option<Duration>)) {
         loop {
             let (pause, limit) = pause_and_limit();
-            self.note_time(self.began.elapsed(), limit);
+            self.note_time(self.clock.elapsed(), limit);
             match self.count() {
-                0 => self.arrivals.notified().await,
-                _ => tokio::time::sleep(pause).await,
+                0 => self.clock.until_arrival().await,
+                _ => self.clock.pause(pause, || self.next_overdue(limit)).await,
             }
         }
-    }
-
-    fn time(&self) -> u64 {
-        millis(self.began.elapsed()).saturating_add(1)
     }
 
     /// Asks every client's task to end at its next command boundary; returns how many.
@@ -328,13 +315,13 @@ pub struct Admission {
 impl Admission {
     /// The true time, for what must not end too early.
     pub fn exact(&self) -> u64 {
-        self.clients.time()
+        self.clients.clock.exact()
     }
 
     /// Milliseconds as last told; never 0.
     #[inline]
     pub fn now(&self) -> u64 {
-        self.clients.now.load(Ordering::Relaxed)
+        self.clients.clock.now()
     }
 
     /// The task is to be woken at this time, see [`Admission::now`].
@@ -344,15 +331,13 @@ impl Admission {
             return self.stop_alarm();
         }
         self.entry.alarm.store(at, Ordering::SeqCst);
-        if at < self.clients.next_alarm.load(Ordering::SeqCst) {
-            self.clients.next_alarm.fetch_min(at, Ordering::SeqCst);
-        }
+        self.clients.clock.expect_alarm(at);
     }
 
     /// From now on the client is waited for: to speak, or to take what was sent.
     #[inline]
     pub fn await_client(&self) {
-        self.entry.waiting.store(self.clients.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.entry.waiting.store(self.now(), Ordering::Relaxed);
     }
 }
 
@@ -422,78 +407,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique_bounded_and_free_again() {
-        let clients = Arc::new(Clients::default());
-        let first = clients.admit(2).expect("room");
-        let second = clients.admit(2).expect("room");
-        assert!(first.id >= FIRST_CLIENT_ID && first.id != second.id);
-        assert!(clients.admit(2).is_none());
-        first.set_backend(7);
-        assert_eq!((clients.backend_of(first.id), clients.backend_of(second.id)), (Some(7), None));
-        let gone = first.id;
-        drop(first);
-        assert_eq!((clients.backend_of(gone), clients.count()), (None, 1));
-        assert_eq!(clients.ask_all_to_leave(), 1);
-        assert!(second.is_leaving());
-    }
-
-    #[test]
-    fn an_accounts_clients_are_victims_together() {
-        let clients = Arc::new(Clients::default());
-        let [one, two, other, dead] = [(); 4].map(|()| clients.admit(4).expect("room"));
-        for (client, user) in [(&one, b"a"), (&two, b"a"), (&other, b"b"), (&dead, b"a")] {
-            client.become_user(user, None).expect("no limit");
-        }
-        dead.set_killed();
-        let victims = clients.victims_of(b"a");
-        let mut ids: Vec<_> = victims.iter().map(Victim::id).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, [one.id, two.id]);
-        assert!(one.is_being_killed() && !other.is_being_killed());
-        drop(victims);
-        assert!(!one.is_being_killed() && !two.is_being_killed());
-    }
-
-    #[test]
-    fn only_a_client_that_is_waited_for_too_long_is_overdue() {
-        let clients = Arc::new(Clients::default());
-        let [busy, waiting, moved] = [(); 3].map(|()| clients.admit(3).expect("room"));
-        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), Some(Duration::from_secs(5)));
-        tell(10);
-        waiting.await_client();
-        moved.await_client();
-        tell(14);
-        moved.client_moved();
-        moved.await_client();
-        tell(15);
-        let overdue = || [&busy, &waiting, &moved].map(|client| client.is_overdue());
-        assert_eq!(overdue(), [false, true, false]);
-        tell(19);
-        assert_eq!(overdue(), [false, true, true]);
-    }
-
-    #[test]
-    fn an_alarm_rings_at_its_time_and_not_before() {
-        let clients = Arc::new(Clients::default());
-        let [late, early, none] = [(); 3].map(|()| clients.admit(3).expect("room"));
-        let tell = |seconds| clients.note_time(Duration::from_secs(seconds), None);
-        let have_rung = || [&late, &early, &none].map(|client| client.has_rung());
-        late.set_alarm(60_000);
-        tell(1);
-        early.set_alarm(7_000);
-        for (seconds, rung) in [(6, [false; 3]), (8, [false, true, false]), (59, [false, true, false])] {
-            tell(seconds);
-            assert_eq!(have_rung(), rung, "{seconds} s");
-        }
-        early.set_alarm(65_000);
-        late.stop_alarm();
-        tell(61);
-        assert_eq!(have_rung(), [false; 3]);
-        tell(70);
-        assert_eq!(have_rung(), [false, true, false]);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{BUSY, Clients, Entry, OVERDUE, lock, millis};
+use super::{BUSY, Clients, Entry, OVERDUE, lock};
 use crate::net::settings::Peer;
 
 /// The most of a statement that is kept, in bytes.
@@ -104,7 +104,7 @@ impl Clients {
     pub fn list(&self) -> Vec<ClientView> {
         let mut all: Vec<_> = lock(&self.live).values().cloned().collect();
         all.sort_by_key(|entry| entry.id);
-        let now = millis(self.began.elapsed()).saturating_add(1);
+        let now = self.clock.exact();
         all.iter().map(|entry| entry.view(now)).collect()
     }
 }
