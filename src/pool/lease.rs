@@ -104,6 +104,7 @@ pub struct Lease<K: PoolKey, C> {
     state: u64,
     silent_since: Instant,
     dies_at: Instant,
+    taken_at: Instant,
     ping_due: bool,
     reset_on_return: ResetOnReturn,
 }
@@ -112,6 +113,7 @@ impl<K: PoolKey, C> Lease<K, C> {
     pub(super) fn new(
         shared: &Arc<Shared<K, C>>,
         taken: Taken<C>,
+        taken_at: Instant,
         ping_due: bool,
         reset_on_return: ResetOnReturn,
     ) -> Self {
@@ -123,6 +125,7 @@ impl<K: PoolKey, C> Lease<K, C> {
             state: taken.state,
             silent_since: taken.silent_since,
             dies_at: taken.dies_at,
+            taken_at,
             ping_due,
             reset_on_return,
         }
@@ -135,6 +138,11 @@ impl<K: PoolKey, C> Lease<K, C> {
     /// Nobody else had it since this client. With an equal [`Lease::state`], nothing is to be restored.
     pub fn is_own(&self) -> bool {
         self.own
+    }
+
+    /// When it was checked out, before any ping.
+    pub fn taken_at(&self) -> Instant {
+        self.taken_at
     }
 
     /// The fingerprint of the state it was left in.

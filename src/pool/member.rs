@@ -86,7 +86,21 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
                 }
             }
         };
-        self.wait(state, place, connect).await
+        self.wait(state, place, begun, connect).await
+    }
+
+    /// As [`Member::checkout`], for one whom [`Member::try_checkout`] has just given nothing: who queues up is served at once
+    /// where something came back meanwhile. `begun`: now. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Member::checkout`].
+    pub async fn queue_up<B: Connect<K, C>>(
+        &mut self,
+        state: u64,
+        begun: Instant,
+        connect: &B,
+    ) -> Result<Lease<K, C>, CheckoutError<B::Error>> {
+        self.wait(state, None, begun, connect).await
     }
 
     /// A permit for a connection of the client's own, that the pool does not hand out. Waits in the same order as all others.
@@ -103,7 +117,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         let begun = now();
         let lane = PermitLane::join(self, begun);
         let want = Want { group: lane.group, ..self.want(0, Some(used_for)) };
-        let mut waiting = Waiting::enter(&self.shared, want, None, begun);
+        let mut waiting = Waiting::new(&self.shared, want, None, begun);
         match poll_fn(|cx| waiting.poll(cx)).await {
             Progress::Late => Err(CheckoutError::Timeout(waiting.exhausted(), None)),
             Progress::Permit(slot, victim) => {
@@ -150,20 +164,21 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         &mut self,
         state: u64,
         mut place: Option<Place>,
+        mut begun: Instant,
         connect: &B,
     ) -> Result<Lease<K, C>, CheckoutError<B::Error>> {
         loop {
-            let want = self.want(state, None);
-            let mut waiting = Waiting::enter(&self.shared, want, place, now());
-            place = waiting.place;
+            let mut waiting = Waiting::new(&self.shared, self.want(state, None), place, begun);
             let taken = waiting.served(&self.key, connect).await?;
-            let lease = self.lease(taken, now());
+            place = waiting.place;
+            let lease = self.lease(taken, waiting.seen);
             if !lease.ping_due() {
                 return Ok(lease);
             }
             if let Some(lease) = Box::pin(self.proven(lease, connect)).await {
                 return Ok(lease);
             }
+            begun = now();
         }
     }
 
@@ -186,7 +201,7 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         self.last = Some(taken.slot);
         let silent = now.saturating_duration_since(taken.silent_since);
         let ping_due = self.settings.ping_due(silent);
-        Lease::new(&self.shared, taken, ping_due, self.settings.reset_on_return)
+        Lease::new(&self.shared, taken, now, ping_due, self.settings.reset_on_return)
     }
 
     fn want(&self, state: u64, permit: Option<Use>) -> Want {
@@ -225,20 +240,26 @@ impl<K: PoolKey, C> Drop for PermitLane<K, C> {
     }
 }
 
-/// A place in the queue; dropped, it is given up.
+/// A place in the queue, taken when it is polled first; dropped, it is given up.
 struct Waiting<K: PoolKey, C> {
     shared: Arc<Shared<K, C>>,
-    id: Option<WaiterId>,
+    want: Want,
+    stage: Stage,
     place: Option<Place>,
+    /// When it was looked at last.
+    seen: Instant,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    New,
+    Queued(WaiterId),
+    Over,
 }
 
 impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
-    fn enter(shared: &Arc<Shared<K, C>>, want: Want, place: Option<Place>, now: Instant) -> Self {
-        let (id, place) = shared.with(|core| {
-            let id = core.wait(want, place, now);
-            (id, core.place(id))
-        });
-        Waiting { shared: Arc::clone(shared), id: Some(id), place }
+    fn new(shared: &Arc<Shared<K, C>>, want: Want, place: Option<Place>, begun: Instant) -> Self {
+        Waiting { shared: Arc::clone(shared), want, stage: Stage::New, place, seen: begun }
     }
 
     /// Waits for a connection, and dials when told to.
@@ -261,13 +282,25 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
         }
     }
 
+    /// One lock for queueing up and a first look: mostly there is nothing yet.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Progress<C>> {
-        let Some(id) = self.id else {
-            return Poll::Ready(Progress::Closed);
-        };
-        let now = now();
-        let progress = self.shared.with_inner(|inner| {
-            let progress = inner.core.poll(id, now);
+        let Waiting { shared, want, stage, place, seen } = self;
+        match stage {
+            Stage::New => {}
+            Stage::Queued(_) => *seen = now(),
+            Stage::Over => return Poll::Ready(Progress::Closed),
+        }
+        let progress = shared.with_inner(|inner| {
+            let id = match *stage {
+                Stage::Queued(id) => id,
+                _ => {
+                    let id = inner.core.wait(*want, *place, *seen);
+                    *place = inner.core.place(id);
+                    id
+                }
+            };
+            *stage = Stage::Queued(id);
+            let progress = inner.core.poll(id, *seen);
             if let Progress::Pending = progress {
                 note_waker(&mut inner.waiters, id.0, cx);
             }
@@ -277,21 +310,30 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
             Progress::Pending => Poll::Pending,
             goes_on @ (Progress::Dial(..) | Progress::Late) => Poll::Ready(goes_on),
             end => {
-                self.id = None;
+                *stage = Stage::Over;
                 Poll::Ready(end)
             }
         }
     }
 
     fn exhausted(&mut self) -> Box<Exhausted> {
-        let id = self.id.unwrap_or(WaiterId(u32::MAX));
+        let id = self.queued().unwrap_or(WaiterId(u32::MAX));
         Box::new(self.shared.with(|core| core.exhausted(id, now())))
+    }
+}
+
+impl<K: PoolKey, C> Waiting<K, C> {
+    fn queued(&self) -> Option<WaiterId> {
+        match self.stage {
+            Stage::Queued(id) => Some(id),
+            Stage::New | Stage::Over => None,
+        }
     }
 }
 
 impl<K: PoolKey, C> Drop for Waiting<K, C> {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
+        if let Some(id) = self.queued() {
             self.shared.with(|core| core.cancel(id, now()));
         }
     }

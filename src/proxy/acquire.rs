@@ -120,11 +120,11 @@ impl Session {
         loop {
             let now = Instant::now();
             let state = self.shared.as_ref().map_or(0, |shared| shared.state.fingerprint());
-            let is_ready = self.lease.try_take_up(state, now) && self.is_proved();
-            if !is_ready {
+            let is_there = self.lease.try_take_up(state, now);
+            if !is_there || !self.is_proved() {
                 self.drop_unproved();
-                let waited = self.wait_for_backend(state, commands).await;
-                timer.queued(now, Instant::now());
+                let waited = self.wait_for_backend(state, (!is_there).then_some(now), commands).await;
+                timer.queued(now, self.lease.pooled_lease().map_or_else(Instant::now, |lease| lease.taken_at()));
                 match waited {
                     Ok(()) => {}
                     Err(CheckoutError::Refused(fault)) if fault.answer.is_some() => return self.refused(fault),
@@ -152,11 +152,17 @@ impl Session {
         }
     }
 
-    async fn wait_for_backend(&mut self, state: u64, commands: &mut Buffer) -> Result<(), CheckoutError<Fault>> {
+    /// `tried`: none lay ready at this time.
+    async fn wait_for_backend(
+        &mut self,
+        state: u64,
+        tried: Option<Instant>,
+        commands: &mut Buffer,
+    ) -> Result<(), CheckoutError<Fault>> {
         let Session { lease, shared, client, admission, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         admission.is_interrupted();
-        let mut waiting = pin!(lease.take_up(state, &shared.connector));
+        let mut waiting = pin!(lease.take_up(state, tried, &shared.connector));
         let mut ended = false;
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = waiting.as_mut().poll(cx) {

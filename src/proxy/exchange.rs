@@ -1,6 +1,7 @@
 //! One command while it is under way: what its record is made of, and how it is sent and answered.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use crate::net::buffer::Buffer;
 use crate::proxy::ask::LOOKS_AT_INSERT_ID;
@@ -23,11 +24,15 @@ use crate::wire::reply::Reply;
 pub(super) struct Exchange {
     pub(super) code: u8,
     pub(super) timer: QueryTimer,
+    /// When all that the client waits for was done; `None`: it never was.
+    pub(super) done_at: Option<Instant>,
     /// Where the statement stands in the command's buffer.
     pub(super) text: Range<usize>,
     /// The statement's true length.
     pub(super) text_len: u64,
     pub(super) digest: u64,
+    /// The text is one plain query, write, or begin or end of a transaction: no KILL, no XA, nothing that runs another text.
+    pub(super) is_plain: bool,
     /// The prepared statement that the command names.
     pub(super) statement: Option<u32>,
     /// Bytes of the command, or of its beginning, that stand at the start of the client's buffer until it is over.
@@ -110,6 +115,13 @@ impl Exchange {
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
         self.summary.is_read_only() && self.is_unanswered(fault)
+    }
+
+    /// Whether the server has had it for a moment only. A backend that goes later was there when the statement came, and
+    /// what its server died of must not be what the next one dies of.
+    pub(super) fn is_young(&self) -> bool {
+        const SOON: Duration = Duration::from_millis(10);
+        self.timer.silent_since().is_none_or(|sent| sent.elapsed() < SOON)
     }
 
     /// Whether the backend is at fault, and the client has heard nothing yet.

@@ -225,10 +225,19 @@ impl Lease {
         self.is_held()
     }
 
-    /// A connection, if need be after a wait in the queue. Cancel safe.
-    pub(super) async fn take_up(&mut self, state: u64, connector: &Connector) -> Result<(), CheckoutError<Fault>> {
+    /// A connection, if need be after a wait in the queue. `tried`: [`Lease::try_take_up`] has just found none, at this time.
+    /// Cancel safe.
+    pub(super) async fn take_up(
+        &mut self,
+        state: u64,
+        tried: Option<Instant>,
+        connector: &Connector,
+    ) -> Result<(), CheckoutError<Fault>> {
         if let Some(Hold::Parked(member)) = &mut self.hold {
-            let lease = member.checkout(state, connector).await?;
+            let lease = match tried {
+                Some(now) => member.queue_up(state, now, connector).await?,
+                None => member.checkout(state, connector).await?,
+            };
             self.put(lease);
         }
         Ok(())

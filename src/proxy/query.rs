@@ -1,5 +1,6 @@
 //! One command's life: read, sent, its reply passed on (`reply`), its record made (`record`).
 
+use std::cell::RefCell;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::proxy::packets::Packets;
 use crate::session::outcome::Announced;
 use crate::session::reason::Pin;
 use crate::sql::digest::digest;
-use crate::sql::effects::Summary;
+use crate::sql::familiar::{Familiar, Said};
 use crate::sql::xa::is_xa;
 use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
@@ -28,6 +29,10 @@ const MAX_WHOLE: usize = LARGE;
 
 /// The same where the statement must be read: up to what one packet holds.
 const MAX_READ: usize = HEADER + MAX_PAYLOAD - 1;
+
+thread_local! {
+    static FAMILIAR: RefCell<Familiar> = RefCell::default();
+}
 
 impl Session {
     /// Serves the command at the start of `buffer` and consumes it. `Some`: the session is over.
@@ -146,9 +151,11 @@ impl Session {
             true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
-        // Whether or not its client has heard of it.
-        self.used_xa |= self.shared.is_none() && self.is_xa(&exchange, buffer.filled());
-        self.note_prepared_kills(&mut exchange, buffer.filled());
+        if !exchange.is_plain {
+            // Whether or not its client has heard of it.
+            self.used_xa |= self.shared.is_none() && self.is_xa(&exchange, buffer.filled());
+            self.note_prepared_kills(&mut exchange, buffer.filled());
+        }
         if outcome == Outcome::Ok {
             self.note_effects(&exchange, buffer.filled());
         }
@@ -205,10 +212,15 @@ impl Session {
         };
         let is_sql = matches!(code, command::QUERY | command::STMT_PREPARE);
         let cursor = code == command::STMT_EXECUTE && payload.get(FLAGS).is_some_and(|flags| flags & CURSORS != 0);
+        let sql = if is_sql { &payload[text.clone()] } else { &[] };
+        let said = if is_sql { self.familiar(sql) } else { None };
+        let summary = said.filter(|_| self.is_shared()).map(|said| said.summary);
         Exchange {
             code,
             timer: QueryTimer::start(started),
-            digest: if is_sql { digest(&payload[text.clone()]) } else { 0 },
+            done_at: None,
+            digest: said.map_or_else(|| if is_sql { digest(sql) } else { 0 }, |said| said.digest),
+            is_plain: said.is_some(),
             text_len: (header.len.saturating_sub(text.start)) as u64 * u64::from(!text.is_empty()),
             text: text.start + HEADER..text.end + HEADER,
             statement,
@@ -220,7 +232,7 @@ impl Session {
             client_gone: false,
             announced: Announced::default(),
             changed_at_eof: false,
-            summary: Summary::default(),
+            summary: summary.unwrap_or_default(),
             patch: None,
             pin_reason: self.held_for,
             mapped: None,
@@ -235,6 +247,12 @@ impl Session {
             meant: None,
             killing: None,
         }
+    }
+
+    /// What the text says, where it is a plain statement whose shape this thread knows.
+    fn familiar(&self, sql: &[u8]) -> Option<Said> {
+        let dialect = self.shared.as_ref().map(|shared| shared.dialect).unwrap_or_default();
+        FAMILIAR.with_borrow_mut(|familiar| familiar.read(sql, dialect))
     }
 
     pub(super) async fn run_exchange(
@@ -263,6 +281,7 @@ impl Session {
             self.pass_reply(exchange, buffer).await?;
             exchange.leaving.finish().await;
         }
+        exchange.done_at = Some(Instant::now());
         self.in_step = true;
         match exchange.client_gone {
             true => Err(Fault::client("the client went before its reply was complete", None)),
@@ -278,7 +297,7 @@ impl Session {
             return self.send_behind(exchange, packet).await;
         }
         let mapped = match exchange.code {
-            command::QUERY => {
+            command::QUERY if !exchange.is_plain => {
                 kill::mapped_query(&self.proxy.clients, packet, exchange.text.clone(), self.lease.backend().mariadb)
             }
             command::PROCESS_KILL => kill::mapped_command(&self.proxy.clients, packet),
@@ -396,7 +415,7 @@ impl Session {
             command::STMT_CLOSE => self.statements.closed(exchange.statement.unwrap_or_default()),
             command::RESET_CONNECTION => self.statements.clear(),
             command::INIT_DB => self.schema = String::from_utf8_lossy(text).into_owned(),
-            command::QUERY => {
+            command::QUERY if !exchange.is_plain => {
                 if let Some(schema) = crate::sql::schema::used(text) {
                     self.schema = String::from_utf8_lossy(&schema).into_owned();
                 }

@@ -1,6 +1,7 @@
 //! The record of a command that is over: to the worker's recorder, and to the slow log where it was slow.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{Level, Span, debug, enabled, field, warn};
 
@@ -22,6 +23,25 @@ struct Ran<'a> {
     execution: Option<Execution<'a>>,
 }
 
+thread_local! {
+    /// The wall clock when it was looked at last.
+    static WALL: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+}
+
+/// The time of day at `at`, since 1970. The wall clock is asked once a second, for it may be set.
+fn wall_clock(at: Instant) -> Duration {
+    const LOOK_AFTER: Duration = Duration::from_secs(1);
+    if let Some((seen, time)) = WALL.get()
+        && let Some(passed) = at.checked_duration_since(seen)
+        && passed < LOOK_AFTER
+    {
+        return time + passed;
+    }
+    let (seen, time) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    WALL.set(Some((seen, time)));
+    time.saturating_sub(seen.saturating_duration_since(at))
+}
+
 /// Says on the log what became of a command, without its text, which may hold what is nobody's business.
 fn trace(record: &QueryRecord<'_>) {
     let span = Span::current();
@@ -39,6 +59,7 @@ impl Session {
         self.note_parameters(exchange, payload);
         let facts = &exchange.reply.facts;
         let Ran { sql, sql_len, digest, execution } = self.ran(exchange, commands);
+        let done_at = exchange.done_at.unwrap_or_else(Instant::now);
         let record = QueryRecord {
             identity: &self.identity,
             schema: &self.schema,
@@ -46,8 +67,8 @@ impl Session {
             sql,
             sql_len,
             digest,
-            phases: exchange.timer.finish(Instant::now()),
-            ended_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            phases: exchange.timer.finish(done_at),
+            ended_at: wall_clock(done_at),
             rows_sent: facts.rows,
             rows_affected: facts.affected,
             last_insert_id: facts.insert_id,

@@ -30,8 +30,9 @@ impl Session {
     pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let mut buffer = exchange.ahead.take();
         let mut is_there = buffer.is_some();
-        exchange.holds_reply |= self.lists_clients(exchange, commands.filled())
-            || self.proxy.settings.mode != Mode::Observe && self.may_mean_a_client(exchange, commands.filled());
+        exchange.holds_reply |= !exchange.is_plain && self.proxy.settings.mode != Mode::Observe && {
+            lists_clients(exchange, commands.filled()) || self.may_mean_a_client(exchange, commands.filled())
+        };
         let mut held = exchange.holds_reply.then(Vec::new);
         loop {
             if !is_there {
@@ -45,7 +46,9 @@ impl Session {
                     Some(_) => {}
                 }
             }
-            exchange.timer.first_byte(Instant::now());
+            if exchange.timer.silent_since().is_some() {
+                exchange.timer.first_byte(Instant::now());
+            }
             let verdict = self.pass_filled(exchange, buffer, &mut held).await?;
             match verdict {
                 Verdict::More if buffer.is_full() => buffer.grow(LARGE),
@@ -130,16 +133,6 @@ impl Session {
             }
             None => self.send_client(exchange, bytes).await,
         }
-    }
-
-    /// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
-    fn lists_clients(&self, exchange: &Exchange, commands: &[u8]) -> bool {
-        let asks = match exchange.code {
-            command::PROCESS_INFO => true,
-            command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
-            _ => false,
-        };
-        asks && self.proxy.settings.mode != Mode::Observe
     }
 
     /// MySQL counts in the answer to COM_PING, COM_INIT_DB and COM_SET_OPTION the warnings of the last statement: it must be
@@ -300,5 +293,14 @@ impl Session {
         // What the client sent ahead waits for its turn.
         commands.append(file.filled());
         Ok(())
+    }
+}
+
+/// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
+fn lists_clients(exchange: &Exchange, commands: &[u8]) -> bool {
+    match exchange.code {
+        command::PROCESS_INFO => true,
+        command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
+        _ => false,
     }
 }

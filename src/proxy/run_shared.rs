@@ -4,7 +4,7 @@
 //! read the text -> acquire (queue, restore) -> in the backend's words -> send, pass the reply -> note -> settle
 //! ```
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
@@ -19,10 +19,6 @@ use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::frame::Header;
-
-/// A backend that goes later than this was there when the statement came. A statement that its server died of must not
-/// be what the next one dies of.
-const SOON: Duration = Duration::from_millis(10);
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
@@ -40,13 +36,8 @@ impl Session {
             return self.refuse(exchange, &Box::new(shutting_down())).await;
         }
         let before = self.read_statement(exchange, buffer);
-        if let Some(order) = self.kill_order(exchange, buffer.filled())
-            && Box::pin(self.kill_client(exchange, order)).await?
-        {
+        if !exchange.is_plain && Box::pin(self.carry_out_kill(exchange, buffer)).await? {
             return Ok(());
-        }
-        if let Some(order) = self.kills_user(exchange, buffer.filled()) {
-            return Box::pin(self.kill_user(exchange, order)).await;
         }
         if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
@@ -61,11 +52,10 @@ impl Session {
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
-        let sent = Instant::now();
         match self.run_there(exchange, header, whole, buffer).await {
             Ok(()) => {}
             // A read that no byte of a reply came to may be asked again where the backend was dead already.
-            Err(fault) if was_free && sent.elapsed() < SOON && exchange.may_run_again(&fault) && !swaps_trackers => {
+            Err(fault) if was_free && exchange.is_young() && exchange.may_run_again(&fault) && !swaps_trackers => {
                 return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
@@ -79,6 +69,7 @@ impl Session {
         self.note(exchange, whole, buffer.filled(), &before).await?;
         if let Some(meant) = exchange.meant.take() {
             Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
+            exchange.done_at = None;
         }
         if self.killed_itself(exchange, buffer.filled()) {
             self.admission.set_killed();
@@ -88,8 +79,21 @@ impl Session {
             return Ok(());
         }
         self.tidy(exchange, buffer.filled(), &before, swaps_trackers).await?;
-        self.settle(Instant::now());
+        self.settle(exchange.done_at.unwrap_or_else(Instant::now));
         Ok(())
+    }
+
+    /// True: it was a KILL of clients, and its client has the answer.
+    async fn carry_out_kill(&mut self, exchange: &mut Exchange, buffer: &Buffer) -> Result<bool, Fault> {
+        if let Some(order) = self.kill_order(exchange, buffer.filled())
+            && self.kill_client(exchange, order).await?
+        {
+            return Ok(true);
+        }
+        match self.kills_user(exchange, buffer.filled()) {
+            Some(order) => self.kill_user(exchange, order).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// All that the backend must have before the command goes there.
@@ -136,13 +140,17 @@ impl Session {
     /// backend that died now, it need not hear of it.
     async fn tidy(
         &mut self,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         commands: &[u8],
         before: &Before,
         swaps_trackers: bool,
     ) -> Result<(), Fault> {
         let flags = exchange.summary.flags;
-        if flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK)) {
+        let asks = flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK));
+        if asks || swaps_trackers {
+            exchange.done_at = None;
+        }
+        if asks {
             let sql = self.text_of(exchange, commands);
             Box::pin(self.ask_for_locks(&sql, before.dialect, flags)).await?;
         }
@@ -204,6 +212,7 @@ impl Session {
     fn read_statement(&mut self, exchange: &mut Exchange, buffer: &Buffer) -> Before {
         let Some(shared) = &self.shared else { return Before { dialect: Dialect::default(), schema: None } };
         exchange.summary = match (exchange.code, exchange.statement) {
+            (command::QUERY, _) if exchange.is_plain => exchange.summary,
             (command::QUERY, _) => {
                 let sql = buffer.filled().get(exchange.text.clone()).unwrap_or_default();
                 summary(sql, shared.dialect)

@@ -68,7 +68,7 @@ impl Joining<'_> {
             let state = self.seen().map_or(0, |seen| self.begun(&seen).state.fingerprint());
             tokio::select! {
                 biased;
-                taken = lease.take_up(state, &connector) => taken.map_err(exhausted)?,
+                taken = lease.take_up(state, None, &connector) => taken.map_err(exhausted)?,
                 gone = client.gone() => return Err(Fault::of_client(gone)),
             }
             if lease.backend_mut().stream.rehome().is_ok() {

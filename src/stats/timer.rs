@@ -51,6 +51,11 @@ impl QueryTimer {
         self.start
     }
 
+    /// Since when the server has been silent on what was sent to it; `None`: nothing is under way there.
+    pub fn silent_since(&self) -> Option<Instant> {
+        (self.leg == Leg::Server).then_some(self.leg_since)
+    }
+
     /// The command waited for a backend.
     pub fn queued(&mut self, begin: Instant, end: Instant) {
         self.phases.queue += end.saturating_duration_since(begin);
