@@ -170,8 +170,10 @@ impl<K: PoolKey, C: Send + 'static> Member<K, C> {
         loop {
             let mut waiting = Waiting::new(&self.shared, self.want(state, None), place, begun);
             let taken = waiting.served(&self.key, connect).await?;
+            let seen = waiting.seen;
             place = waiting.place;
-            let lease = self.lease(taken, waiting.seen);
+            drop(waiting);
+            let lease = self.lease(taken, seen);
             if !lease.ping_due() {
                 return Ok(lease);
             }
@@ -241,8 +243,8 @@ impl<K: PoolKey, C> Drop for PermitLane<K, C> {
 }
 
 /// A place in the queue, taken when it is polled first; dropped, it is given up.
-struct Waiting<K: PoolKey, C> {
-    shared: Arc<Shared<K, C>>,
+struct Waiting<'a, K: PoolKey, C> {
+    shared: &'a Arc<Shared<K, C>>,
     want: Want,
     stage: Stage,
     place: Option<Place>,
@@ -257,9 +259,9 @@ enum Stage {
     Over,
 }
 
-impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
-    fn new(shared: &Arc<Shared<K, C>>, want: Want, place: Option<Place>, begun: Instant) -> Self {
-        Waiting { shared: Arc::clone(shared), want, stage: Stage::New, place, seen: begun }
+impl<'a, K: PoolKey, C: Send + 'static> Waiting<'a, K, C> {
+    fn new(shared: &'a Arc<Shared<K, C>>, want: Want, place: Option<Place>, begun: Instant) -> Self {
+        Waiting { shared, want, stage: Stage::New, place, seen: begun }
     }
 
     /// Waits for a connection, and dials when told to.
@@ -275,7 +277,7 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
                 Ok(Progress::Late) => return Err(CheckoutError::Timeout(self.exhausted(), dial.last)),
                 Ok(Progress::Ready(taken)) => return Ok(taken),
                 Ok(Progress::Dial(slot, victim)) => {
-                    dial.result = Some(spawn_dial(&self.shared, slot, victim, key, connect))
+                    dial.result = Some(spawn_dial(self.shared, slot, victim, key, connect))
                 }
                 Ok(_) => return Err(CheckoutError::Closed),
             }
@@ -322,7 +324,7 @@ impl<K: PoolKey, C: Send + 'static> Waiting<K, C> {
     }
 }
 
-impl<K: PoolKey, C> Waiting<K, C> {
+impl<K: PoolKey, C> Waiting<'_, K, C> {
     fn queued(&self) -> Option<WaiterId> {
         match self.stage {
             Stage::Queued(id) => Some(id),
@@ -331,7 +333,7 @@ impl<K: PoolKey, C> Waiting<K, C> {
     }
 }
 
-impl<K: PoolKey, C> Drop for Waiting<K, C> {
+impl<K: PoolKey, C> Drop for Waiting<'_, K, C> {
     fn drop(&mut self) {
         if let Some(id) = self.queued() {
             self.shared.with(|core| core.cancel(id, now()));

@@ -75,7 +75,10 @@ type PoolLease = pool::lease::Lease<Key, Box<Backend>>;
 
 /// A backend that serves one client.
 pub struct Lease {
+    /// None: mode `transaction`, between two transactions.
     hold: Option<Hold>,
+    /// The pool's client, where the backend is, or will be, the pool's. It stays where it is: backends come and go.
+    member: Option<Box<Member>>,
     /// The server's OK payload at this login.
     pub login_ok: Vec<u8>,
     /// What the client's password is known to be.
@@ -88,23 +91,19 @@ pub struct Lease {
 enum Hold {
     Own(Box<Backend>),
     Relayed(Box<Backend>, Permit),
-    Pooled {
-        lease: PoolLease,
-        member: Member,
-    },
-    /// Mode `transaction`, between two transactions: the client has none.
-    Parked(Member),
+    Pooled(PoolLease),
 }
 
 impl Lease {
     /// `observe`: the client's own, outside any bound but the server's.
     pub fn own(backend: Backend, login_ok: Vec<u8>) -> Lease {
-        Lease { hold: Some(Hold::Own(Box::new(backend))), login_ok, secret: None, foreign: false, shows_own_id: true }
+        let hold = Some(Hold::Own(Box::new(backend)));
+        Lease { hold, member: None, login_ok, secret: None, foreign: false, shows_own_id: true }
     }
 
     pub(super) fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
         let hold = Some(Hold::Relayed(Box::new(backend), permit));
-        Lease { hold, login_ok, secret: None, foreign: false, shows_own_id: false }
+        Lease { hold, member: None, login_ok, secret: None, foreign: false, shows_own_id: false }
     }
 
     /// A new connection for the pool, unless it was opened in this client's name (`backend.send_proxy_protocol`): for
@@ -126,8 +125,8 @@ impl Lease {
     }
 
     fn pooled(member: Member, lease: PoolLease, ok: Vec<u8>, secret: Secret) -> Lease {
-        let hold = Some(Hold::Pooled { lease, member });
-        Lease { hold, login_ok: ok, secret: Some(secret), foreign: false, shows_own_id: false }
+        let (hold, member) = (Some(Hold::Pooled(lease)), Some(Box::new(member)));
+        Lease { hold, member, login_ok: ok, secret: Some(secret), foreign: false, shows_own_id: false }
     }
 
     /// The backend.
@@ -135,8 +134,8 @@ impl Lease {
     pub fn backend(&self) -> &Backend {
         match &self.hold {
             Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
-            Some(Hold::Pooled { lease, .. }) => lease,
-            Some(Hold::Parked(_)) | None => unreachable!("whoever asks for the backend has seen that there is one"),
+            Some(Hold::Pooled(lease)) => lease,
+            None => unreachable!("whoever asks for the backend has seen that there is one"),
         }
     }
 
@@ -145,51 +144,54 @@ impl Lease {
     pub fn backend_mut(&mut self) -> &mut Backend {
         match &mut self.hold {
             Some(Hold::Own(backend) | Hold::Relayed(backend, _)) => backend,
-            Some(Hold::Pooled { lease, .. }) => lease,
-            Some(Hold::Parked(_)) | None => unreachable!("whoever asks for the backend has seen that there is one"),
+            Some(Hold::Pooled(lease)) => lease,
+            None => unreachable!("whoever asks for the backend has seen that there is one"),
         }
     }
 
     /// Whether there is a backend now: always but in mode `transaction`.
     #[inline]
     pub fn is_held(&self) -> bool {
-        !matches!(self.hold, Some(Hold::Parked(_)) | None)
+        self.hold.is_some()
     }
 
     /// The pool's lease, where the backend is the pool's.
     pub(super) fn pooled_lease(&mut self) -> Option<&mut PoolLease> {
         match &mut self.hold {
-            Some(Hold::Pooled { lease, .. }) => Some(lease),
+            Some(Hold::Pooled(lease)) => Some(lease),
+            _ => None,
+        }
+    }
+
+    fn take_pooled(&mut self) -> Option<PoolLease> {
+        match self.hold.take_if(|hold| matches!(hold, Hold::Pooled(_))) {
+            Some(Hold::Pooled(lease)) => Some(lease),
             _ => None,
         }
     }
 
     /// The backend of a client of mode `transaction` goes to whoever needs it. `used_at`: when its server answered last.
     pub(super) fn park(&mut self, used_at: Instant) {
-        self.hold = match self.hold.take() {
-            Some(Hold::Pooled { mut lease, member }) => {
-                tell_patience(&mut lease);
-                let state = lease.kept.state.fingerprint();
-                lease.release(state, used_at, used_at);
-                Some(Hold::Parked(member))
-            }
-            other => other,
-        };
+        if let Some(mut lease) = self.take_pooled() {
+            tell_patience(&mut lease);
+            let state = lease.kept.state.fingerprint();
+            lease.release(state, used_at, used_at);
+        }
     }
 
     /// The backend, and the client, are this user's from now on.
     pub(super) fn change_key(&mut self, proxy: &Proxy, params: &Params, client: u32, secret: Secret) {
-        if let Some(Hold::Pooled { lease, member: before }) = &mut self.hold {
+        if let Some(Hold::Pooled(lease)) = &mut self.hold {
             let after = member(proxy, Some(params), client);
             lease.change_key(&after);
-            *before = after;
+            self.member = Some(Box::new(after));
             self.secret = Some(secret);
         }
     }
 
     /// The client, and with it a backend that it has, is this worker's from now on.
     pub(super) fn rehome(&mut self) -> std::io::Result<()> {
-        if let Some(Hold::Parked(member) | Hold::Pooled { member, .. }) = &mut self.hold {
+        if let Some(member) = &mut self.member {
             member.move_to(home());
         }
         if self.is_held() { self.backend_mut().stream.rehome().map(drop) } else { Ok(()) }
@@ -197,30 +199,25 @@ impl Lease {
 
     /// The backend goes back as it came.
     pub(super) fn park_untouched(&mut self) {
-        self.hold = match self.hold.take() {
-            Some(Hold::Pooled { lease, member }) => {
-                lease.give_back();
-                Some(Hold::Parked(member))
-            }
-            other => other,
-        };
+        if let Some(lease) = self.take_pooled() {
+            lease.give_back();
+        }
     }
 
     /// The backend is not fit for anybody; the client may take another. Returns what is to be closed, with its permit.
     pub(super) fn drop_backend(&mut self, reason: RetireReason) -> Option<(Box<Backend>, Permit)> {
-        let Some(Hold::Pooled { lease, member }) = self.hold.take_if(|hold| matches!(hold, Hold::Pooled { .. })) else {
-            return None;
-        };
-        self.hold = Some(Hold::Parked(member));
-        Some(lease.retire(reason))
+        self.take_pooled().map(|lease| lease.retire(reason))
+    }
+
+    /// The pool's client, where it has no backend.
+    fn waiting_member(&mut self) -> Option<&mut Member> {
+        self.member.as_deref_mut().filter(|_| self.hold.is_none())
     }
 
     /// A connection that lies ready, without waiting. Whether there is one.
     pub(super) fn try_take_up(&mut self, state: u64, now: Instant) -> bool {
-        if let Some(Hold::Parked(member)) = &mut self.hold
-            && let Some(lease) = member.try_checkout(state, now)
-        {
-            self.put(lease);
+        if let Some(lease) = self.waiting_member().and_then(|member| member.try_checkout(state, now)) {
+            self.hold = Some(Hold::Pooled(lease));
         }
         self.is_held()
     }
@@ -233,26 +230,20 @@ impl Lease {
         tried: Option<Instant>,
         connector: &Connector,
     ) -> Result<(), CheckoutError<Fault>> {
-        if let Some(Hold::Parked(member)) = &mut self.hold {
+        if let Some(member) = self.waiting_member() {
             let lease = match tried {
                 Some(now) => member.queue_up(state, now, connector).await?,
                 None => member.checkout(state, connector).await?,
             };
-            self.put(lease);
+            self.hold = Some(Hold::Pooled(lease));
         }
         Ok(())
     }
 
-    fn put(&mut self, lease: PoolLease) {
-        if let Some(Hold::Parked(member)) = self.hold.take() {
-            self.hold = Some(Hold::Pooled { lease, member });
-        }
-    }
-
     /// A client of mode `transaction`, which has no backend yet.
     pub(super) fn parked(proxy: &Proxy, params: &Params, client: u32, secret: Secret) -> Lease {
-        let hold = Some(Hold::Parked(member(proxy, Some(params), client)));
-        Lease { hold, login_ok: Vec::new(), secret: Some(secret), foreign: false, shows_own_id: false }
+        let member = Some(Box::new(member(proxy, Some(params), client)));
+        Lease { hold: None, member, login_ok: Vec::new(), secret: Some(secret), foreign: false, shows_own_id: false }
     }
 
     /// The id that the client was shown: tidegate's, or in `observe` the server's.
@@ -268,16 +259,16 @@ impl Lease {
                 close(*backend, in_step).await;
                 drop(permit);
             }
-            Some(Hold::Pooled { lease, member }) => {
+            Some(Hold::Pooled(lease)) => {
                 let condition = match (in_step, self.foreign) {
                     (true, false) => Condition::Dirty,
                     (true, true) => Condition::Unfit(RetireReason::AccountChanged),
                     (false, _) => Condition::Unfit(RetireReason::Broken),
                 };
-                let account = self.secret.as_ref().map(|secret| (member.key().user.as_slice(), secret));
-                give_back(proxy, lease, condition, account).await;
+                let user = self.member.as_deref().map(|member| member.key().user.as_slice());
+                give_back(proxy, lease, condition, user.zip(self.secret.as_ref())).await;
             }
-            Some(Hold::Parked(_)) | None => {}
+            None => {}
         }
     }
 }
