@@ -24,7 +24,7 @@ use crate::session::last::Last;
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::command;
-use crate::wire::frame::{HEADER, Header};
+use crate::wire::frame::HEADER;
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
 
@@ -33,19 +33,13 @@ const MAX_REFUSALS: u8 = 3;
 
 impl Session {
     /// A refusal is the server's own; whether the connection lives on is the server's affair too.
-    pub(super) async fn change_user(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
+    pub(super) async fn change_user(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
         // The login's form was agreed between the client and tidegate, not with the backend.
-        let payload = buffer.filled().get(HEADER..header.packet_len()).filter(|_| whole);
+        let payload = buffer.filled().get(HEADER..exchange.header.packet_len()).filter(|_| exchange.is_whole);
         let Some(change) = payload.and_then(|payload| ChangeUser::parse(payload, self.login_form)) else {
             return Err(Fault::client("malformed COM_CHANGE_USER", Some(unknown_command())));
         };
-        buffer.consume(header.packet_len());
+        buffer.consume(exchange.header.packet_len());
         let params = self.params.changed(&change);
         self.in_step = false;
         // A shared backend is made the new user's below.

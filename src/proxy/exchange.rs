@@ -18,11 +18,16 @@ use crate::stats::timer::QueryTimer;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
+use crate::wire::frame::Header;
 use crate::wire::reply::Reply;
 
 /// What one command's record is made of, while it is under way.
 pub(super) struct Exchange {
     pub(super) code: u8,
+    /// Of the command's first packet.
+    pub(super) header: Header,
+    /// The command stands in the buffer from its first byte to its last; else it streams through.
+    pub(super) is_whole: bool,
     pub(super) timer: QueryTimer,
     /// When all that the client waits for was done; `None`: it never was.
     pub(super) done_at: Option<Instant>,

@@ -112,7 +112,6 @@ impl Session {
         &mut self,
         exchange: &mut Exchange,
         meant: Meant,
-        header: Header,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         let mut found = self.kill_of(exchange, buffer.filled());
@@ -128,7 +127,7 @@ impl Session {
                 let order = kill_client::Order { id: meant.id, victim, query_only, by_command: false };
                 self.kill_client(exchange, order).await.map(drop)
             }
-            By::Backend(mapped) => self.kill_there(exchange, mapped, query_only, header, buffer).await,
+            By::Backend(mapped) => self.kill_there(exchange, mapped, query_only, buffer).await,
         }
     }
 
@@ -138,7 +137,6 @@ impl Session {
         exchange: &mut Exchange,
         mapped: Mapped,
         query_only: bool,
-        header: Header,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
         let there = mapped.there;
@@ -148,9 +146,9 @@ impl Session {
         put_packet(&mut packet, 0, &payload);
         exchange.start_again(self.capabilities);
         exchange.reply = Reply::new(command::shape(command::QUERY), self.capabilities, 1);
-        exchange.instead = Some(packet);
+        (exchange.instead, exchange.is_whole) = (Some(packet), true);
         exchange.killing = Some(mapped);
-        self.run_exchange(exchange, header, true, buffer).await
+        self.run_exchange(exchange, buffer).await
     }
 
     /// Before a PREPARE of something other than a plain string: what it is. Only who shares its backend is asked.

@@ -24,13 +24,7 @@ const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Dele
 
 impl Session {
     /// What the command did to the session, by its reply and its text.
-    pub(super) async fn note(
-        &mut self,
-        exchange: &Exchange,
-        whole: bool,
-        commands: &[u8],
-        before: &Before,
-    ) -> Result<(), Fault> {
+    pub(super) async fn note(&mut self, exchange: &Exchange, commands: &[u8], before: &Before) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let insert_id = shared.last.last_insert_id;
         let facts = &exchange.reply.facts;
@@ -42,7 +36,7 @@ impl Session {
             command::QUERY => {
                 let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
                 shared.ran(&ran, schema, &outcome);
-                if !whole {
+                if !exchange.is_whole {
                     shared.ledger.pin(Pin::UnexplainedState);
                 }
             }

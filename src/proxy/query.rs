@@ -34,6 +34,15 @@ thread_local! {
     static FAMILIAR: RefCell<Familiar> = RefCell::default();
 }
 
+/// A command whose beginning is there.
+#[derive(Clone, Copy)]
+struct Command {
+    code: u8,
+    header: Header,
+    is_whole: bool,
+    started: Instant,
+}
+
 impl Session {
     /// Serves the command at the start of `buffer` and consumes it. `Some`: the session is over.
     pub(super) async fn command(&mut self, buffer: &mut Buffer, started: Instant) -> Result<Option<End>, Fault> {
@@ -44,15 +53,16 @@ impl Session {
         }
         // Who shares its backend has its statements read.
         let most = if self.is_shared() { MAX_READ } else { MAX_WHOLE };
-        let whole = header.packet_len() <= most;
-        if whole && !self.fill_to(buffer, header.packet_len()).await? {
+        let is_whole = header.packet_len() <= most;
+        if is_whole && !self.fill_to(buffer, header.packet_len()).await? {
             return Ok(Some(End::Quit));
         }
         let code = if header.len == 0 { command::SLEEP } else { buffer.filled()[HEADER] };
+        let command = Command { code, header, is_whole, started };
         match command::shape(code) {
             Shape::End => Ok(Some(End::Quit)),
-            Shape::Login | Shape::Stream => Box::pin(self.special(code, header, whole, buffer, started)).await,
-            _ => self.exchange(code, header, whole, buffer, started).await.map(|()| None),
+            Shape::Login | Shape::Stream => Box::pin(self.special(command, buffer)).await,
+            _ => self.exchange(command, buffer).await.map(|()| None),
         }
     }
 
@@ -102,15 +112,8 @@ impl Session {
     }
 
     /// A login in mid-session, or a stream: no reply of a known shape, but a record all the same.
-    async fn special(
-        &mut self,
-        code: u8,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-        started: Instant,
-    ) -> Result<Option<End>, Fault> {
-        let mut exchange = self.begin(code, header, buffer, started);
+    async fn special(&mut self, command: Command, buffer: &mut Buffer) -> Result<Option<End>, Fault> {
+        let mut exchange = self.begin(command, buffer);
         if self.is_shared()
             && let Err(refused) = self.acquire(&mut exchange, buffer).await?
         {
@@ -120,13 +123,14 @@ impl Session {
             buffer.consume(exchange.kept);
             return Ok(None);
         }
-        if let (Shape::Stream, Some(shared)) = (command::shape(code), &mut self.shared) {
-            let replicates = matches!(code, command::BINLOG_DUMP | command::BINLOG_DUMP_GTID | command::TABLE_DUMP);
+        if let (Shape::Stream, Some(shared)) = (command::shape(exchange.code), &mut self.shared) {
+            let replicates =
+                matches!(exchange.code, command::BINLOG_DUMP | command::BINLOG_DUMP_GTID | command::TABLE_DUMP);
             shared.ledger.pin(if replicates { Pin::Replication } else { Pin::UnknownCommand });
         }
-        let done = match command::shape(code) {
-            Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
-            _ => self.stream(&mut exchange, header, whole, buffer).await,
+        let done = match command::shape(exchange.code) {
+            Shape::Login => self.change_user(&mut exchange, buffer).await.map(|()| None),
+            _ => self.stream(&mut exchange, buffer).await,
         };
         self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
         if self.in_step {
@@ -136,19 +140,12 @@ impl Session {
     }
 
     /// Command and reply. Whatever happens, the record is made.
-    async fn exchange(
-        &mut self,
-        code: u8,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-        started: Instant,
-    ) -> Result<(), Fault> {
-        let mut exchange = self.begin(code, header, buffer, started);
+    async fn exchange(&mut self, command: Command, buffer: &mut Buffer) -> Result<(), Fault> {
+        let mut exchange = self.begin(command, buffer);
         // Two small boxes cost less than a large one: see the architecture's page.
         let done = match self.is_shared() {
-            false => Box::pin(self.run_unshared(&mut exchange, header, whole, buffer)).await,
-            true => Box::pin(self.run_shared(&mut exchange, header, whole, buffer)).await,
+            false => Box::pin(self.run_unshared(&mut exchange, buffer)).await,
+            true => Box::pin(self.run_shared(&mut exchange, buffer)).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
         if !exchange.is_plain {
@@ -177,21 +174,16 @@ impl Session {
     }
 
     /// On a backend that is the client's own.
-    async fn run_unshared(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
-        self.run_exchange(exchange, header, whole, buffer).await?;
+    async fn run_unshared(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
+        self.run_exchange(exchange, buffer).await?;
         match exchange.meant.take() {
-            Some(meant) => Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await,
+            Some(meant) => Box::pin(self.kill_meant(exchange, *meant, buffer)).await,
             None => Ok(()),
         }
     }
 
-    fn begin(&self, code: u8, header: Header, buffer: &Buffer, started: Instant) -> Exchange {
+    fn begin(&self, command: Command, buffer: &Buffer) -> Exchange {
+        let Command { code, header, is_whole, started } = command;
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         let payload = packet.get(HEADER..).unwrap_or_default();
         let text = match code {
@@ -217,6 +209,8 @@ impl Session {
         let summary = said.filter(|_| self.is_shared()).map(|said| said.summary);
         Exchange {
             code,
+            header,
+            is_whole,
             timer: QueryTimer::start(started),
             done_at: None,
             digest: said.map_or_else(|| if is_sql { digest(sql) } else { 0 }, |said| said.digest),
@@ -255,20 +249,14 @@ impl Session {
         FAMILIAR.with_borrow_mut(|familiar| familiar.read(sql, dialect))
     }
 
-    pub(super) async fn run_exchange(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
+    pub(super) async fn run_exchange(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
         self.in_step = false;
         self.ran_on = self.lease.backend().id;
         self.limit_statement();
-        if whole {
-            self.send_whole(exchange, &buffer.filled()[..header.packet_len()]).await?;
+        if exchange.is_whole {
+            self.send_whole(exchange, &buffer.filled()[..exchange.kept]).await?;
         } else {
-            Box::pin(self.send_streaming(exchange, header, buffer)).await?;
+            Box::pin(self.send_streaming(exchange, buffer)).await?;
         }
         if self.is_shared() {
             exchange.reply.watch();
@@ -363,13 +351,8 @@ impl Session {
 
     /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays
     /// in `buffer` for the record.
-    async fn send_streaming(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
-        let mut packets = Packets::of_command(header, self.client.is_compressed());
+    async fn send_streaming(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
+        let mut packets = Packets::of_command(exchange.header, self.client.is_compressed());
         let mut more = buffer.split_beyond(0);
         exchange.bytes_in = 0;
         buffer.keep_beginning(more.filled());

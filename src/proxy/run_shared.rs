@@ -18,17 +18,10 @@ use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
 use crate::wire::command;
-use crate::wire::frame::Header;
 
 impl Session {
     /// Comes by a backend, runs the command there, notes what it did, and gives the backend back if nothing keeps it.
-    pub(super) async fn run_shared(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
+    pub(super) async fn run_shared(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
         if exchange.code == command::STMT_CLOSE {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
@@ -42,9 +35,9 @@ impl Session {
         if let Err(refused) = self.acquire(exchange, buffer).await? {
             return self.refuse(exchange, &refused).await;
         }
-        let was_free = whole && self.shared.as_ref().is_some_and(|shared| shared.is_free());
+        let was_free = exchange.is_whole && self.shared.as_ref().is_some_and(|shared| shared.is_free());
         let swaps_trackers = self.concerns_trackers(exchange, buffer.filled());
-        match self.make_ready(exchange, header, whole, buffer, swaps_trackers).await {
+        match self.make_ready(exchange, buffer, swaps_trackers).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => {
                 self.settle(Instant::now());
@@ -52,23 +45,23 @@ impl Session {
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
-        match self.run_there(exchange, header, whole, buffer).await {
+        match self.run_there(exchange, buffer).await {
             Ok(()) => {}
             // A read that no byte of a reply came to may be asked again where the backend was dead already.
             Err(fault) if was_free && exchange.is_young() && exchange.may_run_again(&fault) && !swaps_trackers => {
-                return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
+                return Box::pin(self.run_again(exchange, buffer, &before)).await;
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
         if exchange.discards {
-            return Box::pin(self.run_again(exchange, header, buffer, &before)).await;
+            return Box::pin(self.run_again(exchange, buffer, &before)).await;
         }
         if self.has_left(exchange) {
             self.admission.set_killed();
         }
-        self.note(exchange, whole, buffer.filled(), &before).await?;
+        self.note(exchange, buffer.filled(), &before).await?;
         if let Some(meant) = exchange.meant.take() {
-            Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
+            Box::pin(self.kill_meant(exchange, *meant, buffer)).await?;
             exchange.done_at = None;
         }
         if self.killed_itself(exchange, buffer.filled()) {
@@ -100,15 +93,13 @@ impl Session {
     async fn make_ready(
         &mut self,
         exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
         buffer: &mut Buffer,
         swaps_trackers: bool,
     ) -> Result<Result<(), Refused>, Fault> {
         if !self.insert_id_is_there(exchange) {
             Box::pin(self.bring_insert_id()).await?;
         }
-        if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
+        if let Err(refused) = self.translate(exchange, buffer).await? {
             return Ok(Err(refused));
         }
         if swaps_trackers {
@@ -119,19 +110,13 @@ impl Session {
     }
 
     /// To the backend and back; once more where it had no room for a statement.
-    async fn run_there(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<(), Fault> {
-        self.run_exchange(exchange, header, whole, buffer).await?;
+    async fn run_there(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
+        self.run_exchange(exchange, buffer).await?;
         if self.wants_room(exchange) {
             Box::pin(self.make_room_for_statements()).await?;
             exchange.start_again(self.capabilities);
             exchange.holds_reply = true;
-            self.run_exchange(exchange, header, whole, buffer).await?;
+            self.run_exchange(exchange, buffer).await?;
         }
         Ok(())
     }
@@ -166,13 +151,7 @@ impl Session {
     }
 
     /// A statement that may be sent twice, on another backend.
-    async fn run_again(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        buffer: &mut Buffer,
-        before: &Before,
-    ) -> Result<(), Fault> {
+    async fn run_again(&mut self, exchange: &mut Exchange, buffer: &mut Buffer, before: &Before) -> Result<(), Fault> {
         let reason = if exchange.discards { RetireReason::ResetFailed } else { RetireReason::ServerClosed };
         self.drop_backend(reason);
         exchange.start_again(self.capabilities);
@@ -180,15 +159,15 @@ impl Session {
             self.in_step = true;
             return self.refuse(exchange, &refused).await;
         }
-        if let Err(refused) = self.translate(exchange, header, true, buffer).await? {
+        if let Err(refused) = self.translate(exchange, buffer).await? {
             self.in_step = true;
             self.settle(Instant::now());
             return self.refuse(exchange, &refused).await;
         }
-        if let Err(fault) = self.run_exchange(exchange, header, true, buffer).await {
+        if let Err(fault) = self.run_exchange(exchange, buffer).await {
             return self.backend_lost(exchange, fault, true).await;
         }
-        self.note(exchange, true, buffer.filled(), before).await?;
+        self.note(exchange, buffer.filled(), before).await?;
         self.settle(Instant::now());
         Ok(())
     }
@@ -227,25 +206,19 @@ impl Session {
     }
 
     /// The command in the words of the backend that will run it.
-    async fn translate(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<Result<(), Refused>, Fault> {
+    async fn translate(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<Result<(), Refused>, Fault> {
         exchange.holds_reply =
             matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION);
-        let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
+        let packet = &buffer.filled()[..exchange.kept];
         if exchange.statement.is_none() {
-            if exchange.code == command::QUERY && whole {
+            if exchange.code == command::QUERY && exchange.is_whole {
                 let dialect = self.shared.as_ref().map(|shared| shared.dialect).unwrap_or_default();
                 self.plan_query(exchange, packet, dialect);
             }
             return Ok(Ok(()));
         }
         match Box::pin(self.for_backend(exchange, packet)).await? {
-            Ok(packet) if whole => exchange.instead = Some(packet),
+            Ok(packet) if exchange.is_whole => exchange.instead = Some(packet),
             // Of a command that streams through, only the id is put right.
             Ok(packet) => {
                 let id = crate::wire::execute::ID;

@@ -14,19 +14,13 @@ use crate::wire::frame::{HEADER, Header};
 impl Session {
     /// Passes the command on and then everything in both directions until one side closes. A first answer that is an ERR
     /// ends it: the server refused, and what comes next is an ordinary command.
-    pub(super) async fn stream(
-        &mut self,
-        exchange: &mut Exchange,
-        header: Header,
-        whole: bool,
-        buffer: &mut Buffer,
-    ) -> Result<Option<End>, Fault> {
+    pub(super) async fn stream(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<Option<End>, Fault> {
         self.in_step = false;
-        let n = header.packet_len().min(buffer.filled().len());
+        let n = exchange.header.packet_len().min(buffer.filled().len());
         self.lease.backend_mut().stream.send(&buffer.filled()[..n]).await.map_err(Fault::backend_io)?;
         exchange.timer.sent(Instant::now());
         buffer.consume(n);
-        if whole && self.is_refused(exchange, buffer).await? {
+        if exchange.is_whole && self.is_refused(exchange, buffer).await? {
             self.in_step = true;
             return Ok(None);
         }
