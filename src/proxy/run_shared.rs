@@ -226,7 +226,8 @@ impl Session {
         buffer: &mut Buffer,
     ) -> Result<Result<(), Refused>, Fault> {
         exchange.holds_reply =
-            matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION);
+            matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION)
+                || self.shared.as_ref().is_some_and(|shared| shared.lacks_schema.is_some());
         let packet = &buffer.filled()[..header.packet_len().min(buffer.filled().len())];
         if exchange.statement.is_none() {
             if exchange.code == command::QUERY && whole {
