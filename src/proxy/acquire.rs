@@ -26,6 +26,7 @@ use crate::proxy::error::{Fault, Whose};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::lease::{as_a_login, close, exhausted};
 use crate::proxy::server::Proxy;
+use crate::proxy::shared::{Lacking, Shared};
 use crate::proxy::{setup, statement};
 use crate::session::baseline::Baseline;
 use crate::session::restore::{Standing, Step, needs_login, one_by_one, steps};
@@ -67,18 +68,18 @@ impl Session {
         if self.lease.is_held() {
             return Ok(Ok(()));
         }
+        if let Some(shared) = &mut self.shared {
+            shared.lacks_schema = None;
+        }
         for _ in 0..MAX_DEAD {
             if let Err(refused) = self.take_up(&mut exchange.timer, commands).await? {
                 return Ok(Err(refused));
             }
-            if self.restores_on_the_way(exchange) {
-                return Ok(Ok(()));
-            }
-            if self.state_is_there() {
+            if self.restores_on_the_way(exchange) || self.state_is_there() {
                 return Ok(Ok(()));
             }
             let began = Instant::now();
-            match Box::pin(self.bring_state()).await {
+            match Box::pin(self.make_own()).await {
                 Ok(()) => {
                     exchange.timer.restored(began, Instant::now());
                     return Ok(Ok(()));
@@ -94,10 +95,16 @@ impl Session {
         Err(Fault::backend("one connection after the other was dead"))
     }
 
+    async fn make_own(&mut self) -> Result<(), Trouble> {
+        self.reset_again().await?;
+        self.bring_state().await
+    }
+
     /// Before what provably reads only, the restore goes to the server in one write with it.
     fn restores_on_the_way(&mut self, exchange: &mut Exchange) -> bool {
         let Session { lease, shared, .. } = self;
-        let Some(shared) = shared.as_mut().filter(|_| exchange.may_follow_a_restore()) else { return false };
+        let may_follow = |shared: &&mut Box<Shared>| exchange.may_follow_a_restore() && !shared.is_to_be_reset;
+        let Some(shared) = shared.as_mut().filter(may_follow) else { return false };
         let backend = lease.backend_mut();
         if backend.kept.state.is_equal(&mut shared.state) {
             return true;
@@ -245,25 +252,28 @@ impl Session {
     /// Whether the backend is in the client's state.
     fn state_is_there(&mut self) -> bool {
         let Session { lease, shared, .. } = self;
-        shared.as_mut().is_none_or(|shared| lease.backend_mut().kept.state.is_equal(&mut shared.state))
+        shared
+            .as_mut()
+            .is_none_or(|shared| !shared.is_to_be_reset && lease.backend_mut().kept.state.is_equal(&mut shared.state))
     }
 
     /// Brings the client's state to the backend.
     pub(super) async fn bring_state(&mut self) -> Result<(), Trouble> {
-        if self.state_is_there() {
-            return Ok(());
-        }
         let Session { lease, shared, params, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let secret = lease.secret.clone();
         let backend = lease.backend_mut();
+        if backend.kept.state.is_equal(&mut shared.state) {
+            return Ok(());
+        }
         let restore = Restore { proxy, params, secret: secret.as_ref() };
         let mut wanted = shared.state.clone();
         match restore.run(backend, &wanted, &shared.baseline).await {
-            // A schema that is no more: the statement runs without one, and says so if it needs one.
-            Err(Trouble::Refused(refused)) if refused.code == fault::UNKNOWN_DATABASE => {
+            // A schema that is no more, or the client's no more: the statement runs without one, and hears of it if it needs one.
+            Err(Trouble::Refused(refused)) if is_about_schema(&refused) => {
                 wanted.set_schema(None);
                 restore.run(backend, &wanted, &shared.baseline).await?;
+                shared.lacks_schema = Some(Box::new(Lacking::new(*refused)));
             }
             done => done?,
         }
@@ -361,6 +371,10 @@ fn is_silent(backend: &Backend) -> bool {
         Some(Socket::Closed) | None => return false,
     };
     peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+fn is_about_schema(refused: &ErrPacket) -> bool {
+    matches!(refused.code, fault::UNKNOWN_DATABASE | fault::DB_ACCESS_DENIED)
 }
 
 /// ERR 1317, as servers say it.

@@ -15,7 +15,7 @@ use crate::net::{dial, proxy_protocol};
 use crate::proxy::error::Fault;
 use crate::proxy::place::refuse_if_by_place;
 use crate::proxy::server::Proxy;
-use crate::proxy::setup::Fresh;
+use crate::proxy::setup::{Fresh, Room};
 use crate::proxy::statement;
 use crate::session::baseline::Baseline;
 use crate::session::state::State;
@@ -111,6 +111,8 @@ pub struct Kept {
     pub tired: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,
+    /// How long the statements are that it takes.
+    pub room: Room,
     /// By what the pool knows the session's `wait_timeout`: the client's `SET` of it, or else what the login had.
     pub told_patience: Option<(Option<u64>, Arc<Baseline>)>,
 }
@@ -126,6 +128,7 @@ impl Kept {
             last_insert_id: (!fresh.keeps_last).then_some(0),
             tired: self.tired,
             resets_whole: fresh.resets_whole,
+            room: fresh.room,
             told_patience: self.told_patience.take(),
         };
     }

@@ -55,7 +55,7 @@ impl Session {
         Ok(())
     }
 
-    fn log_lost(&self, fault: &Fault) {
+    pub(super) fn log_lost(&self, fault: &Fault) {
         let (client, backend) = (self.admission.id, self.record_backend());
         let user = printable(&self.identity.user);
         warn!(client, user, backend, fault = "backend", "{}", printable(&fault.why));

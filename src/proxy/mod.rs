@@ -60,4 +60,5 @@ mod times;
 mod tunnel;
 mod unseen;
 mod user_locks;
+mod was_reset;
 mod workers;

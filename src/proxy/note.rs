@@ -4,7 +4,6 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
-use crate::proxy::setup;
 use crate::session::last::{Diagnostics, Ran};
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
@@ -66,7 +65,7 @@ impl Session {
             }
             command::INIT_DB => {
                 if !outcome.failed && !shared.announcing.trackers {
-                    shared.state.set_schema(Some(text));
+                    shared.has_schema(Some(text));
                 }
                 shared.ledger.command(&outcome);
             }
@@ -120,29 +119,6 @@ impl Session {
             kept.last_insert_id = shared.last.last_insert_id;
         }
         Ok(())
-    }
-
-    /// COM_RESET_CONNECTION: the session is as after a login without its words, but for the schema.
-    async fn was_reset(&mut self) -> Result<(), Fault> {
-        let Session { lease, shared, proxy, .. } = self;
-        let Some(shared) = shared else { return Ok(()) };
-        let backend = lease.backend_mut();
-        let (mut channel, facts) = backend.borrow();
-        let schema = shared.state.schema().map(<[u8]>::to_vec);
-        let fresh = setup::fresh(proxy, &mut channel, facts, schema.as_deref()).await;
-        backend.restore(channel);
-        let mut fresh = fresh?;
-        backend.kept.settle(&fresh);
-        fresh.state.set_multi_statements(shared.state.multi_statements());
-        shared.restart(&fresh);
-        // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
-        if shared.is_mariadb() {
-            shared.put_login_charsets();
-        }
-        match self.bring_state().await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Fault::backend("the session cannot be restored behind a reset")),
-        }
     }
 
     /// The statement's text, of a query or an execution.

@@ -30,13 +30,14 @@ impl Session {
 
     /// tidegate's settings again. `were_set`: the statement may have changed the client's, and other settings unheard.
     pub(super) async fn put_trackers_again(&mut self, were_set: bool) -> Result<(), Fault> {
-        if were_set && let Some(question) = self.shared.as_ref().map(|shared| shared.question().to_owned()) {
-            let rows = self.run_own(&question).await?.map_err(Fault::refused)?;
+        let room = self.lease.backend().kept.room;
+        if were_set && let Some(questions) = self.shared.as_ref().map(|shared| shared.questions(room)) {
+            let answers = self.run_all(&questions).await?;
             if let Some(shared) = &mut self.shared {
-                shared.read(rows, true);
+                shared.read(answers, true);
             }
         }
-        if let Some(sql) = self.shared.as_ref().and_then(|shared| shared.trackers()).map(str::to_owned) {
+        if let Some(sql) = self.shared.as_ref().and_then(|shared| shared.trackers(room)).map(str::to_owned) {
             self.run_own(&sql).await?.map_err(Fault::refused)?;
         }
         if let Some(shared) = &mut self.shared {

@@ -7,7 +7,7 @@ use crate::net::channel::Channel;
 use crate::pool::fate::RetireReason;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
-use crate::proxy::setup::role_words;
+use crate::proxy::setup::{Room, role_words};
 use crate::proxy::shared::Shared;
 use crate::proxy::statement::{self, Rows};
 use crate::session::last::{Last, questions};
@@ -51,8 +51,9 @@ impl Session {
         }
         self.parks_later = false;
         let kept = &mut self.lease.backend_mut().kept;
-        if !kept.state.is_equal(&mut shared.state) {
-            kept.state = shared.state.clone();
+        let state = shared.state_there();
+        if !kept.state.is_equal(state) {
+            kept.state = state.clone();
             kept.baseline = std::sync::Arc::clone(&shared.baseline);
         }
         self.held_for = "";
@@ -163,7 +164,7 @@ impl Session {
         let Some(shared) = shared else { return Ok(false) };
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
-        let saved = read(&mut channel, facts.capabilities, shared).await;
+        let saved = read(&mut channel, facts.capabilities, backend.kept.room, shared).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
         if let Some(id) = saved? {
@@ -199,6 +200,16 @@ impl Session {
         backend.restore(channel);
         done
     }
+
+    /// The same for several, of which the server is to refuse none.
+    pub(super) async fn run_all(&mut self, statements: &[String]) -> Result<Vec<Rows>, Fault> {
+        self.before_own().await?;
+        let backend = self.lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let done = statement::several(&mut channel, facts.capabilities, statements).await;
+        backend.restore(channel);
+        done?.into_iter().collect::<Result<_, _>>().map_err(Fault::refused)
+    }
 }
 
 /// What the last statement left, before any statement of tidegate's own changes it.
@@ -233,39 +244,51 @@ async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Share
     Ok(())
 }
 
-async fn read_user_variables(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+async fn read_user_variables(
+    channel: &mut Channel,
+    caps: Capabilities,
+    room: Room,
+    shared: &mut Shared,
+) -> Result<(), Fault> {
     let names: Vec<Vec<u8>> = shared.ledger.variables_to_read().map(<[u8]>::to_vec).collect();
     let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
     if names.is_empty() {
         return Ok(());
     }
-    let Some(sql) = user_values::question(&names) else {
+    let Some(questions) = user_values::questions(&names, room.bytes()) else {
         shared.ledger.pin(Pin::UserVariable);
         return Ok(());
     };
-    let table = statement::table(channel, caps, &sql).await?.map_err(Fault::refused)?;
-    let row = table.rows.first().map(Vec::as_slice).unwrap_or_default();
-    let Some(values) = user_values::answers(&names, &table.columns, row) else {
-        return Err(Fault::backend("the server's answer about user variables cannot be read"));
-    };
-    for (name, value) in values {
-        if value.is_none() {
-            shared.ledger.pin(Pin::UserVariable);
+    for (names, sql) in questions {
+        let table = statement::table(channel, caps, &sql).await?.map_err(Fault::refused)?;
+        let row = table.rows.first().map(Vec::as_slice).unwrap_or_default();
+        let Some(values) = user_values::answers(names, &table.columns, row) else {
+            return Err(Fault::backend("the server's answer about user variables cannot be read"));
+        };
+        for (name, value) in values {
+            if value.is_none() {
+                shared.ledger.pin(Pin::UserVariable);
+            }
+            let noted = shared.state.set_user(&name, value);
+            shared.keep(noted);
         }
-        let noted = shared.state.set_user(&name, value);
-        shared.keep(noted);
     }
     shared.ledger.saved(Hold::UserVariables);
     Ok(())
 }
 
-async fn read(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<Option<u64>, Fault> {
+async fn read(
+    channel: &mut Channel,
+    caps: Capabilities,
+    room: Room,
+    shared: &mut Shared,
+) -> Result<Option<u64>, Fault> {
     let insert_id = read_last(channel, caps, shared).await?;
-    read_rest(channel, caps, shared).await?;
+    read_rest(channel, caps, room, shared).await?;
     Ok(insert_id)
 }
 
-async fn read_rest(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+async fn read_rest(channel: &mut Channel, caps: Capabilities, room: Room, shared: &mut Shared) -> Result<(), Fault> {
     if shared.ledger.needs_status() {
         let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
         let status = OkPacket::parse(&ok).unwrap_or_default().status;
@@ -277,11 +300,11 @@ async fn read_rest(channel: &mut Channel, caps: Capabilities, shared: &mut Share
     if shared.ledger.holds().has(Hold::Role) {
         read_role(channel, caps, shared).await?;
     }
-    read_user_variables(channel, caps, shared).await?;
+    read_user_variables(channel, caps, room, shared).await?;
     if shared.unread || shared.state.collation() == Collation::Unread {
-        let question = shared.question().to_owned();
-        let rows = statement::query(channel, caps, &question).await?.map_err(Fault::refused)?;
-        shared.read(rows, false);
+        let answers = statement::several(channel, caps, &shared.questions(room)).await?;
+        let answers = answers.into_iter().collect::<Result<_, _>>().map_err(Fault::refused)?;
+        shared.read(answers, false);
     }
     Ok(())
 }

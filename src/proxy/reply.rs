@@ -17,7 +17,7 @@ use crate::proxy::settings::Mode;
 use crate::sql::flags::Flags;
 use crate::wire::announce;
 use crate::wire::command;
-use crate::wire::fault::ErrPacket;
+use crate::wire::fault::{ErrPacket, NO_DATABASE};
 use crate::wire::frame::{HEADER, Header, put_packet};
 use crate::wire::reply::Verdict;
 
@@ -170,6 +170,7 @@ impl Session {
             exchange.meant = Some(meant);
             return Ok(());
         }
+        self.name_lacking_schema(exchange, &mut reply);
         match exchange.code {
             // Told to nobody: it is tried again, see `run_shared`.
             command::STMT_PREPARE if self.wants_room(exchange) => return Ok(()),
@@ -179,7 +180,9 @@ impl Session {
             }
             command::PING | command::INIT_DB | command::SET_OPTION => self.count_own_warnings(&mut reply),
             _ if exchange.patch.is_some() => reply = self.patched(exchange, reply),
-            command::QUERY | command::PROCESS_INFO => {
+            command::QUERY | command::PROCESS_INFO
+                if self.proxy.settings.mode != Mode::Observe && lists_clients(exchange, commands) =>
+            {
                 let list = processlist::mapped(&reply, self.capabilities, &self.proxy.clients.by_backend());
                 reply = list.unwrap_or(reply);
             }
@@ -192,6 +195,18 @@ impl Session {
         }
         self.send_client(exchange, &reply).await;
         Ok(())
+    }
+
+    /// Who has chosen a schema hears what became of it, not that none was chosen.
+    fn name_lacking_schema(&self, exchange: &mut Exchange, reply: &mut Vec<u8>) {
+        let lacks = self.shared.as_ref().and_then(|shared| shared.lacks_schema.as_ref());
+        let refused = reply.get(HEADER..).and_then(ErrPacket::parse).filter(|refused| refused.code == NO_DATABASE);
+        if let (Some(lacks), Some(_), Some(header)) = (lacks, refused, Header::read(reply)) {
+            reply.clear();
+            put_packet(reply, header.seq, &lacks.refused.payload());
+            exchange.reply.facts.error = Some(lacks.refused.code);
+            exchange.own_words = Some(lacks.refused.clone());
+        }
     }
 
     /// What stands right behind a reply can only be the ERR by which the server ends the connection.
@@ -296,7 +311,7 @@ impl Session {
     }
 }
 
-/// Whether the reply is a process list whose ids are to be tidegate's. In `observe` the server's ids are the clients'.
+/// Whether the reply is a process list, whose ids are to be tidegate's (but in `observe`, where the server's are the clients').
 fn lists_clients(exchange: &Exchange, commands: &[u8]) -> bool {
     match exchange.code {
         command::PROCESS_INFO => true,

@@ -208,7 +208,8 @@ impl Session {
     /// The command in the words of the backend that will run it.
     async fn translate(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<Result<(), Refused>, Fault> {
         exchange.holds_reply =
-            matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION);
+            matches!(exchange.code, command::STMT_PREPARE | command::PING | command::INIT_DB | command::SET_OPTION)
+                || self.shared.as_ref().is_some_and(|shared| shared.lacks_schema.is_some());
         let packet = &buffer.filled()[..exchange.kept];
         if exchange.statement.is_none() {
             if exchange.code == command::QUERY && exchange.is_whole {

@@ -10,6 +10,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::statement::{self, Rows};
 use crate::session::baseline::{Baseline, NAMES};
 use crate::session::carried::{Variable, rule};
+use crate::session::pieces::{ALWAYS_TAKEN, pieces};
 use crate::session::quote::put_name;
 use crate::session::restore::own_trackers;
 use crate::session::state::State;
@@ -35,21 +36,68 @@ pub struct Fresh {
     pub resets_whole: bool,
     /// MySQL 5.6: a change of user leaves LAST_INSERT_ID(), FOUND_ROWS() and warnings as they were.
     pub keeps_last: bool,
+    /// How long the statements are that the connection takes.
+    pub room: Room,
+}
+
+/// What of tidegate's own statements goes to a connection as one, by its `max_allowed_packet`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Room {
+    /// Any of them.
+    #[default]
+    Ample,
+    /// What every server takes ([`ALWAYS_TAKEN`]): the rest is cut.
+    Short,
+}
+
+impl Room {
+    /// Bytes of a statement.
+    pub fn bytes(self) -> usize {
+        match self {
+            Room::Ample => usize::MAX,
+            Room::Short => ALWAYS_TAKEN,
+        }
+    }
 }
 
 /// What is asked of every connection of this server, made when the first one is there.
 #[derive(Debug)]
 pub struct Questions {
     names: Vec<Box<str>>,
-    sql: String,
-    trackers: Option<String>,
-    /// The same for connections whose results end in a legacy EOF.
-    trackers_at_eof: Option<String>,
+    ample: Statements,
+    short: Statements,
     /// The character sets' own collations.
     collations: Vec<(Bytes, Bytes)>,
     /// The collations' numbers.
     numbers: Vec<(Bytes, Bytes)>,
     mariadb: bool,
+}
+
+/// Statements for a connection that has room for them.
+#[derive(Debug)]
+struct Statements {
+    read: Vec<String>,
+    trackers: Option<String>,
+    /// The same for connections whose results end in a legacy EOF.
+    trackers_at_eof: Option<String>,
+}
+
+impl Statements {
+    /// `asked`: expressions; `tracked`: names of variables, where the server has trackers.
+    fn of(asked: &[String], tracked: Option<&str>, room: Room) -> Statements {
+        let trackers = |all| tracked.map(|tracked| own_trackers(tracked, all));
+        Statements {
+            read: pieces("SELECT ", asked, " LIMIT 1", room.bytes()),
+            trackers: trackers(true),
+            trackers_at_eof: trackers(false),
+        }
+    }
+
+    /// Bytes of the longest.
+    fn longest(&self) -> usize {
+        let trackers = [&self.trackers, &self.trackers_at_eof].into_iter().flatten();
+        self.read.iter().chain(trackers).map(String::len).max().unwrap_or(0)
+    }
 }
 
 /// The role in force, beside the variables: see [`crate::session::state::ROLE`].
@@ -64,25 +112,39 @@ const TRACKERS: [&str; 5] = [
 ];
 
 impl Questions {
-    /// The statement that reads all of it.
-    pub fn sql(&self) -> &str {
-        &self.sql
+    fn statements(&self, room: Room) -> &Statements {
+        match room {
+            Room::Ample => &self.ample,
+            Room::Short => &self.short,
+        }
+    }
+
+    /// The statements that read all of it.
+    pub fn sql(&self, room: Room) -> &[String] {
+        &self.statements(room).read
     }
 
     /// The statement after which the server announces what tidegate must know. `None`: it cannot (MySQL 5.6).
     ///
     /// MariaDB announces in a legacy EOF *that* something has changed, and not what. A SELECT in a transaction changes the
     /// transaction's state: there the lexer alone must tell of those.
-    pub fn trackers(&self, caps: Capabilities) -> Option<&str> {
+    pub fn trackers(&self, caps: Capabilities, room: Room) -> Option<&str> {
+        let statements = self.statements(room);
         match self.mariadb && !caps.has(DEPRECATE_EOF) {
-            true => self.trackers_at_eof.as_deref(),
-            false => self.trackers.as_deref(),
+            true => statements.trackers_at_eof.as_deref(),
+            false => statements.trackers.as_deref(),
         }
     }
 
     /// Whether the server announces what changes in a session.
     pub fn announces(&self) -> bool {
-        self.trackers.is_some()
+        self.ample.trackers.is_some()
+    }
+
+    /// By a connection's `max_allowed_packet`.
+    fn room(&self, max_packet: usize) -> Room {
+        let beside = ALWAYS_TAKEN / 10;
+        if self.ample.longest() + beside < max_packet { Room::Ample } else { Room::Short }
     }
 
     /// The collation that `SET NAMES` with this character set alone brings, where no variable says otherwise.
@@ -121,11 +183,12 @@ impl Questions {
         self.names.iter().any(|name| **name == *"character_set_collations")
     }
 
-    /// Names and values of one answer to [`Questions::sql`].
-    pub fn values(&self, rows: Rows) -> Option<Vec<(Box<str>, Bytes)>> {
-        let row = rows.into_iter().next().filter(|row| row.len() == self.names.len())?;
-        let values = row.into_iter().map(|value| value.unwrap_or_default().into_boxed_slice());
-        Some(self.names.iter().cloned().zip(values).collect())
+    /// Names and values of the answers to [`Questions::sql`].
+    pub fn values(&self, answers: Vec<Rows>) -> Option<Vec<(Box<str>, Bytes)>> {
+        let rows = answers.into_iter().map(|rows| rows.into_iter().next()).collect::<Option<Vec<_>>>()?;
+        let values: Vec<Bytes> =
+            rows.into_iter().flatten().map(|value| value.unwrap_or_default().into_boxed_slice()).collect();
+        (values.len() == self.names.len()).then(|| self.names.iter().cloned().zip(values).collect())
     }
 
     async fn of(channel: &mut Channel, facts: BackendFacts) -> Result<Questions, Fault> {
@@ -140,10 +203,11 @@ impl Questions {
             names.push(ROLE_NAME.into());
             asked.push("CURRENT_ROLE()".to_owned());
         }
-        let sql = format!("SELECT {} LIMIT 1", asked.join(","));
         let tracks = caps.has(SESSION_TRACK) && known.iter().any(|name| **name == *TRACKERS[3]);
-        let [trackers, trackers_at_eof] =
-            [true, false].map(|all| tracks.then(|| own_trackers(&announced(&known, facts.mariadb), all)));
+        let listed = announced(&known, facts.mariadb);
+        // No list of all the names is short.
+        let [ample, short] = [(Room::Ample, &*listed), (Room::Short, "*")]
+            .map(|(room, tracked)| Statements::of(&asked, Some(tracked).filter(|_| tracks), room));
         let sets = "SELECT character_set_name, default_collate_name FROM information_schema.character_sets LIMIT 10000";
         let sets = rows(statement::query(channel, caps, sets).await?)?;
         let mut collations: Vec<_> = sets.into_iter().filter_map(pair).collect();
@@ -152,7 +216,7 @@ impl Questions {
         let numbers = rows(statement::query(channel, caps, numbers).await?)?;
         let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
         numbers.sort();
-        Ok(Questions { names, sql, trackers, trackers_at_eof, collations, numbers, mariadb: facts.mariadb })
+        Ok(Questions { names, ample, short, collations, numbers, mariadb: facts.mariadb })
     }
 }
 
@@ -187,19 +251,26 @@ pub async fn fresh(
         let found = rows(statement::query(channel, caps, sql).await?)?;
         proxy.unseen_triggers.add(found.into_iter().flatten().flatten());
     }
-    let mut sql = vec![questions.sql()];
-    sql.extend(questions.trackers(caps));
-    // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.
-    if caps.has(MULTI_STATEMENTS) {
-        statement::simple(channel, &[command::SET_OPTION, 0, 0]).await?.map_err(Fault::refused)?;
-    }
+    let room = questions.room(max_packet(channel, caps).await?);
+    let read = questions.sql(room);
+    let sql: Vec<&str> = read.iter().map(|sql| &**sql).chain(questions.trackers(caps, room)).collect();
     let mut answers = statement::several(channel, caps, &sql).await?;
-    if let Some(refused) = answers.iter().skip(1).find_map(|answer| answer.as_ref().err()) {
+    if let Some(refused) = answers.split_off(read.len()).into_iter().find_map(Result::err) {
         return Err(Fault::backend(format!("session_track_* cannot be set: {}", refused.text())));
     }
-    let read = rows(answers.swap_remove(0))?;
+    let read = answers.into_iter().map(rows).collect::<Result<_, _>>()?;
     let values = questions.values(read).ok_or_else(malformed)?;
-    Ok(built(proxy, &questions, values, schema, caps.has(MULTI_STATEMENTS)))
+    Ok(Fresh { room, ..built(proxy, &questions, values, schema, caps.has(MULTI_STATEMENTS)) })
+}
+
+/// The connection's `max_allowed_packet`, in bytes; on the way, several statements in one text are allowed.
+async fn max_packet(channel: &mut Channel, caps: Capabilities) -> Result<usize, Fault> {
+    let asked = statement::payload(caps, "SELECT @@max_allowed_packet LIMIT 1");
+    // Servers differ in whether a change of user keeps the choice of COM_SET_OPTION.
+    let before: &[&[u8]] = if caps.has(MULTI_STATEMENTS) { &[&[command::SET_OPTION, 0, 0]] } else { &[] };
+    let found = rows(statement::query_behind(channel, caps, before, &asked).await?)?;
+    let value = found.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+    value.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok()).ok_or_else(malformed)
 }
 
 /// The same where the schema is not known either.
@@ -263,7 +334,8 @@ fn built(
     }
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));
-    Fresh { state, baseline, wait_timeout, asked, resets_whole, keeps_last: !questions.announces() }
+    let (keeps_last, room) = (!questions.announces(), Room::default());
+    Fresh { state, baseline, wait_timeout, asked, resets_whole, keeps_last, room }
 }
 
 /// CURRENT_ROLE() as SET ROLE takes it. `None`: its name cannot be written down in every character set.

@@ -1,10 +1,13 @@
 //! What a client of mode `transaction` is, whichever backend serves it: its state, what holds it where it is, and what
 //! replies say of both.
 
+mod lacking;
+mod restart;
+
 use std::sync::Arc;
 
 use crate::proxy::connect::Connector;
-use crate::proxy::setup::{Fresh, Questions};
+use crate::proxy::setup::{Fresh, Questions, Room};
 use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
 use crate::session::last::{Diagnostics, Last, Ran};
@@ -23,6 +26,8 @@ use crate::wire::announce::{self, Asked};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
 use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
+
+pub use lacking::Lacking;
 
 /// See the module.
 pub struct Shared {
@@ -60,6 +65,10 @@ pub struct Shared {
     pub asks_for_diagnostics: bool,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
+    /// The backend at hand does not have the client's schema.
+    pub lacks_schema: Option<Box<Lacking>>,
+    /// COM_RESET_CONNECTION was answered, and what it made of the session is not known: another backend must be reset.
+    pub is_to_be_reset: bool,
     capabilities: Capabilities,
     questions: Arc<Questions>,
     server: Dialect,
@@ -80,7 +89,7 @@ impl Shared {
         client: Capabilities,
         connector: Connector,
     ) -> Shared {
-        let trackers = questions.trackers(client).is_some();
+        let trackers = questions.trackers(client, Room::Ample).is_some();
         let at_eof = match (client.has(DEPRECATE_EOF), server.mariadb) {
             (true, _) => AtEof::Sent,
             (false, true) => AtEof::Lost,
@@ -104,6 +113,8 @@ impl Shared {
             connector,
             unread: false,
             offered: false,
+            lacks_schema: None,
+            is_to_be_reset: false,
             asks_for_diagnostics: false,
             questions,
             server,
@@ -186,32 +197,6 @@ impl Shared {
         read
     }
 
-    /// The session is as after a login.
-    pub fn restart(&mut self, fresh: &Fresh) {
-        self.state = fresh.state.clone();
-        self.baseline = Arc::clone(&fresh.baseline);
-        self.asked = fresh.asked.clone();
-        self.statements.clear();
-        self.last = Last::fresh();
-        self.locks = UserLocks::default();
-        self.ledger.reset();
-        self.unread = false;
-        self.note_dialect();
-    }
-
-    /// The login's own character sets again.
-    pub fn put_login_charsets(&mut self) {
-        let of_login = self.of_login.clone();
-        for name in
-            ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"]
-        {
-            if let Some(value) = of_login.variable(name.as_bytes()) {
-                let noted = self.set(name.as_bytes(), value);
-                self.keep(noted);
-            }
-        }
-    }
-
     /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.
     pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
         let tracked = Tracked::parse(payload)?;
@@ -237,7 +222,7 @@ impl Shared {
         let noted = match tracker {
             Tracker::Variable { name, value } => self.set(name, value),
             Tracker::Schema(name) => {
-                self.state.set_schema(Some(name).filter(|name| !name.is_empty()));
+                self.has_schema(Some(name).filter(|name| !name.is_empty()));
                 Ok(())
             }
             _ => Ok(()),
@@ -304,7 +289,7 @@ impl Shared {
                 }
                 Detail::Schema(name) if !failed && !self.announcing.trackers => {
                     let name = unquoted(name.of(sql));
-                    self.state.set_schema(Some(&name));
+                    self.has_schema(Some(&name));
                     self.unread |= many;
                 }
                 _ => {}
@@ -395,8 +380,8 @@ impl Shared {
 
     /// What was read of the session's settings, where nobody announced them.
     /// `trackers`: the client's own are in force there.
-    pub fn read(&mut self, rows: crate::proxy::statement::Rows, trackers: bool) {
-        let Some(mut values) = self.questions.values(rows) else { return self.ledger.pin(Pin::UnexplainedState) };
+    pub fn read(&mut self, answers: Vec<crate::proxy::statement::Rows>, trackers: bool) {
+        let Some(mut values) = self.questions.values(answers) else { return self.ledger.pin(Pin::UnexplainedState) };
         values.sort_by_key(|(name, _)| &**name == "collation_connection");
         for (name, value) in values.into_iter().filter(|(name, _)| !matches!(&**name, "init_connect" | "role")) {
             if name.starts_with("session_track_") {
@@ -427,14 +412,14 @@ impl Shared {
         self.unread = false;
     }
 
-    /// The statement that reads them.
-    pub fn question(&self) -> &str {
-        self.questions.sql()
+    /// The statements that read them.
+    pub fn questions(&self, room: Room) -> Vec<String> {
+        self.questions.sql(room).to_vec()
     }
 
     /// The statement after which the server announces what tidegate must know.
-    pub fn trackers(&self) -> Option<&str> {
-        self.questions.trackers(self.capabilities)
+    pub fn trackers(&self, room: Room) -> Option<&str> {
+        self.questions.trackers(self.capabilities, room)
     }
 
     /// Why the backend is kept, for labels and records; empty: it is not.

@@ -56,11 +56,11 @@ pub async fn query(channel: &mut Channel, caps: Capabilities, sql: &str) -> Resu
 pub async fn several(
     channel: &mut Channel,
     caps: Capabilities,
-    statements: &[&str],
+    statements: &[impl AsRef<str>],
 ) -> Result<Vec<Result<Rows, ErrPacket>>, Fault> {
     let mut bytes = Vec::new();
     for sql in statements {
-        put_packet(&mut bytes, 0, &payload(caps, sql));
+        put_packet(&mut bytes, 0, &payload(caps, sql.as_ref()));
     }
     channel.stream.send(&bytes).await.map_err(Fault::backend_io)?;
     let mut results = Vec::with_capacity(statements.len());
@@ -69,6 +69,28 @@ pub async fn several(
         results.push(result(channel, caps).await?);
     }
     Ok(results)
+}
+
+/// Sends a command behind others that are answered by an OK each, in one go, and reads its result. Not cancel safe.
+pub async fn query_behind(
+    channel: &mut Channel,
+    caps: Capabilities,
+    before: &[&[u8]],
+    asked: &[u8],
+) -> Result<Result<Rows, ErrPacket>, Fault> {
+    let mut bytes = Vec::new();
+    for payload in before.iter().chain([&asked]) {
+        put_packet(&mut bytes, 0, payload);
+    }
+    channel.stream.send(&bytes).await.map_err(Fault::backend_io)?;
+    let mut refused = None;
+    for _ in before {
+        channel.seq = 1;
+        refused = refused.or(answer(channel).await?.err());
+    }
+    channel.seq = 1;
+    let found = result(channel, caps).await?;
+    Ok(refused.map_or(found, Err))
 }
 
 /// Sends these commands, each of which is answered by one packet, in one go. The OK payloads, or the server's errors.

@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod carried;
 pub mod last;
 pub mod outcome;
+pub mod pieces;
 pub mod pins;
 pub mod prepared_kills;
 pub mod quote;

@@ -1,10 +1,12 @@
 //! From what a backend connection's session is to what a client's is: the fewest commands that lead there.
 //!
 //! One SET holds all variables. The servers check all of its values before they assign the first, and assign them in
-//! the order in which they stand: what others depend on comes first, autocommit last.
+//! the order in which they stand: what others depend on comes first, autocommit last. More than every server takes in one
+//! statement goes in several, the user variables first: a limit for statements or autocommit is in force behind them all.
 
 use crate::session::baseline::{Baseline, same};
 use crate::session::carried::{is_nullable, is_of_charset, is_of_login, rank};
+use crate::session::pieces::{ALWAYS_TAKEN, pieces};
 use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
 use crate::session::state::{Collation, ROLE, State, UserValue};
 use crate::wire::announce::{Asked, TransactionInfo, Variables};
@@ -82,11 +84,8 @@ fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrest
     }
     let mut items = system_items(from, to)?;
     items.sort_by_key(|(rank, _)| *rank);
-    let mut items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
-    items.extend(user_items(from.state, to.state)?);
-    if !items.is_empty() {
-        steps.push(Step::Set(format!("SET {}", items.join(","))));
-    }
+    let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+    steps.extend(sets(items, user_items(from.state, to.state)?).into_iter().map(Step::Set));
     let role =
         |standing: Standing<'_>| standing.state.variable(ROLE).or(standing.baseline.get(ROLE)).map(<[u8]>::to_vec);
     if let Some(role) = role(to).filter(|wanted| role(from).as_ref() != Some(wanted)) {
@@ -95,6 +94,14 @@ fn differences(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<Step>, Unrest
         steps.push(Step::Set(format!("SET ROLE {role}")));
     }
     Ok(steps)
+}
+
+fn sets(system: Vec<String>, user: Vec<String>) -> Vec<String> {
+    let bytes: usize = system.iter().chain(&user).map(|item| item.len() + 1).sum();
+    match bytes < ALWAYS_TAKEN {
+        true => pieces("SET ", system.into_iter().chain(user), "", usize::MAX),
+        false => pieces("SET ", user.into_iter().chain(system), "", ALWAYS_TAKEN),
+    }
 }
 
 /// Items of SET with their rank.

@@ -23,8 +23,28 @@ pub struct Column {
     pub flags: u16,
 }
 
-/// The SELECT that reads these variables (in small letters, without `@`). `None` where a name cannot be quoted safely:
-/// the backend must be kept.
+/// Variables, and the SELECT that reads them.
+pub type Question<'a, 'n> = (&'a [&'n [u8]], String);
+
+/// The SELECTs of up to `most` bytes that read these variables (in small letters, without `@`).
+/// `None` where a name cannot be quoted safely: the backend must be kept.
+pub fn questions<'a, 'n>(names: &'a [&'n [u8]], most: usize) -> Option<Vec<Question<'a, 'n>>> {
+    let mut questions = Vec::new();
+    let mut rest = names;
+    while !rest.is_empty() {
+        let (mut count, mut sql) = (rest.len(), question(rest)?);
+        while sql.len() > most && count > 1 {
+            count /= 2;
+            sql = question(&rest[..count])?;
+        }
+        let (now, later) = rest.split_at(count);
+        questions.push((now, sql));
+        rest = later;
+    }
+    Some(questions)
+}
+
+/// The SELECT that reads these variables; `None` for none of them, too.
 pub fn question(names: &[&[u8]]) -> Option<String> {
     let mut sql = String::from("SELECT ");
     for (at, name) in names.iter().enumerate() {

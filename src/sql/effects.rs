@@ -312,7 +312,9 @@ impl<'a, 'b> Scan<'a, 'b> {
         self.flags |= match token.end - token.start {
             9 if self.verb.reads() && self.is(token, b"procedure") => Flags::NOT_PLAIN,
             9 if self.verb == Verb::Show && self.is(token, b"variables") => Flags::USES_SYSTEM_VARIABLE,
-            11 | 13 if is_processlist(&self.lexer.sql()[token.start..token.end]) => Flags::SHOWS_CONNECTIONS,
+            10..=13 | 18 | 20 if lists_connections(&self.lexer.sql()[token.start..token.end]) => {
+                Flags::SHOWS_CONNECTIONS
+            }
             14 if self.is(token, b"user_variables") => Flags::USES_USER_VARIABLE,
             14 if self.is(token, b"session_status") => Flags::SESSION_COUNTERS,
             17 if self.is(token, b"session_variables") => Flags::USES_SYSTEM_VARIABLE,
@@ -456,8 +458,10 @@ impl<'a, 'b> Scan<'a, 'b> {
 }
 
 // `performance_schema.processlist`, with or without backticks.
-fn is_processlist(name: &[u8]) -> bool {
-    name.trim_ascii().iter().filter(|byte| **byte != b'`').map(u8::to_ascii_lowercase).eq(*b"processlist")
+// Tables of the server's that name connections by their ids.
+fn lists_connections(name: &[u8]) -> bool {
+    let plain = || name.trim_ascii().iter().filter(|byte| **byte != b'`').map(u8::to_ascii_lowercase);
+    [&b"processlist"[..], b"innodb_trx", b"metadata_lock_info"].iter().any(|table| plain().eq(table.iter().copied()))
 }
 
 fn variable_flags(name: &[u8]) -> Flags {

@@ -66,6 +66,8 @@ fn plain_reads_are_proved_read_only() {
             ("SELECT CONNECTION_ID(), @@pseudo_thread_id", "connection_id system_variable read_only"),
             ("SELECT * FROM information_schema.PROCESSLIST", "connections read_only"),
             ("SELECT * FROM information_schema.`processlist`", "connections read_only"),
+            ("SELECT * FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = 7", "connections read_only"),
+            ("SELECT * FROM information_schema.metadata_lock_info", "connections read_only"),
             ("SELECT /* app */ SQL_NO_CACHE a FROM t;", "read_only"),
         ],
     );

@@ -47,6 +47,26 @@ fn a_processlist_shows_the_clients_own_ids() {
 }
 
 #[test]
+fn the_engines_transactions_have_the_clients_own_ids() {
+    everywhere(|server, tidegate| {
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.in_trx (a INT PRIMARY KEY) ENGINE=InnoDB");
+        let (mut holder, mut other) = (enter(tidegate), enter(tidegate));
+        holder.run("BEGIN");
+        holder.run(&format!("REPLACE INTO crowd.in_trx VALUES ({})", holder.id));
+        let id = holder.id.to_string();
+        for list in ["information_schema.INNODB_TRX", "`information_schema`.`innodb_trx` AS t"] {
+            assert_eq!(other.rows(&format!("SELECT trx_mysql_thread_id FROM {list}")), [[id.clone()]], "{list}");
+            let state = format!("SELECT trx_state FROM {list} WHERE trx_mysql_thread_id = {id}");
+            assert_eq!(other.value(&state), "RUNNING", "{list}");
+        }
+        let own = "SELECT trx_state FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()";
+        assert_eq!(holder.value(own), "RUNNING");
+        assert_eq!(other.rows(own), [[""; 1]; 0]);
+        holder.run("ROLLBACK");
+    });
+}
+
+#[test]
 fn a_query_is_killed_while_the_pool_is_full() {
     everywhere(|server, tidegate| {
         let (mut one, mut two, mut killer) = (enter(tidegate), enter(tidegate), enter(tidegate));

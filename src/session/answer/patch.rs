@@ -181,7 +181,10 @@ impl Scan<'_> {
         fields.bytes(7)?;
         let [_, _, _, table, name, original] = texts;
         let is = |text: &[u8], word: &str| text.eq_ignore_ascii_case(word.as_bytes());
-        let of_table = (is(table, "processlist") && is(original, "id")) || is(original, "processlist_id");
+        let of_table = (is(table, "processlist") && is(original, "id"))
+            || (is(table, "metadata_lock_info") && is(original, "thread_id"))
+            || is(original, "processlist_id")
+            || is(original, "trx_mysql_thread_id");
         let of_show = at == 0 && is(name, "id") && (table.is_empty() || is(table, "processlist"));
         let wanted = self.changes.iter().any(|change| **change == Change::Ids);
         Some(Column { kind: fields.u8()?, is_id: wanted && (of_table || of_show) })

@@ -4,8 +4,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::crowd::{self, Client, Trouble, USER, server};
+use crate::crowd::{self, Client, Trouble, USER, server, server_of};
 use crate::relay::{Fault, Relay};
+use crate::servers::Kind;
 use crate::tidegate::Tidegate;
 
 /// Bytes from the server, before the cut: from the first of tidegate's own statement before to beyond the one behind.
@@ -52,4 +53,52 @@ fn around_a_statement_about_trackers() {
         refused > 0 && answered > 0 && lost > told,
         "{refused} refused, {answered} answered, {gone} gone, {lost} lost"
     );
+}
+
+#[test]
+fn behind_a_resets_ok() {
+    for kind in [Kind::MariaDb1011, Kind::Mysql9].into_iter().filter(|kind| kind.is_here()) {
+        let server = server_of(kind, &[]);
+        let relay = Relay::start(server.address());
+        let config = crowd::config(2, "");
+        let tidegate = Tidegate::start(&format!("backend.address = \"{}\"\n{config}", relay.address()));
+        let (mut refused, mut reset) = (0, 0);
+        let fresh = client_of(&tidegate).rows(SESSION);
+        for cut in CUTS.step_by(7) {
+            let mut client = client_of(&tidegate);
+            client.run("USE crowd");
+            client.run("SET @mine = 'mine', SESSION time_zone = '+03:00', sql_mode = 'ANSI_QUOTES'");
+            let statement = client.prepare("SELECT 'prepared'").expect("a statement");
+            relay.set(Fault::CutAfter(cut));
+            sleep(Duration::from_millis(5));
+            let answer = client.command(RESET_CONNECTION);
+            relay.set(Fault::None);
+            match answer {
+                Ok(_) => {
+                    let trouble = client.execute(statement, &[]).expect_err("it went with the reset");
+                    assert_eq!(trouble.code(), Some(1243), "{kind} after {cut} bytes: {trouble}");
+                    // In double quotes stands a string again.
+                    assert_eq!(client.value("SELECT \"a string\""), "a string", "{kind} after {cut} bytes");
+                    assert_eq!(client.rows(SESSION), fresh, "{kind} after {cut} bytes");
+                    assert_eq!(client.value("SELECT DATABASE()"), "crowd", "{kind} after {cut} bytes");
+                    reset += 1;
+                }
+                Err(Trouble::Refused(refusal)) => {
+                    assert_eq!(refusal.code, 1053, "{kind} after {cut} bytes: {}", refusal.text);
+                    assert_eq!(client.value("SELECT @mine"), "mine", "{kind} after {cut} bytes");
+                    refused += 1;
+                }
+                Err(Trouble::Gone(error)) => panic!("{kind} after {cut} bytes: {error}"),
+            }
+        }
+        let lost = tidegate.log().matches("fault=\"backend\"").count();
+        assert!(refused > 0 && reset > 0 && lost > refused, "{kind}: {refused} refused, {reset} reset, {lost} lost");
+    }
+}
+
+const RESET_CONNECTION: &[u8] = &[0x1F];
+const SESSION: &str = "SELECT @mine, @@time_zone, @@sql_mode, @@character_set_results, @@autocommit";
+
+fn client_of(tidegate: &Tidegate) -> Client {
+    Client::login(tidegate.address(), USER, "").unwrap_or_else(|trouble| panic!("{trouble}"))
 }

@@ -1,0 +1,59 @@
+//! The session begins anew: a reset, a change of user.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::proxy::setup::Fresh;
+use crate::proxy::user_locks::UserLocks;
+use crate::session::last::Last;
+use crate::session::state::State;
+
+/// What a login says of character sets; the collation last, for the character set takes it away.
+const OF_CHARSETS: [&str; 4] =
+    ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"];
+
+impl Shared {
+    /// The session is as after a login.
+    pub fn restart(&mut self, fresh: &Fresh) {
+        self.state = fresh.state.clone();
+        self.baseline = Arc::clone(&fresh.baseline);
+        self.asked = fresh.asked.clone();
+        self.statements.clear();
+        self.last = Last::fresh();
+        self.locks = UserLocks::default();
+        self.ledger.reset();
+        self.unread = false;
+        self.is_to_be_reset = false;
+        self.note_dialect();
+    }
+
+    /// A reset has left nothing of the session but its schema, and what it made of it was not read.
+    pub fn reset_unread(&mut self) {
+        let before = self.state.clone();
+        self.state = State::fresh(before.generation(), before.schema(), before.multi_statements());
+        for name in OF_CHARSETS {
+            // Four short values fit into an empty state.
+            if let Some(value) = before.variable(name.as_bytes()) {
+                let _ = self.state.set(name.as_bytes(), value);
+            }
+        }
+        self.statements.clear();
+        self.last = Last::fresh();
+        self.locks = UserLocks::default();
+        self.ledger.reset();
+        self.unread = false;
+        self.is_to_be_reset = true;
+        self.note_dialect();
+    }
+
+    /// The login's own character sets again.
+    pub fn put_login_charsets(&mut self) {
+        let of_login = self.of_login.clone();
+        for name in OF_CHARSETS {
+            if let Some(value) = of_login.variable(name.as_bytes()) {
+                let noted = self.set(name.as_bytes(), value);
+                self.keep(noted);
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A client whose schema was dropped, or taken away, goes on: on another backend what needs no schema runs as on its own, and
+//! what needs one hears what became of it.
+
+use crate::crowd::{Client, account, enter, server_of, tidegate};
+use crate::servers::Kind;
+
+#[test]
+fn a_schema_that_was_dropped() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &[]);
+        server.sql("CREATE DATABASE gone; CREATE TABLE gone.t (a INT)");
+        let tidegate = tidegate(&server, 1, "");
+        let (mut client, mut other) = (enter(&tidegate), enter(&tidegate));
+        client.run("USE gone");
+        other.run("DROP DATABASE gone");
+        assert_eq!(client.value("SELECT 'goes on'"), "goes on", "{kind}");
+        let refused = client.refused("SELECT * FROM t");
+        assert_eq!((refused.code, refused.text.as_str()), (1049, "Unknown database 'gone'"), "{kind}");
+        let shown = client.rows("SHOW WARNINGS");
+        assert_eq!(shown, [["Error", "1049", "Unknown database 'gone'"]], "{kind}");
+        other.run("USE crowd");
+        let prepared = client.prepare("SELECT * FROM t").map(|_| ()).expect_err("no table without a schema");
+        assert_eq!(prepared.code(), Some(1049), "{kind}: {prepared}");
+        other.run("CREATE DATABASE gone");
+        other.run("CREATE TABLE gone.t (a INT)");
+        assert_eq!(client.rows("SELECT COUNT(*), DATABASE() FROM t"), [["0", "gone"]], "{kind}");
+    }
+}
+
+#[test]
+fn a_schema_that_was_taken_away() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &[]);
+        server.sql("CREATE DATABASE theirs; CREATE TABLE theirs.t (a INT)");
+        account(&server, "poor", "ALL ON theirs.*");
+        let tidegate = tidegate(&server, 1, "");
+        let mut client = Client::login(tidegate.address(), "poor", "theirs").expect("a login");
+        let mut other = enter(&tidegate);
+        client.run("SELECT * FROM t");
+        server.sql("REVOKE ALL ON theirs.* FROM poor@'%'");
+        other.run("DO 1");
+        for _ in 0..2 {
+            assert_eq!(client.value("SELECT 'goes on'"), "goes on", "{kind}");
+            let refused = client.refused("SELECT * FROM t");
+            assert_eq!(refused.code, 1044, "{kind}: {}", refused.text);
+            assert!(refused.text.contains("to database 'theirs'"), "{kind}: {}", refused.text);
+            other.run("DO 1");
+        }
+        server.sql("GRANT ALL ON theirs.* TO poor@'%'");
+        other.run("DO 1");
+        assert_eq!(client.rows("SELECT COUNT(*), DATABASE() FROM t"), [["0", "theirs"]], "{kind}");
+    }
+}
