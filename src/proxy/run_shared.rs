@@ -88,6 +88,9 @@ impl Session {
             return Ok(());
         }
         self.tidy(exchange, buffer.filled(), &before, swaps_trackers).await?;
+        if self.has_added() {
+            Box::pin(self.read_added()).await?;
+        }
         self.settle(Instant::now());
         Ok(())
     }
@@ -181,6 +184,9 @@ impl Session {
             return self.backend_lost(exchange, fault, true).await;
         }
         self.note(exchange, true, buffer.filled(), before).await?;
+        if self.has_added() {
+            self.read_added().await?;
+        }
         self.settle(Instant::now());
         Ok(())
     }

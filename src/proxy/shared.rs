@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::proxy::added::Added;
 use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions};
 use crate::proxy::user_locks::UserLocks;
@@ -58,6 +59,8 @@ pub struct Shared {
     pub unread: bool,
     /// It has used GET DIAGNOSTICS in a way that no other backend can answer.
     pub asks_for_diagnostics: bool,
+    /// Read at once, see `added`.
+    pub(super) added: Option<Box<Added>>,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
     capabilities: Capabilities,
@@ -105,6 +108,7 @@ impl Shared {
             unread: false,
             offered: false,
             asks_for_diagnostics: false,
+            added: None,
             questions,
             server,
             of_login: fresh.state.clone(),
@@ -279,7 +283,8 @@ impl Shared {
         let before_it = std::mem::take(&mut self.last.diagnostics);
         self.last.diagnostics = before_it.clone();
         self.last.after(ran);
-        self.last.diagnostics_failed(before_it, ran);
+        self.last.diagnostics_failed(before_it.clone(), ran);
+        self.note_added_by(ran, before_it);
         if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
             return self.ledger.status(outcome);
         }
