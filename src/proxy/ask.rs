@@ -20,6 +20,9 @@ pub(super) const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
     .with(Flags::COMPOUND)
     .with(Flags::UNEXPLAINED);
 
+/// What may change LAST_INSERT_ID(), or leave it as it was: read later, it must have been the client's before.
+const MAY_SET_INSERT_ID: Flags = Flags::SETS_LAST_INSERT_ID.with(Flags::SETS_FROZEN);
+
 impl Session {
     /// Whether nothing is to be done about LAST_INSERT_ID() before the statement. Else it may look at it, and the backend
     /// has another one.
@@ -38,7 +41,8 @@ impl Session {
         let summary = exchange.summary;
         let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
             || shared.state.variable(b"sql_auto_is_null").is_some()
-            || summary.statements > 1 && !summary.is_read_only();
+            || summary.statements > 1 && !summary.is_read_only()
+            || backend.kept.last_insert_id.is_none() && summary.flags.any(MAY_SET_INSERT_ID);
         let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
         let id = id.filter(|_| looks || inserts);
         if id.is_none() && !(looks && unsure) {

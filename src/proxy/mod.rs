@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod acquire;
+mod added;
 mod ask;
 pub mod backend;
 mod balance;

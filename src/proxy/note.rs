@@ -18,6 +18,11 @@ pub(super) struct Before {
     pub schema: Option<Box<[u8]>>,
 }
 
+/// Whether there may be more errors or warnings behind the command than before it, see `added`.
+fn may_add(exchange: &Exchange) -> bool {
+    exchange.code != command::QUERY && (exchange.reply.facts.error.is_some() || exchange.code == command::FIELD_LIST)
+}
+
 /// What triggers follow.
 const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
@@ -26,6 +31,7 @@ impl Session {
     pub(super) async fn note(&mut self, exchange: &Exchange, commands: &[u8], before: &Before) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let insert_id = shared.last.last_insert_id;
+        let diagnostics = may_add(exchange).then(|| shared.last.diagnostics.clone());
         let facts = &exchange.reply.facts;
         let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
@@ -103,6 +109,9 @@ impl Session {
         // The backend keeps it with another id.
         if let Some(told) = &exchange.own_words {
             shared.last.diagnostics = Diagnostics::Saved(Box::new(only(told)));
+        }
+        if let Some(before) = diagnostics {
+            shared.note_added_in(exchange, before);
         }
         shared.note_status(outcome.status);
         // These leave warnings as they are, and count those of the backend at hand.

@@ -72,6 +72,10 @@ impl Session {
             return Ok(());
         }
         self.tidy(exchange, buffer.filled(), &before, swaps_trackers).await?;
+        if self.has_added() {
+            Box::pin(self.read_added()).await?;
+            exchange.done_at = None;
+        }
         self.settle(exchange.done_at.unwrap_or_else(Instant::now));
         Ok(())
     }
@@ -168,6 +172,9 @@ impl Session {
             return self.backend_lost(exchange, fault, true).await;
         }
         self.note(exchange, buffer.filled(), before).await?;
+        if self.has_added() {
+            self.read_added().await?;
+        }
         self.settle(Instant::now());
         Ok(())
     }

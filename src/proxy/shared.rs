@@ -6,6 +6,7 @@ mod restart;
 
 use std::sync::Arc;
 
+use crate::proxy::added::Added;
 use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions, Room};
 use crate::proxy::user_locks::UserLocks;
@@ -63,6 +64,8 @@ pub struct Shared {
     pub unread: bool,
     /// It has used GET DIAGNOSTICS in a way that no other backend can answer.
     pub asks_for_diagnostics: bool,
+    /// Read at once, see `added`.
+    pub(super) added: Option<Box<Added>>,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
     /// The backend at hand does not have the client's schema.
@@ -116,6 +119,7 @@ impl Shared {
             lacks_schema: None,
             is_to_be_reset: false,
             asks_for_diagnostics: false,
+            added: None,
             questions,
             server,
             of_login: fresh.state.clone(),
@@ -264,7 +268,8 @@ impl Shared {
         let before_it = std::mem::take(&mut self.last.diagnostics);
         self.last.diagnostics = before_it.clone();
         self.last.after(ran);
-        self.last.diagnostics_failed(before_it, ran);
+        self.last.diagnostics_failed(before_it.clone(), ran);
+        self.note_added_by(ran, before_it);
         if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
             return self.ledger.status(outcome);
         }

@@ -6,6 +6,7 @@
 //!
 //! tidegate's own statements and pings on a backend change what stands there: read first. COM_PING makes ROW_COUNT() 0.
 
+pub mod added;
 mod found_rows;
 mod questions;
 mod rules;

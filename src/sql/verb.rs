@@ -71,8 +71,10 @@ pub enum Verb {
     Admin,
     /// A compound statement.
     Compound,
-    /// SIGNAL, RESIGNAL.
+    /// SIGNAL.
     Signal,
+    /// RESIGNAL.
+    Resignal,
     /// None of these.
     Unknown,
 }
@@ -193,7 +195,8 @@ impl Words<'_> {
             RENAME => head_of(Verb::Ddl, Flags::RENAMES_TABLE | commits),
             GRANT | REVOKE => head_of(Verb::Account, Flags::CREDENTIALS | commits),
             ANALYZE if !self.soon(2, "table") && !self.soon(2, "tables") => head_of(Verb::Unknown, Flags::UNEXPLAINED),
-            SIGNAL | RESIGNAL => head_of(Verb::Signal, Flags::NONE),
+            SIGNAL => head_of(Verb::Signal, Flags::NONE),
+            RESIGNAL => head_of(Verb::Resignal, Flags::NONE),
             ANALYZE | REPAIR | CHECK | CHECKSUM | INSTALL | CHANGE | STOP | RESET | PURGE | SHUTDOWN | RESTART
             | CLONE | CACHE | OPTIMIZE => head_of(Verb::Admin, commits),
             IF | CASE | LOOP | WHILE | REPEAT | DECLARE => compound(),

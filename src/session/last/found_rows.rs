@@ -52,7 +52,9 @@ fn is_untouched(ran: &Ran<'_>) -> bool {
         Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Diagnostics => true,
         Verb::Set | Verb::Insert | Verb::Replace => simple(),
         Verb::Update | Verb::Delete => updates(),
-        Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Handler => true,
+        Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
+            true
+        }
         Verb::Ddl => simple(),
         Verb::Do => simple() && (ran.dialect.mariadb || is_old(ran)),
         _ => false,

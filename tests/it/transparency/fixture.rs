@@ -60,6 +60,7 @@ pub const REMOVE: &[&str] = &[
     "XA ROLLBACK '{schema}3'",
     "XA ROLLBACK '{schema}4'",
     "XA ROLLBACK '{schema}5'",
+    "DROP USER {schema}n",
     "DROP DATABASE IF EXISTS {schema}3",
     "DROP DATABASE IF EXISTS {schema}2",
     "DROP DATABASE IF EXISTS {schema}",

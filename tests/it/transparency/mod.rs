@@ -2,7 +2,7 @@
 //! once, and every reply must be equal to the byte.
 //!
 //! `TIDEGATE_SEED=7` runs one program; `SEEDS=1000` that many from there; `TIDEGATE_MODE=observe` one mode alone;
-//! `TIDEGATE_SERVER=mysql9` one server alone.
+//! `TIDEGATE_SERVER=mysql9` one server alone; `TIDEGATE_NOISE=8` has fewer other clients, where processors are few.
 
 mod action;
 mod campaign;
@@ -126,7 +126,7 @@ fn server(kind: Kind) -> Server {
 
 fn in_mode(server: &Server, mode: &str, count: u64) {
     // Where backends are shared there are as many as the programs can pin, and two that everybody wants.
-    let (size, noise) = if mode == "transaction" { (SESSIONS + 2, NOISE) } else { (SESSIONS, 0) };
+    let (size, noise) = if mode == "transaction" { (SESSIONS + 2, others()) } else { (SESSIONS, 0) };
     let config = format!(
         "[pool]\nmode = \"{mode}\"\nsize = {size}\nmax_overflow = 0\n[[user]]\nname = \"ta\"\npassword = \"\"\n\
          [[user]]\nname = \"tb\"\npassword = \"\"\n"
@@ -155,9 +155,13 @@ fn in_mode(server: &Server, mode: &str, count: u64) {
     campaign(&place, &seeds, ENOUGH, limit).judge(&format!("{} in mode {mode}", server.kind()));
 }
 
+/// How many other clients want the backends.
+fn others() -> usize {
+    number("TIDEGATE_NOISE").map_or(NOISE, |count| usize::try_from(count).expect("a small number"))
+}
+
 /// The seeds to run, and until when.
 fn seeds(count: u64) -> (Vec<u64>, Option<Instant>) {
-    let number = |name| wish(name).map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name}={text}")));
     let first = number("TIDEGATE_SEED");
     match number("SEEDS") {
         Some(count) => (numbered(first.unwrap_or(1), count), None),
@@ -168,6 +172,10 @@ fn seeds(count: u64) -> (Vec<u64>, Option<Instant>) {
 
 fn numbered(first: u64, count: u64) -> Vec<u64> {
     (first..first + count).collect()
+}
+
+fn number(name: &str) -> Option<u64> {
+    wish(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
 fn wish(name: &str) -> Option<String> {

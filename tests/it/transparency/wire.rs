@@ -26,7 +26,8 @@ const OK_WITHOUT_INFO: usize = 7;
 const SESSION_STATE_CHANGED: u8 = 0x40;
 const STATUS_MORE_RESULTS: u16 = 0x0008;
 const STATUS_CURSOR_EXISTS: u16 = 0x0040;
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than a client waits for a backend: then it is told so.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a killed connection may stay open.
 const CLOSING: Duration = Duration::from_secs(4);
 

@@ -72,7 +72,8 @@ pub const KINDS: &[Kind] = &[
                 ">SELECT @a, @b, @@div_precision_increment",
             ],
             &["SET sql_select_limit = 3, no_such_variable = 1", "SELECT @@sql_select_limit"],
-            &["SET @a = 1, @@session.div_precision_increment = 'x'", "SELECT @a"],
+            // Of a name of its own, and set before: see the README on those that a refused SET makes.
+            &["SET @refused = {int}", "SET @refused = 1, @@session.div_precision_increment = 'x'", "SELECT @refused"],
             &["SET @x = @@sql_mode, sql_mode = '{ANSI|}', @y = @@sql_mode", "SELECT @x, @y", "SET sql_mode = @x"],
         ],
     ),
@@ -88,10 +89,12 @@ pub const KINDS: &[Kind] = &[
             ],
             &["SET GLOBAL {max_connections = 'x'|sort_buffer_size = 'y'|version = 1}", "SHOW WARNINGS"],
             &[
-                "SET {wait_timeout = 0|div_precision_increment = 1000|group_concat_max_len = 1}",
+                "SET {div_precision_increment = 1000|group_concat_max_len = 1}",
                 "SHOW WARNINGS",
                 ">SELECT @@wait_timeout, @@div_precision_increment, @@group_concat_max_len",
             ],
+            // It becomes one second: any server ends the session if others have more than that to say meanwhile.
+            &["SET wait_timeout = 0", "SHOW WARNINGS", "SELECT @@wait_timeout", "SET wait_timeout = 600"],
             &["SET sql_mode = @@nosuch", "SET @@global.nosuch = 1"],
         ],
     ),
