@@ -123,10 +123,10 @@ impl Session {
             Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
             _ => self.stream(&mut exchange, header, whole, buffer).await,
         };
-        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
         if self.in_step {
             self.settle(Instant::now());
         }
+        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
         done
     }
 

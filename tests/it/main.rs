@@ -45,6 +45,7 @@ mod pool_handle;
 mod pool_simulation;
 mod pooling;
 mod protocol;
+mod recording;
 mod recycling;
 mod restore;
 mod seed_cases;

@@ -51,6 +51,7 @@ impl Decoder {
             },
             kind::CLEANED => Event::Cleaned { at: self.time(bytes)?, took: bytes.time()? },
             kind::CLOSED => Event::Closed { at: self.time(bytes)?, took: bytes.time()? },
+            kind::SERVER => Event::Server { version: bytes.text()? },
             kind::LOST => Event::Lost { count: bytes.number()? },
             _ => return None,
         })

@@ -16,6 +16,7 @@ pub(super) mod kind {
     pub const CLEANED: u8 = 4;
     pub const CLOSED: u8 = 5;
     pub const LOST: u8 = 6;
+    pub const SERVER: u8 = 7;
     pub const MASK: u8 = 7;
 }
 
@@ -88,6 +89,10 @@ impl Encoder {
             }
             Event::Cleaned { at, took } => self.took(out, kind::CLEANED, *at, *took),
             Event::Closed { at, took } => self.took(out, kind::CLOSED, *at, *took),
+            Event::Server { version } => {
+                out.push(kind::SERVER);
+                put_bytes(out, version.as_bytes());
+            }
             Event::Lost { count } => {
                 out.push(kind::LOST);
                 put(out, *count);

@@ -42,6 +42,11 @@ pub enum Event {
         /// How long that took.
         took: Duration,
     },
+    /// The server has greeted.
+    Server {
+        /// Its version.
+        version: String,
+    },
     /// Here so many events are missing: the disk was too slow.
     Lost {
         /// How many.

@@ -25,4 +25,4 @@ mod writer;
 pub use event::{Came, Command, Event, Held, Login};
 pub use origin::{Origin, PoolFacts};
 pub use read::{Ending, Summary, TraceError, load, read};
-pub use recording::{Recording, TraceCounts, TraceSettings, Traces};
+pub use recording::{Behind, Recording, TraceCounts, TraceSettings, Traces};

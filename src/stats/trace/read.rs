@@ -81,6 +81,11 @@ pub fn read(path: &Path, mut each: impl FnMut(Event)) -> Result<Summary, TraceEr
         while let Some(event) = file.next()? {
             match event {
                 Event::Lost { count } => summary.lost += count,
+                // Where the recording began before the server was seen.
+                Event::Server { ref version } if summary.origin.server.is_none() => {
+                    summary.origin.server = Some(version.clone());
+                    summary.events += 1;
+                }
                 _ => summary.events += 1,
             }
             each(event);

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
-use super::event::Event;
+use super::event::{Command, Event, Held};
 use super::file::TraceFile;
 use super::origin::Origin;
 use super::writer::Writer;
+use crate::stats::filled::fill;
+use crate::stats::record::{Outcome, QueryRecord};
 use crate::stats::ring::{Bounds, Pace, Ring};
+use crate::stats::secrets::may_hold_password;
 
 /// What may wait for the writer, who looks by itself: to wake it for each command would cost more than all the rest.
 const WAITING: Bounds =
@@ -62,6 +65,15 @@ pub(super) struct Counts {
     pub bytes: AtomicU64,
 }
 
+/// What a command leaves behind, which its record does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Behind {
+    /// What keeps its backend.
+    pub held: Held,
+    /// The fingerprint of its session's state.
+    pub state: u64,
+}
+
 /// A recording under way.
 #[derive(Debug)]
 pub struct Recording {
@@ -89,9 +101,22 @@ impl Recording {
         at.saturating_duration_since(self.began)
     }
 
-    /// Whether a statement of this length is recorded.
-    pub fn takes_text(&self, len: u64) -> bool {
-        self.settings.literals && len <= MAX_TEXT as u64
+    /// Has a command written.
+    pub fn command(&self, record: &QueryRecord<'_>, began: Instant, behind: Behind) {
+        self.offer(Event::Command(Command {
+            at: self.time(began),
+            client: record.identity.client_id,
+            code: record.command,
+            digest: record.digest,
+            phases: record.phases,
+            held: behind.held,
+            state: behind.state,
+            error: match record.outcome {
+                Outcome::Error(code) => Some(code),
+                _ => None,
+            },
+            text: if self.settings.literals { text(record) } else { None },
+        }));
     }
 
     /// Has the event written. Never waits for the disk.
@@ -122,6 +147,17 @@ impl Recording {
     }
 }
 
+/// The statement as it can be run again: whole, with its parameters in it, and no password.
+fn text(record: &QueryRecord<'_>) -> Option<Box<[u8]>> {
+    let is_whole = !record.sql.is_empty() && record.sql_len == record.sql.len() as u64;
+    if !is_whole || record.sql.len() > MAX_TEXT || may_hold_password(record.sql) {
+        return None;
+    }
+    let Some(execution) = &record.execution else { return Some(record.sql.into()) };
+    let filled = fill(record.sql, execution);
+    (filled.is_exact && filled.text.len() <= MAX_TEXT).then(|| filled.text.into_boxed_slice())
+}
+
 impl Drop for Recording {
     fn drop(&mut self) {
         self.ring.close();
@@ -141,14 +177,8 @@ pub struct Traces {
 impl Traces {
     /// The recording under way. Without one this is one load and one branch.
     #[inline]
-    pub fn current(&self) -> Option<arc_swap::Guard<Option<Arc<Recording>>>> {
-        if self.is_on.load(Relaxed) { self.guarded() } else { None }
-    }
-
-    #[inline(never)]
-    fn guarded(&self) -> Option<arc_swap::Guard<Option<Arc<Recording>>>> {
-        let current = self.current.load();
-        current.is_some().then_some(current)
+    pub fn current(&self) -> Option<Arc<Recording>> {
+        if self.is_on.load(Relaxed) { self.current.load_full() } else { None }
     }
 
     /// Begins a recording. Meets the disk.

@@ -39,7 +39,6 @@ fn record(settings: TraceSettings, events: impl IntoIterator<Item = Event>) -> T
     traces.start(settings, origin()).unwrap();
     for (sent, event) in (0..).zip(events) {
         let current = traces.current().unwrap();
-        let current = current.as_ref().unwrap();
         // No more than may wait.
         while current.counts().written + 40_000 < sent {
             std::thread::sleep(Duration::from_millis(2));
@@ -128,6 +127,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => dialed,
         1 => (time(), time()).prop_map(|(at, took)| Event::Cleaned { at, took }),
         1 => (time(), time()).prop_map(|(at, took)| Event::Closed { at, took }),
+        1 => ".{0,20}".prop_map(|version| Event::Server { version }),
     ]
 }
 
@@ -184,7 +184,7 @@ fn a_trace_that_is_cut_anywhere_is_used_up_to_the_cut_and_says_so() {
     traces.start(TraceSettings::to(&whole), origin()).unwrap();
     // Several blocks: the writer looks in between.
     for part in 0..3 {
-        (0..4_000).for_each(|n| traces.current().unwrap().as_ref().unwrap().offer(command(part * 4_000 + n)));
+        (0..4_000).for_each(|n| traces.current().unwrap().offer(command(part * 4_000 + n)));
     }
     traces.stop(LONG).unwrap();
     let (_, events) = load(&whole).unwrap();
@@ -317,7 +317,6 @@ fn a_stuck_disk_costs_events_and_no_time_and_the_trace_says_how_many() {
     let began = Instant::now();
     // More at once than may wait.
     let current = traces.current().unwrap();
-    let current = current.as_ref().unwrap();
     let mut sent = 0;
     while current.counts().lost < 10 && began.elapsed() < LONG {
         current.offer(text(sent));
@@ -339,7 +338,7 @@ fn a_disk_that_refuses_is_counted() {
     // No new file can be made here, and the present one is full at once.
     fs::remove_dir_all(dir.path()).unwrap();
     for n in 0..40_000 {
-        traces.current().unwrap().as_ref().unwrap().offer(command(n));
+        traces.current().unwrap().offer(command(n));
     }
     let (_, counts, _) = traces.stop(LONG).unwrap();
     assert!(counts.lost > 1_000 && counts.written + counts.lost == 40_000, "{counts:?}");
