@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::hist::HistArgs;
+use crate::commands::simulate::SimulateArgs;
 
 /// A MySQL protocol-aware proxy: times every query, pools connections, retires them before the server does.
 #[derive(Debug, Parser)]
@@ -26,7 +27,7 @@ impl Cli {
 }
 
 /// One command.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the proxy (this is what happens without a command).
     Serve(ServeArgs),
@@ -40,6 +41,8 @@ pub enum Command {
     Health,
     /// Look at histogram dumps (.hlog): show, compare, put together, draw.
     Hist(HistArgs),
+    /// Ask what recorded traffic would have met with other pool settings.
+    Simulate(SimulateArgs),
 }
 
 /// `tidegate serve`

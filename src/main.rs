@@ -15,6 +15,9 @@ fn main() -> ExitCode {
     if let Command::Hist(args) = &command {
         return ExitCode::from(commands::hist::run(args));
     }
+    if let Command::Simulate(args) = &command {
+        return ExitCode::from(commands::simulate::run(args));
+    }
     let file = match locate::locate(cli.config, locate::PLACES) {
         Ok(file) => file,
         Err(error) => return bad_config(&error),
@@ -27,8 +30,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(&file, loaded, &args),
         Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
-        // It has no configuration, and has ended above.
-        Command::Hist(_) => ExitCode::SUCCESS,
+        // They have no configuration, and have ended above.
+        Command::Hist(_) | Command::Simulate(_) => ExitCode::SUCCESS,
     }
 }
 

@@ -50,6 +50,7 @@ mod recycling;
 mod restore;
 mod seed_cases;
 mod servers_smoke;
+mod simulate;
 mod slow_log;
 mod stats_memory;
 mod transparency;

@@ -72,7 +72,7 @@ fn command(n: u64) -> Event {
         phases: Phases {
             server,
             transfer,
-            queue: if n % 7 == 0 { us(spread % 3_000 + 1) } else { Duration::ZERO },
+            queue: if n.is_multiple_of(7) { us(spread % 3_000 + 1) } else { Duration::ZERO },
             total: server + transfer + us(8 + spread % 5),
             ..Phases::default()
         },
