@@ -117,6 +117,13 @@ impl Costs {
         }
     }
 
+    /// These costs, in nanoseconds, whatever a trace says.
+    pub fn assume(&mut self, dial: u64, restore: u64, close: u64, way: u64) {
+        let one = |nanos| Samples { kept: vec![nanos], seen: 1, stride: 1 };
+        (self.dial, self.restore, self.close, self.clean) = (one(dial), one(restore), one(close), one(2 * way));
+        (self.way, self.wait_timeout) = (way, USUAL_WAIT_TIMEOUT);
+    }
+
     /// The median reset.
     pub fn typical_clean(&self) -> u64 {
         self.clean.at(0.5)

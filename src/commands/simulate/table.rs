@@ -89,9 +89,11 @@ fn curve(outcomes: &[Outcome]) -> String {
         return String::new();
     }
     let p99 = |outcome: &Outcome| percentile(outcome.queue(), 0.99);
-    let most = outcomes.iter().map(p99).max().unwrap_or_default().max(1);
     let mut out = String::from("\nqueue p99 by size\n");
     for outcome in outcomes {
+        // Each mode has a scale of its own: logins wait in other dimensions than commands.
+        let of_mode = outcomes.iter().filter(|other| other.setting.mode == outcome.setting.mode);
+        let most = of_mode.map(p99).max().unwrap_or_default().max(1);
         let bar = (p99(outcome) as f64 / most as f64 * BAR as f64).ceil() as usize;
         let (mode, size) = (outcome.setting.mode.name(), outcome.setting.pool.size);
         let _ = writeln!(out, "{mode:<11}{size:>6} {:<BAR$} {}", "#".repeat(bar), short(p99(outcome)));
