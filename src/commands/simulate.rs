@@ -127,6 +127,12 @@ fn doubts(load: &Load) -> Vec<String> {
             summary.lost
         ));
     }
+    if load.unserved > 0 {
+        let unserved = load.unserved;
+        doubts.push(format!(
+            "{unserved} commands got no backend when they were recorded: they are simulated as if they took no time"
+        ));
+    }
     if summary.origin.part > 1 {
         doubts.push("the trace's first files are gone: clients of then are there from their next command on".into());
     }

@@ -123,6 +123,8 @@ impl Session {
             Shape::Login => self.change_user(&mut exchange, header, whole, buffer).await.map(|()| None),
             _ => self.stream(&mut exchange, header, whole, buffer).await,
         };
+        // The record is about the backend that it had, and tells a trace what became of it.
+        self.ran_on = self.record_backend();
         if self.in_step {
             self.settle(Instant::now());
         }

@@ -53,6 +53,8 @@ pub struct Step {
     pub hold: Hold,
     /// Numbers the session's state behind it.
     pub state: u32,
+    /// tidegate answers it itself, without a backend: COM_STMT_CLOSE, KILL of a client.
+    pub is_local: bool,
 }
 
 impl Step {
@@ -94,6 +96,8 @@ pub struct Load {
     pub costs: Costs,
     /// What commands and logins took as recorded.
     pub recorded: Latencies,
+    /// Commands that got no backend when they were recorded: what they would have taken is not known.
+    pub unserved: u64,
     /// When the last event ended.
     pub span: Duration,
 }
@@ -131,6 +135,7 @@ struct Reader {
     scripts: Vec<Script>,
     costs: Costs,
     recorded: Latencies,
+    unserved: u64,
     span: u64,
 }
 
@@ -205,8 +210,10 @@ impl Reader {
                 Held::Pinned(_) => Hold::Pinned,
             },
             state: u32::try_from(command.state).unwrap_or(u32::MAX),
+            is_local: server + queue + restore + nanos(phases.transfer) == 0,
         });
         open.answered = open.answered.max(at) + total;
+        self.unserved += u64::from(server == 0 && queue > 0);
         self.costs.restored(restore);
         self.costs.served(server);
         self.recorded.command(queue, total);
@@ -228,6 +235,7 @@ impl Reader {
             scripts: self.scripts,
             costs: self.costs,
             recorded: self.recorded,
+            unserved: self.unserved,
             span: Duration::from_nanos(self.span),
         }
     }

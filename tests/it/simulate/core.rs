@@ -34,7 +34,7 @@ fn facts() -> PoolFacts {
 }
 
 fn step(think: u64, takes: u64, hold: Hold, state: u32) -> Step {
-    Step { think, server: takes, rest: 0, hold, state }
+    Step { think, server: takes, rest: 0, hold, state, is_local: false }
 }
 
 /// A client of this user that comes then, and stays.
@@ -61,6 +61,7 @@ fn load(users: usize, scripts: Vec<Script>) -> Load {
         scripts,
         costs,
         recorded: Latencies::default(),
+        unserved: 0,
         span: Duration::from_secs(1),
     }
 }
@@ -195,6 +196,19 @@ fn holds_are_asked_back_and_transactions_are_not() {
     let pinned = run(&load(1, scripts(Hold::Pinned)), 1, 0);
     assert_eq!(pinned.counters.asked, 0);
     assert!(is_about(queue_max(&pinned), DIAL + RESTORE + 820 * MS), "{}", queue_max(&pinned));
+}
+
+/// What tidegate answers by itself waits for nobody, and takes nothing away.
+#[test]
+fn what_needs_no_backend_waits_for_none() {
+    let local = Step { is_local: true, ..step(50 * MS, 0, Hold::Free, 0) };
+    let scripts = vec![
+        client(0, 0, vec![step(0, 900 * MS, Hold::Free, 0)]),
+        client(0, 0, vec![local; 10]),
+        client(0, 0, vec![local, step(0, MS, Hold::Free, 0)]),
+    ];
+    let outcome = run(&load(1, scripts), 1, 0);
+    assert_eq!((outcome.latencies.queue.len(), outcome.waited, outcome.counters.checkouts), (13, 2, 2));
 }
 
 /// A user's own bound holds though the pool has room, and who waits for too long is told so.

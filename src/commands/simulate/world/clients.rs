@@ -1,7 +1,7 @@
 //! What the clients do.
 
 use super::{Client, Conn, Event, Phase, Purpose, World, nanos};
-use crate::commands::simulate::load::{Hold, Script};
+use crate::commands::simulate::load::{Hold, Script, Step};
 use crate::pool::core::{Facts, Lane, Progress, SlotId, Taken, Use, Want};
 use crate::pool::fate::{Condition, Fate, Outlook, RetireReason, fate};
 
@@ -47,14 +47,18 @@ impl World<'_> {
 
     /// The next command, or the end.
     fn next(&mut self, client: usize) {
+        self.next_after(client, 0);
+    }
+
+    fn next_after(&mut self, client: usize, wait: u64) {
         let (script, at) = (self.script(client), self.clients[client].step);
         match script.steps.get(at) {
             Some(step) => {
                 self.clients[client].purpose = Purpose::Command;
-                self.after(step.think, Event::Wants(client));
+                self.after(wait + step.think, Event::Wants(client));
             }
             None => match script.leaves {
-                Some(wait) => self.after(wait, Event::Leaves(client)),
+                Some(leaves) => self.after(wait + leaves, Event::Leaves(client)),
                 // It stays, with what it has.
                 None => self.left -= 1,
             },
@@ -63,6 +67,9 @@ impl World<'_> {
 
     pub(super) fn wants(&mut self, client: usize) {
         self.clients[client].asked = self.now;
+        if let Some(step) = self.local_step(client) {
+            return self.answered(client, step.rest);
+        }
         if let Phase::Leased { slot, offered } = self.clients[client].phase {
             if offered {
                 self.clients[client].phase = Phase::Leased { slot, offered: false };
@@ -80,6 +87,19 @@ impl World<'_> {
             return self.taken(client, taken);
         }
         self.wait(client);
+    }
+
+    /// The command that comes now, if it needs no backend.
+    fn local_step(&self, client: usize) -> Option<Step> {
+        let step = self.script(client).steps.get(self.clients[client].step)?;
+        (self.clients[client].purpose == Purpose::Command && step.is_local).then_some(*step)
+    }
+
+    /// tidegate has answered by itself: the client goes on, with what it has.
+    fn answered(&mut self, client: usize, took: u64) {
+        self.outcome.latencies.command(0, took);
+        self.clients[client].step += 1;
+        self.next_after(client, took);
     }
 
     fn want(&self, client: usize, permit: bool) -> Want {
