@@ -9,6 +9,7 @@ use tidegate::stats::recorder::{RecorderSettings, Recorders};
 use tidegate::stats::settings::{SlowLogBasis, SlowLogFormat, SlowLogSettings};
 use tidegate::stats::slow_log::SlowLog;
 use tidegate::stats::timer::QueryTimer;
+use tidegate::stats::trace::{Behind, Origin, PoolFacts, TraceSettings, Traces};
 
 fn fingerprint(sql: &[u8]) -> String {
     String::from_utf8_lossy(sql).into_owned()
@@ -108,6 +109,69 @@ fn slow_log(c: &mut Criterion) {
     }
 }
 
+/// So many commands are put on record before the writer is waited for: the ring must not overflow.
+const BATCH: u64 = 1 << 15;
+
+fn tracing(c: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (identity, began, traces) = (identities(1).remove(0), Instant::now(), Traces::default());
+    let offer = |n: u64| {
+        if let Some(recording) = traces.current() {
+            recording.command(black_box(&record(&identity, n, 1 + n % 100)), began, Behind::default());
+        }
+    };
+    c.bench_function("trace, off", |b| b.iter(|| offer(1)));
+    let settings = TraceSettings { keep: 0, ..TraceSettings::to(&folder.path().join("t.trace")) };
+    traces.start(settings, origin()).expect("a trace");
+    let mut sent = 0;
+    let mut batches = |times: u64, clock: &dyn Fn() -> Duration| {
+        let mut spent = Duration::ZERO;
+        for from in (0..times).step_by(BATCH as usize) {
+            let count = BATCH.min(times - from);
+            let since = clock();
+            (from..from + count).for_each(offer);
+            spent += clock() - since;
+            sent += count;
+            while traces.current().is_some_and(|recording| recording.counts().written < sent) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        spent
+    };
+    c.bench_function("trace, on: the worker", |b| b.iter_custom(|times| batches(times, &|| began.elapsed())));
+    c.bench_function("trace, on: CPU of worker and writer", |b| {
+        b.iter_custom(|times| {
+            let since = cpu_time();
+            batches(times, &|| Duration::ZERO);
+            cpu_time() - since
+        });
+    });
+    traces.stop(Duration::from_secs(10));
+}
+
+/// What all threads of this process have used.
+fn cpu_time() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
+    let used = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
+    Duration::from_nanos(used.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum())
+}
+
+fn origin() -> Origin {
+    let pool = PoolFacts {
+        size: 25,
+        max_overflow: 50,
+        min_idle: 0,
+        checkout_timeout: Duration::from_secs(60),
+        max_lifetime: Duration::from_secs(1800),
+        idle_timeout: None,
+        ping_after: None,
+        reset_on_return: "auto".into(),
+        caps: Vec::new(),
+    };
+    let [version, mode] = ["0.1.0", "transaction"].map(String::from);
+    Origin { version, recording: 1, part: 1, began: Duration::ZERO, mode, pool, server: None, literals: false }
+}
+
 fn reading(c: &mut Criterion) {
     let (recorders, identities) = (recorders(), identities(200));
     for n in 0..100_000 {
@@ -117,5 +181,5 @@ fn reading(c: &mut Criterion) {
     c.bench_function("snapshot of two full recorders", |b| b.iter(|| recorders.snapshot()));
 }
 
-criterion_group!(benches, timing, recording, slow_log, reading);
+criterion_group!(benches, timing, recording, slow_log, tracing, reading);
 criterion_main!(benches);

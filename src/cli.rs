@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::commands::hist::HistArgs;
+use crate::commands::simulate::SimulateArgs;
 
 /// A MySQL protocol-aware proxy: times every query, pools connections, retires them before the server does.
 #[derive(Debug, Parser)]
@@ -21,15 +22,15 @@ pub struct Cli {
 impl Cli {
     /// The command that was asked for.
     pub fn command(&self) -> Command {
-        self.command.clone().unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve(ServeArgs::default()))
     }
 }
 
 /// One command.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the proxy (this is what happens without a command).
-    Serve,
+    Serve(ServeArgs),
     /// Check the config file and say everything that is wrong with it.
     Check {
         /// Log in to the backend too, and say how each account will be handled.
@@ -40,6 +41,25 @@ pub enum Command {
     Health,
     /// Look at histogram dumps (.hlog): show, compare, put together, draw.
     Hist(HistArgs),
+    /// Ask what recorded traffic would have met with other pool settings.
+    Simulate(SimulateArgs),
+}
+
+/// `tidegate serve`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct ServeArgs {
+    /// Put the traffic on record in FILE, for `tidegate simulate`: times, transactions, digests, no literals
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// .. with the statements as they were sent, so that `tidegate bench` can play them again
+    #[arg(long, requires = "record")]
+    pub record_literals: bool,
+    /// A file of this size in MiB is set aside as FILE.1, and a new one begun
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 20), requires = "record")]
+    pub record_max_size: u64,
+    /// How many files set aside are kept
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=999), requires = "record")]
+    pub record_keep: u16,
 }
 
 #[cfg(test)]
@@ -58,8 +78,8 @@ mod tests {
 
     #[test]
     fn serve_is_what_happens_without_a_command() {
-        assert_eq!(parse("tidegate").command(), Command::Serve);
-        assert_eq!(parse("tidegate serve").command(), Command::Serve);
+        assert!(matches!(parse("tidegate").command(), Command::Serve(args) if args.record.is_none()));
+        assert!(matches!(parse("tidegate serve").command(), Command::Serve(args) if args.record.is_none()));
         assert_eq!(parse("tidegate check").command(), Command::Check { connect: false });
         assert_eq!(parse("tidegate check --connect").command(), Command::Check { connect: true });
         assert_eq!(parse("tidegate health").command(), Command::Health);

@@ -4,15 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tidegate::cli::{Cli, Command};
+use tidegate::cli::{Cli, Command, ServeArgs};
 use tidegate::commands;
 use tidegate::config::{self, Loaded, locate};
+use tidegate::stats::trace::TraceSettings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command();
     if let Command::Hist(args) = &command {
         return ExitCode::from(commands::hist::run(args));
+    }
+    if let Command::Simulate(args) = &command {
+        return ExitCode::from(commands::simulate::run(args));
     }
     let file = match locate::locate(cli.config, locate::PLACES) {
         Ok(file) => file,
@@ -23,16 +27,22 @@ fn main() -> ExitCode {
         Err(error) => return bad_config(&error),
     };
     match command {
-        Command::Serve => serve(&file, loaded),
+        Command::Serve(args) => serve(&file, loaded, &args),
         Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
-        // It has no configuration, and has ended above.
-        Command::Hist(_) => ExitCode::SUCCESS,
+        // They have no configuration, and have ended above.
+        Command::Hist(_) | Command::Simulate(_) => ExitCode::SUCCESS,
     }
 }
 
-fn serve(file: &Path, loaded: Loaded) -> ExitCode {
-    match tidegate::serve::serve(file, loaded) {
+fn serve(file: &Path, loaded: Loaded, args: &ServeArgs) -> ExitCode {
+    let record = args.record.as_ref().map(|path| TraceSettings {
+        path: path.clone(),
+        literals: args.record_literals,
+        max_size: Some(args.record_max_size << 20),
+        keep: args.record_keep.into(),
+    });
+    match tidegate::serve::serve(file, loaded, record) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context;
 use tracing::{info, warn};
 
 use crate::admin::{self, reload};
@@ -11,15 +12,16 @@ use crate::config::logging::{self, Level};
 use crate::config::{self, Loaded};
 use crate::proxy::running::{Running, is_live};
 use crate::proxy::server;
+use crate::stats::trace::TraceSettings;
 
 /// Keys that this module itself puts into force.
 const LOG_LEVEL: &str = "log.level";
 
-/// Runs the proxy until it is told to end. Blocks.
+/// Runs the proxy until it is told to end. Blocks. `record`: the traffic goes into a trace from the start.
 ///
 /// # Errors
 /// An address or a file cannot be had, a certificate cannot be used.
-pub fn serve(file: &Path, loaded: Loaded) -> anyhow::Result<()> {
+pub fn serve(file: &Path, loaded: Loaded, record: Option<TraceSettings>) -> anyhow::Result<()> {
     let level = logging::start(&loaded.config.log);
     for warning in &loaded.warnings {
         warn!("{}", warning.describe(file));
@@ -27,6 +29,10 @@ pub fn serve(file: &Path, loaded: Loaded) -> anyhow::Result<()> {
     let (proxy, admin) = (loaded.config.proxy.clone(), loaded.config.admin.clone());
     let file = file.to_owned();
     server::serve(proxy, move |running| {
+        if let Some(record) = record {
+            let path = record.path.display().to_string();
+            running.start_recording(record).with_context(|| format!("--record {path}"))?;
+        }
         let in_force = Mutex::new(listing(&loaded.config));
         let reloader = Arc::new(Reloader { file, in_force, level, running: running.clone() });
         let configured: Arc<dyn reload::Configured> = Arc::clone(&reloader) as _;

@@ -167,6 +167,11 @@ impl<K: PoolKey, C: Send + 'static> Pool<K, C> {
         self.shared.with(|core| core.retire_all(now()));
     }
 
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<PoolSettings> {
+        self.shared.with(|core| Arc::clone(core.settings()))
+    }
+
     /// New settings, for members of before too. A smaller bound is reached as permits come back.
     pub fn reconfigure(&self, settings: PoolSettings) {
         self.shared.with(|core| core.reconfigure(settings, now()));

@@ -157,6 +157,7 @@ impl Session {
                 self.schema = params.schema.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
                 self.admission.note_schema(&self.schema);
                 self.params = params;
+                self.trace_anew();
             }
             // The server's own refusal: it closes, or goes on as the old user.
             Err(fault) if fault.is_refusal() => {}

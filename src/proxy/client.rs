@@ -21,6 +21,7 @@ use crate::proxy::settings::Mode;
 use crate::proxy::shared::Shared;
 use crate::proxy::statements::Statements;
 use crate::proxy::times::Times;
+use crate::proxy::trace::Traced;
 use crate::proxy::workers::Worker;
 use crate::session::prepared_kills::PreparedKills;
 use crate::stats::record::Identity;
@@ -68,6 +69,8 @@ pub struct Session {
     pub(super) stays: bool,
     /// The backend, by the server's id, that ran the command under way, until its record is made; 0: none yet.
     pub(super) ran_on: u32,
+    /// What traces are to know of it.
+    pub(super) traced: Traced,
     /// The last window of the workers' balance in which this client was counted.
     window: u32,
 }
@@ -98,7 +101,8 @@ pub async fn serve(proxy: Arc<Proxy>, worker: Arc<Worker>, stream: Stream, peer:
     match Box::pin(admit(&proxy, stream, peer, &admission)).await {
         Ok(entered) => {
             debug!(client = id, peer = %error::host(&peer), user = error::printable(&String::from_utf8_lossy(&entered.params.user)), "client is in");
-            let (session, ahead) = Session::new(proxy, worker, peer, admission, entered);
+            let (mut session, ahead) = Session::new(proxy, worker, peer, admission, entered);
+            session.trace_login(began);
             let span = session.span();
             Box::pin(stay(session, ahead)).instrument(span).await;
         }
@@ -240,6 +244,7 @@ impl Session {
             lost_transaction: false,
             stays: false,
             ran_on: 0,
+            traced: Traced::default(),
             window: 0,
         });
         (session, (!buffer.is_empty()).then_some(buffer))
@@ -396,6 +401,7 @@ impl Session {
 
     async fn end(mut self: Box<Self>, ended: Result<End, Fault>) {
         let began = Instant::now();
+        self.trace_end();
         let (client, user) = (self.admission.id, error::printable(&self.identity.user));
         let backend = Some(self.record_backend()).filter(|id| *id != 0);
         match &ended {

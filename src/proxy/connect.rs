@@ -43,8 +43,10 @@ impl Connect<Key, Box<Backend>> for Connector {
         let Some(proxy) = proxy else {
             return Err(DialError::Refused(Fault::backend("connections begin with a client's login")));
         };
+        let began = Instant::now();
         match login(&proxy, key).await {
             Ok((backend, wait_timeout)) => {
+                proxy.trace_dialed(began.elapsed(), Some(wait_timeout));
                 let facts =
                     Facts { wait_timeout: Some(wait_timeout), state: backend.kept.state.fingerprint(), home: home() };
                 Ok((Box::new(backend), facts))
@@ -63,7 +65,11 @@ impl Connect<Key, Box<Backend>> for Connector {
 
     async fn close(&self, backend: Box<Backend>, reason: RetireReason) {
         debug!(backend = backend.id, reason = reason.as_str(), "idle backend connection closed");
+        let began = Instant::now();
         close(*backend, true).await;
+        if let Some(proxy) = self.0.upgrade() {
+            proxy.trace_closed(began);
+        }
     }
 
     /// The socket is watched by a descriptor of its own: the connection may be taken meanwhile.

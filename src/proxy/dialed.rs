@@ -1,6 +1,7 @@
 //! A connection that was dialed for one client, until its login has made it a lease or has failed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::login::greet::Face;
 use crate::login::methods::secret::Secret;
@@ -12,6 +13,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::{GOODBYE, Lease, Member, Permit, close, exhausted, member};
 use crate::proxy::server::Proxy;
+use crate::proxy::trace::LoginWaits;
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
 use crate::wire::handshake::Salt;
@@ -23,6 +25,8 @@ pub struct Dialed {
     member: Member,
     /// The client's.
     id: u32,
+    /// The wait for the permit, and the dial.
+    waits: LoginWaits,
 }
 
 /// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
@@ -35,14 +39,17 @@ pub async fn dial(
 ) -> Result<Dialed, Fault> {
     let mut member = member(proxy, params, id);
     let connector = Connector::new(proxy);
+    let began = Instant::now();
     let permit = tokio::select! {
         biased;
         permit = member.permit(Use::Relayed, &connector) => permit.map_err(exhausted)?,
         gone = client.gone() => return Err(Fault::of_client(gone)),
     };
+    let queue = began.elapsed();
     let greeted = dial_uncounted(proxy, peer).await?;
     permit.reached();
-    Ok(Dialed { greeted, permit, member, id })
+    let waits = LoginWaits { queue, backend: began.elapsed().saturating_sub(queue) };
+    Ok(Dialed { greeted, permit, member, id, waits })
 }
 
 /// Dials outside the pool's bound (`observe`).
@@ -53,10 +60,15 @@ pub async fn dial_uncounted(proxy: &Proxy, peer: Peer) -> Result<Greeted, Fault>
 impl Dialed {
     /// Logs in with a known secret: a connection of the pool.
     pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<Lease, Fault> {
-        let Dialed { greeted, permit, member: first, id } = self;
+        let Dialed { greeted, permit, member: first, id, mut waits } = self;
+        let began = Instant::now();
         let (backend, ok) = greeted.login(proxy, params, secret).await?;
+        waits.backend += began.elapsed();
+        proxy.trace_dialed(waits.backend, None);
         drop(first);
-        Ok(Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret.clone()))
+        let mut lease = Lease::of_pool(proxy, params, (backend, ok), (permit, id), secret.clone());
+        lease.waits = waits;
+        Ok(lease)
     }
 
     /// The greeting's challenge.

@@ -27,6 +27,7 @@ use crate::proxy::dialed::dial;
 use crate::proxy::error::Fault;
 use crate::proxy::reset::{patience, reset};
 use crate::proxy::server::Proxy;
+use crate::proxy::trace::LoginWaits;
 use crate::proxy::workers::home;
 use crate::session::baseline::Baseline;
 use crate::wire::capabilities::Capabilities;
@@ -85,6 +86,8 @@ pub struct Lease {
     pub secret: Option<Secret>,
     /// The connection was made another's login by its client: it fits no key of the pool any more.
     pub foreign: bool,
+    /// What the login waited for.
+    pub waits: LoginWaits,
     shows_own_id: bool,
 }
 
@@ -95,15 +98,19 @@ enum Hold {
 }
 
 impl Lease {
+    fn new(hold: Option<Hold>, member: Option<Box<Member>>, login_ok: Vec<u8>, secret: Option<Secret>) -> Lease {
+        Lease { hold, member, login_ok, secret, foreign: false, shows_own_id: false, waits: LoginWaits::default() }
+    }
+
     /// `observe`: the client's own, outside any bound but the server's.
     pub fn own(backend: Backend, login_ok: Vec<u8>) -> Lease {
         let hold = Some(Hold::Own(Box::new(backend)));
-        Lease { hold, member: None, login_ok, secret: None, foreign: false, shows_own_id: true }
+        Lease { shows_own_id: true, ..Lease::new(hold, None, login_ok, None) }
     }
 
     pub(super) fn relayed(backend: Backend, login_ok: Vec<u8>, permit: Permit) -> Lease {
         let hold = Some(Hold::Relayed(Box::new(backend), permit));
-        Lease { hold, member: None, login_ok, secret: None, foreign: false, shows_own_id: false }
+        Lease::new(hold, None, login_ok, None)
     }
 
     /// A new connection for the pool, unless it was opened in this client's name (`backend.send_proxy_protocol`): for
@@ -125,8 +132,7 @@ impl Lease {
     }
 
     fn pooled(member: Member, lease: PoolLease, ok: Vec<u8>, secret: Secret) -> Lease {
-        let (hold, member) = (Some(Hold::Pooled(lease)), Some(Box::new(member)));
-        Lease { hold, member, login_ok: ok, secret: Some(secret), foreign: false, shows_own_id: false }
+        Lease::new(Some(Hold::Pooled(lease)), Some(Box::new(member)), ok, Some(secret))
     }
 
     /// The backend.
@@ -243,7 +249,7 @@ impl Lease {
     /// A client of mode `transaction`, which has no backend yet.
     pub(super) fn parked(proxy: &Proxy, params: &Params, client: u32, secret: Secret) -> Lease {
         let member = Some(Box::new(member(proxy, Some(params), client)));
-        Lease { hold: None, member, login_ok: Vec::new(), secret: Some(secret), foreign: false, shows_own_id: false }
+        Lease::new(None, member, Vec::new(), Some(secret))
     }
 
     /// The id that the client was shown: tidegate's, or in `observe` the server's.
@@ -289,13 +295,15 @@ fn tell_patience(lease: &mut PoolLease) {
 }
 
 async fn give_back(proxy: &Proxy, mut lease: PoolLease, condition: Condition, account: Option<(&[u8], &Secret)>) {
-    let reason = match lease.fate(condition, Instant::now()) {
+    let began = Instant::now();
+    let reason = match lease.fate(condition, began) {
         Fate::Retire(reason) => reason,
         _ => match tokio::time::timeout(patience(proxy), reset(proxy, &mut lease, account)).await {
             Ok(Some(wait_timeout)) => {
                 lease.set_wait_timeout(wait_timeout);
                 lease.kept.told_patience = None;
                 let now = Instant::now();
+                proxy.trace_cleaned(began);
                 let state = lease.kept.state.fingerprint();
                 return lease.release(state, now, now);
             }
@@ -336,13 +344,17 @@ pub async fn checkout(
     peer: Peer,
     id: u32,
 ) -> Result<Lease, Fault> {
+    let began = Instant::now();
     let mut member = member(proxy, Some(params), id);
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
         let changed = as_a_login(proxy, &mut channel, facts, params, secret).await;
         lease.restore(channel);
         match changed {
-            Ok(ok) => return Ok(Lease::pooled(member, lease, ok, secret.clone())),
+            Ok(ok) => {
+                let waits = LoginWaits { backend: began.elapsed(), ..LoginWaits::default() };
+                return Ok(Lease { waits, ..Lease::pooled(member, lease, ok, secret.clone()) });
+            }
             Err(failed) => {
                 let (backend, permit) = lease.retire(RetireReason::ResetFailed);
                 tokio::spawn(async move {

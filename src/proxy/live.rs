@@ -102,6 +102,13 @@ impl Live {
         capped.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
+    /// Each user's `pool_size`, where there is one.
+    pub fn caps(&self) -> Vec<(String, usize)> {
+        let users = self.users.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let caps = users.iter().filter_map(|(name, bounds)| Some((name, bounds.pool_size?)));
+        caps.map(|(name, size)| (String::from_utf8_lossy(name).into_owned(), size)).collect()
+    }
+
     fn bounds_of(&self, user: &[u8]) -> Bounds {
         let users = self.users.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         users.get(user).copied().unwrap_or_default()

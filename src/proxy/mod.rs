@@ -58,6 +58,7 @@ pub mod statement;
 mod statements;
 mod thread_clock;
 mod times;
+mod trace;
 mod tunnel;
 mod unseen;
 mod user_locks;

@@ -132,10 +132,12 @@ impl Session {
             Shape::Login => self.change_user(&mut exchange, buffer).await.map(|()| None),
             _ => self.stream(&mut exchange, buffer).await,
         };
-        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
+        // The record is about the backend that it had, and tells a trace what became of it.
+        self.ran_on = self.record_backend();
         if self.in_step {
             self.settle(Instant::now());
         }
+        self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
         done
     }
 

@@ -57,6 +57,11 @@ impl Session {
     pub(super) fn record(&mut self, exchange: &Exchange, commands: &[u8], outcome: Outcome) {
         let payload = commands.get(HEADER..exchange.kept).unwrap_or_default();
         self.note_parameters(exchange, payload);
+        let recording = self.proxy.traces.current();
+        let behind = recording.as_deref().map(|recording| {
+            self.introduce(recording, exchange.timer.started_at());
+            self.left_behind(exchange)
+        });
         let facts = &exchange.reply.facts;
         let Ran { sql, sql_len, digest, execution } = self.ran(exchange, commands);
         let done_at = exchange.done_at.unwrap_or_else(Instant::now);
@@ -83,6 +88,9 @@ impl Session {
             execution,
         };
         self.worker.recorder.record(&record);
+        if let (Some(recording), Some(behind)) = (recording, behind) {
+            recording.command(&record, exchange.timer.started_at(), behind);
+        }
         if enabled!(Level::DEBUG) {
             trace(&record);
         }

@@ -4,6 +4,7 @@
 mod kill;
 mod probe;
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,6 +28,7 @@ use crate::sql::digest::fingerprint;
 use crate::stats::recorder::Recorders;
 use crate::stats::slow_log::SlowLogCounts;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::trace::{TraceCounts, TraceSettings};
 use crate::wire::handshake::Salt;
 
 /// The recorders are copied no more often than this, however many look.
@@ -156,6 +158,38 @@ impl Running {
         let snapshot = Arc::new(self.0.recorders.snapshot());
         *stats = Some((Instant::now(), Arc::clone(&snapshot)));
         snapshot
+    }
+
+    /// Begins a trace. Meets the disk.
+    ///
+    /// # Errors
+    /// One is being recorded already, or its file cannot be made.
+    pub fn start_recording(&self, settings: TraceSettings) -> io::Result<()> {
+        let proxy = &self.0.proxy;
+        let (path, literals) = (settings.path.display().to_string(), settings.literals);
+        proxy.traces.start(settings, proxy.origin(literals))?;
+        info!(path, literals, "recording a trace");
+        Ok(())
+    }
+
+    /// Ends the trace that is being recorded, and waits until it is written, but no longer than `timeout`. Blocks the thread.
+    /// `None`: there is none.
+    pub fn stop_recording(&self, timeout: Duration) -> Option<(TraceSettings, TraceCounts)> {
+        let (settings, counts, is_written) = self.0.proxy.traces.stop(timeout)?;
+        let TraceCounts { written, lost, .. } = counts;
+        match is_written {
+            true => info!(path = %settings.path.display(), written, lost, "the trace is written"),
+            false => {
+                warn!(path = %settings.path.display(), written, lost, "the trace is not written yet: the disk is slow")
+            }
+        }
+        Some((settings, counts))
+    }
+
+    /// The trace that is being recorded.
+    pub fn recording(&self) -> Option<(TraceSettings, TraceCounts)> {
+        let recording = self.0.proxy.traces.current()?;
+        Some((recording.settings().clone(), recording.counts()))
     }
 
     /// Forgets what was recorded: counters, histograms, digests. What the pool counts goes on.

@@ -38,6 +38,7 @@ use crate::sql::digest::fingerprint;
 use crate::sql::flags::Flags;
 use crate::stats::recorder::{RecorderSettings, Recorders};
 use crate::stats::slow_log::SlowLog;
+use crate::stats::trace::Traces;
 use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::Salt;
 
@@ -85,6 +86,8 @@ pub struct Proxy {
     pub control: tokio::sync::Mutex<()>,
     /// Slow statements go here.
     pub slow_log: Option<SlowLog>,
+    /// The traffic goes into a trace, while one is recorded.
+    pub traces: Traces,
     /// The settings that may change while it runs.
     pub live: Live,
     rsa: OnceCell<RsaKey>,
@@ -112,6 +115,7 @@ impl Proxy {
             max_statements: AtomicUsize::new(MAX_STATEMENTS),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,
+            traces: Traces::default(),
             live: Live::new(&settings),
             rsa,
             settings,
@@ -129,6 +133,9 @@ impl Proxy {
         if is_other {
             self.questions.store(None);
             self.logins.forget();
+        }
+        if self.face.load().is_none() || is_other {
+            self.trace_server(&face.greeting.version);
         }
         self.face.store(Some(Arc::new(face)));
     }
@@ -268,6 +275,7 @@ async fn run(
     keeper.abort();
     watching.abort();
     reporter.dump();
+    running.stop_recording(Duration::from_secs(2));
     if let Some(slow_log) = &proxy.slow_log {
         let _ = slow_log.shutdown(Duration::from_secs(2));
     }

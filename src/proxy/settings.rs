@@ -18,6 +18,17 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Transaction => "transaction",
+            Mode::Session => "session",
+            Mode::Observe => "observe",
+        }
+    }
+}
+
 /// Time limits of statements and transactions; `None`: off (default).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {

@@ -2,7 +2,7 @@
 //! right and what such logins begin with, it need not be asked again; else it judges the login itself.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::login::methods::secret::Secret;
 use crate::net::channel::Channel;
@@ -18,6 +18,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::setup::{self, Fresh};
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
+use crate::proxy::trace::LoginWaits;
 use crate::sql::dialect::Dialect;
 use crate::wire::capabilities::{Capabilities, MULTI_RESULTS, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
@@ -64,6 +65,7 @@ impl Joining<'_> {
         }
         let connector = Connector::new(self.proxy);
         let mut lease = Lease::parked(self.proxy, self.params, self.id, self.secret.clone());
+        let began = Instant::now();
         for _ in 0..MAX_DEAD {
             let state = self.seen().map_or(0, |seen| self.begun(&seen).state.fingerprint());
             tokio::select! {
@@ -71,15 +73,22 @@ impl Joining<'_> {
                 taken = lease.take_up(state, None, &connector) => taken.map_err(exhausted)?,
                 gone = client.gone() => return Err(Fault::of_client(gone)),
             }
+            let queue = began.elapsed();
             if lease.backend_mut().stream.rehome().is_ok() {
                 match self.seen() {
                     Some(seen) => match self.as_seen(&mut lease, &seen).await {
-                        Ok(shared) => return Ok((self.parked(lease, &shared, seen.status), shared)),
+                        Ok(shared) => {
+                            lease.waits = waits(began, queue);
+                            return Ok((self.parked(lease, &shared, seen.status), shared));
+                        }
                         Err(Trouble::Refused(refused)) => return Err(Fault::refused(*refused)),
                         Err(Trouble::Broken) => {}
                     },
                     None => match self.as_login(&mut lease).await {
-                        Ok((fresh, ok)) => return self.enter(lease, fresh, &ok),
+                        Ok((fresh, ok)) => {
+                            lease.waits = waits(began, queue);
+                            return self.enter(lease, fresh, &ok);
+                        }
                         // A refusal is the server's answer to this login; a dead connection says nothing of it.
                         Err(fault) if fault.is_refusal() => {
                             retire(&mut lease, RetireReason::ResetFailed);
@@ -182,6 +191,10 @@ impl Joining<'_> {
         let connector = Connector::new(self.proxy);
         Ok(Box::new(Shared::new(fresh, questions, server, self.agreed, connector)))
     }
+}
+
+fn waits(began: Instant, queue: Duration) -> LoginWaits {
+    LoginWaits { queue, backend: began.elapsed().saturating_sub(queue) }
 }
 
 fn retire(lease: &mut Lease, reason: RetireReason) {

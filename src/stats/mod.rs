@@ -1,4 +1,4 @@
-//! What tidegate knows about the traffic: one record per command, histograms, digests, the slow log.
+//! What tidegate knows about the traffic: one record per command, histograms, digests, the slow log, traces.
 
 pub mod commands;
 pub mod counters;
@@ -7,6 +7,7 @@ pub mod histogram;
 pub mod hlog;
 pub mod record;
 pub mod recorder;
+mod ring;
 mod rotating_file;
 mod secrets;
 pub mod settings;
@@ -16,6 +17,7 @@ pub mod snapshot;
 pub mod tally;
 pub mod timer;
 pub mod top;
+pub mod trace;
 mod utc;
 
 /// A point in time, since 1970, as `2026-11-22T14:58:31Z`: for those who show what was recorded.

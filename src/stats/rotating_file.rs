@@ -59,21 +59,27 @@ impl RotatingFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        for n in (1..self.keep).rev() {
-            rename_if_there(&self.numbered(n), &self.numbered(n + 1))?;
-        }
-        match self.keep {
-            0 => std::fs::remove_file(&self.path)?,
-            _ => std::fs::rename(&self.path, self.numbered(1))?,
-        }
+        set_aside(&self.path, self.keep)?;
         self.reopen()
     }
+}
 
-    fn numbered(&self, n: usize) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{n}"));
-        name.into()
+/// The file at `path` becomes `path.1`, and so on up to `path.<keep>`; what was there goes.
+pub(crate) fn set_aside(path: &Path, keep: usize) -> io::Result<()> {
+    for n in (1..keep).rev() {
+        rename_if_there(&numbered(path, n), &numbered(path, n + 1))?;
     }
+    match keep {
+        0 => std::fs::remove_file(path),
+        _ => std::fs::rename(path, numbered(path, 1)),
+    }
+}
+
+/// `path.<n>`
+pub(crate) fn numbered(path: &Path, n: usize) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{n}"));
+    name.into()
 }
 
 fn open_at_end(path: &Path) -> io::Result<File> {

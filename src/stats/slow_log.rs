@@ -11,7 +11,6 @@ mod gate;
 mod json;
 mod mysql;
 mod plan;
-mod ring;
 mod writer;
 
 use std::io;
@@ -24,11 +23,11 @@ use arc_swap::ArcSwap;
 use self::entry::Entry;
 use self::gate::{Gate, Rate, Verdict};
 pub use self::plan::Plan;
-use self::ring::Ring;
 use self::writer::Writer;
 use super::filled::fill;
 use super::record::QueryRecord;
 use super::recorder::Fingerprint;
+use super::ring::{Bounds, Pace, Ring};
 use super::rotating_file::RotatingFile;
 use super::secrets::may_hold_password;
 use super::settings::SlowLogSettings;
@@ -67,6 +66,8 @@ struct Counts {
     running: AtomicU64,
 }
 
+/// What may wait for the writer. A slow statement is rare enough to wake it.
+const WAITING: Bounds = Bounds { max_entries: 8192, max_bytes: 16 << 20, pace: Pace::AtOnce };
 /// A statement that runs for at least so long may be named while it runs, however low the threshold is.
 const NAMED_AFTER: Duration = Duration::from_secs(1);
 /// The most statements that are named in a second: tidegate's own log is for people.
@@ -84,7 +85,7 @@ pub struct SlowLog {
     explaining: Option<Rate>,
     redact: bool,
     fingerprint: Fingerprint,
-    ring: Arc<Ring>,
+    ring: Arc<Ring<Entry>>,
     counts: Arc<Counts>,
 }
 
@@ -109,7 +110,7 @@ impl SlowLog {
             return Ok(None);
         };
         let file = RotatingFile::open(path, settings.max_size, settings.keep)?;
-        let (ring, counts) = (Arc::new(Ring::default()), Arc::new(Counts::default()));
+        let (ring, counts) = (Arc::new(Ring::new(WAITING)), Arc::new(Counts::default()));
         let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
         std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
         let gate = ArcSwap::from_pointee(Gate::new(settings));
@@ -143,7 +144,8 @@ impl SlowLog {
 
     /// Has it written.
     pub fn put(&self, slow: Slow) {
-        if !self.ring.push(*slow.0) {
+        let size = slow.0.size();
+        if !self.ring.push(*slow.0, size) {
             self.count_lost();
         }
     }

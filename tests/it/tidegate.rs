@@ -21,6 +21,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 pub struct Tidegate {
     address: SocketAddr,
     admin: Table,
+    /// Of `serve`, beside the configuration.
+    arguments: Vec<String>,
     process: Option<Child>,
     scratch: Scratch,
 }
@@ -39,6 +41,16 @@ impl Tidegate {
         let mut table = parse(config);
         set_default(&mut table, "backend", "address", server.address().to_string());
         Tidegate::start(&table.to_string())
+    }
+
+    /// The same with more arguments of `serve`; relative paths are in the folder of [`Tidegate::file`].
+    pub fn serving(server: &Server, config: &str, arguments: &[&str]) -> Tidegate {
+        let mut table = parse(config);
+        set_default(&mut table, "backend", "address", server.address().to_string());
+        let mut tidegate = Tidegate::configure(&table.to_string());
+        tidegate.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        tidegate.run();
+        tidegate
     }
 
     /// Where clients connect. Panics for a configuration that listens on Unix sockets only.
@@ -127,7 +139,7 @@ impl Tidegate {
     /// Starts it again, after it ended, with the same configuration file.
     pub fn run(&mut self) {
         let mut command = self.scratch.command("tidegate", binary());
-        command.args(["serve", "-c"]).arg(self.config_file());
+        command.args(["serve", "-c"]).arg(self.config_file()).args(&self.arguments);
         self.process = Some(command.spawn().expect("the tidegate binary"));
         self.await_listening();
     }
@@ -141,7 +153,7 @@ impl Tidegate {
         let admin = table["admin"].as_table().expect("a table").clone();
         let scratch = Scratch::new();
         fs::write(scratch.path().join("proxy.toml"), table.to_string()).expect("a configuration file");
-        Tidegate { address, admin, process: None, scratch }
+        Tidegate { address, admin, arguments: Vec::new(), process: None, scratch }
     }
 
     // Without connecting: a test may count the connections.

@@ -1,5 +1,6 @@
-//! What the console does: KILL, PAUSE, RESUME, DRAIN, RELOAD, RESET STATS. Each is put on the log with who said it.
+//! What the console does: KILL, PAUSE, RESUME, DRAIN, RELOAD, RECORD, RESET STATS. Each is put on the log with who said it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,9 @@ use super::statement::Order;
 use crate::admin::Admin;
 use crate::admin::reload;
 use crate::admin::table::{Cell, Kind, Table};
+use crate::admin::views::recording;
 use crate::proxy::running::{KillError, Killed};
+use crate::stats::trace::TraceSettings;
 use crate::wire::fault::{ErrPacket, NO_SUCH_THREAD};
 
 /// ER_UNKNOWN_ERROR, for what no server says.
@@ -17,6 +20,9 @@ const FAILED: u16 = 1105;
 
 /// How long PAUSE waits for those who have a backend.
 const PAUSE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long RECORD STOP waits for the disk.
+const RECORD_WAIT: Duration = Duration::from_secs(5);
 
 /// What was done.
 pub enum Done {
@@ -54,16 +60,34 @@ pub async fn carry_out(admin: &Arc<Admin>, order: &Order, who: &str) -> Result<D
         }
         Order::Reload => {
             let configured = Arc::clone(&admin.configured);
-            // Files are read: not on the thread that serves the others.
-            let reloaded = tokio::task::spawn_blocking(move || configured.reload()).await;
-            let changes = reloaded.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+            let changes = on_disk(move || configured.reload()).await?.map_err(failed)?;
             Ok(Done::Shown(reload::table(&changes)))
+        }
+        Order::StartRecording { path, literals } => {
+            let settings = TraceSettings { literals: *literals, ..TraceSettings::to(Path::new(path)) };
+            let running = running.clone();
+            on_disk(move || running.start_recording(settings))
+                .await?
+                .map_err(|error| failed(format!("{path}: {error}")))?;
+            Ok(Done::Ok(String::new()))
+        }
+        Order::StopRecording => {
+            let running = running.clone();
+            match on_disk(move || running.stop_recording(RECORD_WAIT)).await? {
+                Some(recorded) => Ok(Done::Shown(recording::table("stopped", Some(recorded)))),
+                None => Ok(Done::Ok("nothing was recorded".into())),
+            }
         }
         Order::ResetStats => {
             running.reset_stats();
             Ok(Done::Ok(String::new()))
         }
     }
+}
+
+/// Files are met: not on the thread that serves the others.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ErrPacket> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))
 }
 
 /// How many still have a backend, after a moment in which they could give it back.

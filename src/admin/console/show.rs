@@ -7,7 +7,7 @@ use super::variables;
 use crate::admin::Admin;
 use crate::admin::reload;
 use crate::admin::table::{Cell, Kind, NoSuchColumn, Table};
-use crate::admin::views::{clients, digests, histogram, memory, pins, pools, servers, stats};
+use crate::admin::views::{clients, digests, histogram, memory, pins, pools, recording, servers, stats};
 use crate::proxy::running::Running;
 
 /// Each statement, and what it does.
@@ -21,6 +21,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("SHOW STATS", "all counters"),
     ("SHOW HISTOGRAM", "percentiles by phase, and by user and schema"),
     ("SHOW MEMORY", "what the process has in memory"),
+    ("SHOW RECORDING", "the trace that is being recorded"),
     ("SHOW CONFIG", "the configuration in force"),
     ("SHOW VERSION", "tidegate's version, the server's, since when it runs"),
     ("SHOW HELP", "this list"),
@@ -32,6 +33,11 @@ pub const HELP: &[(&str, &str)] = &[
     ("PAUSE", "nobody gets a backend until RESUME; who needs one waits, for pool.checkout_timeout at most"),
     ("RESUME", "end the pause"),
     ("RELOAD", "read the configuration file again, as SIGHUP does; shows what changed"),
+    (
+        "RECORD START 'file' [LITERALS]",
+        "put the traffic on record, for `tidegate simulate`; LITERALS: with the statements' texts",
+    ),
+    ("RECORD STOP", "end that"),
     ("RESET STATS", "forget counters, histograms and digests (what the pool counts goes on)"),
     ("DRAIN", "end tidegate as SIGTERM does: no new clients, running statements end"),
 ];
@@ -97,6 +103,10 @@ fn named(admin: &Admin, what: &str) -> Option<Table> {
         "STATS" => stats::table(running),
         "HISTOGRAM" | "HISTOGRAMS" => histogram::table(&running.stats()),
         "MEMORY" => memory::table(running),
+        "RECORDING" => {
+            let recording = running.recording();
+            recording::table(if recording.is_some() { "on" } else { "off" }, recording)
+        }
         "CONFIG" => reload::config(&*admin.configured),
         "VERSION" => version(running),
         "HELP" => pairs(&["statement", "what it does"], HELP),

@@ -37,6 +37,15 @@ pub enum Order {
     Reload,
     /// `RESET STATS`
     ResetStats,
+    /// `RECORD START 'file' [LITERALS]`
+    StartRecording {
+        /// The file.
+        path: String,
+        /// With the statements' literals.
+        literals: bool,
+    },
+    /// `RECORD STOP`
+    StopRecording,
 }
 
 /// A table, and what is wanted of it.
@@ -73,6 +82,7 @@ pub fn parse(sql: &[u8]) -> Option<Statement> {
             words.take("CONFIG");
             Statement::Order(Order::Reload)
         }
+        "RECORD" => Statement::Order(record(&mut words)?),
         "RESET" => words.take("STATS").then_some(Statement::Order(Order::ResetStats))?,
         _ => return None,
     };
@@ -82,6 +92,14 @@ pub fn parse(sql: &[u8]) -> Option<Statement> {
 fn kill(words: &mut Words<'_>) -> Option<Order> {
     let query_only = !words.take("CONNECTION") && words.take("QUERY");
     Some(Order::Kill { id: words.number()?, query_only })
+}
+
+fn record(words: &mut Words<'_>) -> Option<Order> {
+    if words.take("STOP") {
+        return Some(Order::StopRecording);
+    }
+    words.take("START").then_some(())?;
+    Some(Order::StartRecording { path: words.string()?, literals: words.take("LITERALS") })
 }
 
 /// The names of two words.
@@ -224,6 +242,9 @@ mod tests {
             ("RELOAD", Order::Reload),
             ("reload config", Order::Reload),
             ("RESET STATS", Order::ResetStats),
+            ("RECORD START 'a.trace'", Order::StartRecording { path: "a.trace".into(), literals: false }),
+            ("record start \"b\" literals;", Order::StartRecording { path: "b".into(), literals: true }),
+            ("RECORD STOP", Order::StopRecording),
         ] {
             assert_eq!(parse(sql.as_bytes()), Some(Statement::Order(order)), "{sql}");
         }
@@ -235,6 +256,11 @@ mod tests {
             "KILL 7 8",
             "PAUSE; DRAIN",
             "RESET",
+            "RECORD",
+            "RECORD START",
+            "RECORD START x",
+            "RECORD START 'x' y",
+            "RECORD STOP 'x'",
             "DROP TABLE x",
             "SHOW",
             "SHOW CLIENTS WHERE id > 5",

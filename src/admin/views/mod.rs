@@ -6,5 +6,6 @@ pub mod histogram;
 pub mod memory;
 pub mod pins;
 pub mod pools;
+pub mod recording;
 pub mod servers;
 pub mod stats;

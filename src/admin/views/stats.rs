@@ -8,11 +8,7 @@ use crate::wire::command;
 
 /// The mode's name in the configuration.
 pub fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Transaction => "transaction",
-        Mode::Session => "session",
-        Mode::Observe => "observe",
-    }
+    mode.name()
 }
 
 /// `SHOW STATS`
@@ -90,6 +86,10 @@ fn values(running: &Running) -> Vec<(String, Cell)> {
         ] {
             add(name, count.into());
         }
+    }
+    if let Some((_, counts)) = running.recording() {
+        add("trace_written", counts.written.into());
+        add("trace_lost", counts.lost.into());
     }
     all
 }

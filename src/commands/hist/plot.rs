@@ -35,6 +35,39 @@ pub(super) fn page(output: &Path, names: &[String], logs: &[Log], tag: Option<&s
     }
 }
 
+/// One line of a chart whose x axis has numbers and whose y axis has nanoseconds.
+pub(in crate::commands) struct Curve {
+    pub name: String,
+    pub dashed: bool,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Charts, one below the other.
+pub(in crate::commands) fn curves(charts: &[(&str, Vec<Curve>)]) -> String {
+    let number = |x: f64| format!("{x:.0}");
+    let mut all = String::new();
+    for (at, (title, curves)) in charts.iter().enumerate() {
+        let lines: Vec<Line<'_>> = (0..)
+            .zip(curves)
+            .map(|(i, Curve { name, dashed, points }): (usize, &Curve)| Line {
+                name: name.clone(),
+                // Two of a kind: a dashed one and a full one.
+                colour: COLOURS[i / 2 % COLOURS.len()],
+                dashed: *dashed,
+                points,
+            })
+            .collect();
+        all += &chart(title, at as f64 * HEIGHT, &lines, Ticks::Five, &number);
+    }
+    svg_of(charts.len() as f64 * HEIGHT, &all)
+}
+
+fn svg_of(height: f64, inside: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"11\">\n{inside}</svg>\n"
+    )
+}
+
 /// What is drawn of one file: points in the data's own units.
 struct Plot<'a> {
     name: &'a str,
@@ -83,12 +116,9 @@ fn svg(plots: &[Plot<'_>], title: &str) -> String {
     let start = times.iter().flat_map(|l| l.points).map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
     let percentile = |x: f64| format!("{}%", trimmed(100.0 * (1.0 - 10_f64.powf(-x))));
     let seconds = move |x: f64| format!("{:.0}s", x - start);
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{}\" font-family=\"sans-serif\" font-size=\"11\">\n{}{}</svg>\n",
-        2.0 * HEIGHT,
-        chart(&format!("{title}: latency by percentile"), 0.0, &curves, Ticks::Whole, &percentile),
-        chart(&format!("{title}: latency over time"), HEIGHT, &times, Ticks::Five, &seconds),
-    )
+    let by_percentile = chart(&format!("{title}: latency by percentile"), 0.0, &curves, Ticks::Whole, &percentile);
+    let over_time = chart(&format!("{title}: latency over time"), HEIGHT, &times, Ticks::Five, &seconds);
+    svg_of(2.0 * HEIGHT, &(by_percentile + &over_time))
 }
 
 struct Line<'a> {
@@ -204,7 +234,7 @@ fn text(x: f64, y: f64, anchor: &str, words: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>\n", escaped(words))
 }
 
-fn escaped(text: &str) -> String {
+pub(in crate::commands) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

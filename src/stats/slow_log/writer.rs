@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::entry::Entry;
-use super::ring::{Ring, Work};
 use super::{Counts, json, mysql};
 use crate::stats::recorder::Fingerprint;
+use crate::stats::ring::{LastWord, Ring, Work};
 use crate::stats::rotating_file::RotatingFile;
 use crate::stats::settings::{SlowLogFormat, SlowLogSettings};
 
@@ -15,7 +15,7 @@ use crate::stats::settings::{SlowLogFormat, SlowLogSettings};
 const MAX_BATCH_BYTES: usize = 256 << 10;
 
 pub(super) struct Writer {
-    ring: Arc<Ring>,
+    ring: Arc<Ring<Entry>>,
     counts: Arc<Counts>,
     file: RotatingFile,
     format: SlowLogFormat,
@@ -34,7 +34,7 @@ impl Writer {
         settings: &SlowLogSettings,
         file: RotatingFile,
         fingerprint: Fingerprint,
-        ring: Arc<Ring>,
+        ring: Arc<Ring<Entry>>,
         counts: Arc<Counts>,
     ) -> Self {
         Writer {
@@ -54,12 +54,12 @@ impl Writer {
     /// Works until the ring is closed.
     pub fn run(mut self) {
         let _last_word = LastWord(Arc::clone(&self.ring));
-        while let Some(work) = self.ring.take() {
+        while let Some(work) = self.ring.take(Vec::new()) {
             self.write(work);
         }
     }
 
-    fn write(&mut self, work: Work) {
+    fn write(&mut self, work: Work<Entry>) {
         if work.reopen {
             let reopened = self.file.reopen();
             self.note(reopened, 0);
@@ -111,14 +111,5 @@ impl Writer {
                 }
             }
         }
-    }
-}
-
-/// Whoever waits for the writer learns that it is gone, even if it panicked.
-struct LastWord(Arc<Ring>);
-
-impl Drop for LastWord {
-    fn drop(&mut self) {
-        self.0.ended();
     }
 }
