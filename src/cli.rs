@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::bench::BenchArgs;
 use crate::commands::hist::HistArgs;
 
 /// A MySQL protocol-aware proxy: times every query, pools connections, retires them before the server does.
@@ -40,6 +41,8 @@ pub enum Command {
     Health,
     /// Look at histogram dumps (.hlog): show, compare, put together, draw.
     Hist(HistArgs),
+    /// Sweep pool settings under load against a server of its own or yours, and say which to take
+    Bench(BenchArgs),
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@ use tidegate::config::{self, Loaded, locate};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command();
-    if let Command::Hist(args) = &command {
-        return ExitCode::from(commands::hist::run(args));
+    // These have no configuration.
+    match &command {
+        Command::Hist(args) => return ExitCode::from(commands::hist::run(args)),
+        Command::Bench(args) => return ExitCode::from(commands::bench::run(args)),
+        _ => {}
     }
     let file = match locate::locate(cli.config, locate::PLACES) {
         Ok(file) => file,
@@ -26,8 +29,8 @@ fn main() -> ExitCode {
         Command::Serve => serve(&file, loaded),
         Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
-        // It has no configuration, and has ended above.
-        Command::Hist(_) => ExitCode::SUCCESS,
+        // They have ended above.
+        Command::Hist(_) | Command::Bench(_) => ExitCode::SUCCESS,
     }
 }
 

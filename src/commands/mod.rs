@@ -1,4 +1,6 @@
 //! The commands beside `serve`.
 
+pub mod bench;
+mod chart;
 pub mod check;
 pub mod hist;
