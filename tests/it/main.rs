@@ -23,6 +23,7 @@ mod admin;
 mod answers;
 mod arrows;
 mod bad_input;
+mod bench;
 mod config;
 mod conformance;
 mod credentials;

@@ -1,5 +1,7 @@
 //! One cell of the sweep: a setting, its runs, and its figures over all of them. Pure.
 
+use std::collections::BTreeMap;
+
 use hdrhistogram::Histogram;
 
 use super::measure::{Measure, PHASES};
@@ -83,7 +85,7 @@ impl Cell {
 
     /// Failed requests and logins.
     pub fn errors(&self) -> u64 {
-        self.sum(|run| run.errors.values().sum())
+        self.sum(Measure::error_count)
     }
 
     /// What the recommendation judges.
@@ -94,6 +96,15 @@ impl Cell {
             throughput: self.throughputs(),
             flaw: self.flaw(),
         }
+    }
+
+    /// What the first error of each kind said, and how many there were.
+    pub fn error_texts(&self) -> Vec<(u64, String)> {
+        let mut kinds = BTreeMap::<&str, (u64, String)>::new();
+        for (kind, failures) in self.runs.iter().flat_map(|run| &run.errors) {
+            kinds.entry(kind).or_insert_with(|| (0, failures.example.clone())).0 += failures.count;
+        }
+        kinds.into_values().collect()
     }
 
     fn flaw(&self) -> Option<String> {
@@ -119,10 +130,10 @@ fn median(mut figures: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::super::measure::Cpu;
+    use super::super::tally::Failures;
     use super::*;
     use crate::stats::histogram::whole_range;
     use crate::stats::hlog::Span;
@@ -174,7 +185,7 @@ pub(super) mod tests {
         assert_eq!(cell(vec![bad.clone()]).candidate().flaw, None);
         bad.without_connection = 3;
         assert_eq!(cell(vec![bad.clone()]).candidate().flaw.as_deref(), Some("3 clients never got a connection"));
-        bad.errors.insert("ERROR 1040".to_owned(), 2);
+        bad.errors.insert("ERROR 1040".to_owned(), Failures { count: 2, example: String::new() });
         assert_eq!(cell(vec![bad]).candidate().flaw.as_deref(), Some("2 errors"));
         assert_eq!(cell(Vec::new()).candidate().flaw.as_deref(), Some("it was not measured"));
     }

@@ -65,6 +65,16 @@ pub(super) enum ClientError {
 }
 
 impl ClientError {
+    /// What all errors of its kind have in common.
+    pub fn kind(&self) -> String {
+        match self {
+            ClientError::Refused(error) => format!("ERROR {}", error.code),
+            ClientError::Dial(_) | ClientError::TimedOut(_) => "no connection".to_owned(),
+            ClientError::Channel(_) | ClientError::Silent(_) => "connection lost".to_owned(),
+            ClientError::Login(_) | ClientError::Tls(_) | ClientError::Protocol(_) => self.to_string(),
+        }
+    }
+
     /// Whether the connection can be used on.
     pub fn is_refusal(&self) -> bool {
         matches!(self, ClientError::Refused(_))

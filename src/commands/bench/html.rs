@@ -229,9 +229,9 @@ fn settings_row(cell: &Cell, report: &Report<'_>) -> String {
 fn errors(report: &Report<'_>) -> String {
     let mut items = String::new();
     for cell in report.measured() {
-        for (error, count) in cell.runs.iter().flat_map(|run| &run.errors) {
+        for (count, error) in cell.error_texts() {
             // Writing to a String cannot fail.
-            let _ = writeln!(items, "<li>{}: {count} x {}</li>", escaped(&cell.name()), escaped(error));
+            let _ = writeln!(items, "<li>{}: {count} x {}</li>", escaped(&cell.name()), escaped(&error));
         }
     }
     if items.is_empty() { String::new() } else { format!("<h2>Errors</h2>\n<ul>\n{items}</ul>\n") }

@@ -133,17 +133,16 @@ async fn live(shared: Arc<Shared>, number: usize, seed: u64) {
     let mut stage = shared.stage.clone();
     let mut connection = None;
     while let Some(due) = next_request(&shared, number, &mut stage, &mut connection, &mut random).await {
-        let taken = Instant::now();
-        shared.count(|tally| tally.begin(number, due));
+        shared.count(|tally| tally.begin(number, due, Instant::now()));
         let request = shared.workload.pick(&mut random);
         match perform(&shared, &mut connection, request, &mut random).await {
             Ok(connecting) => {
                 let statements = request.statements.len() as u64;
-                let done = Done { due, taken, connecting, ended: Instant::now(), statements };
+                let done = Done { due, connecting, ended: Instant::now(), statements };
                 shared.count(|tally| tally.end(number, &done));
             }
             Err(error) => {
-                shared.count(|tally| tally.fail(number, Instant::now(), &error.to_string()));
+                shared.fail(number, &error);
                 connection = recovered(connection, &error).await;
             }
         }
@@ -190,7 +189,7 @@ async fn connected(shared: &Arc<Shared>, number: usize) -> Connection {
     loop {
         match Client::connect(&shared.door, LOGIN_LIMIT).await {
             Ok(client) => return shared.opened(client),
-            Err(error) => shared.count(|tally| tally.fail(number, Instant::now(), &error.to_string())),
+            Err(error) => shared.fail(number, &error),
         }
         sleep(AFTER_FAILURE).await;
     }
@@ -282,6 +281,10 @@ impl Shared {
         if let Some(tally) = &mut *self.tally() {
             count(tally);
         }
+    }
+
+    fn fail(&self, client: usize, error: &ClientError) {
+        self.count(|tally| tally.fail(client, Instant::now(), &error.kind(), &error.to_string()));
     }
 
     fn tally(&self) -> MutexGuard<'_, Option<Tally>> {

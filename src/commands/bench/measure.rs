@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::gate::GateSeen;
 use super::load::Seen;
+use super::tally::Failures;
 use crate::stats::hlog::Span;
 
 /// A run. Phases are nanoseconds; a run without tidegate has none of tidegate's.
@@ -19,7 +20,7 @@ pub(super) struct Measure {
     pub requests: u64,
     pub statements: u64,
     pub unserved: u64,
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, Failures>,
     /// Clients that never got a connection.
     pub without_connection: usize,
     /// In the order of [`PHASES`]; only those that there were.
@@ -90,6 +91,11 @@ impl Measure {
             cpu,
             late,
         }
+    }
+
+    /// Failed requests and logins.
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().map(|failures| failures.count).sum()
     }
 
     /// Requests a second.

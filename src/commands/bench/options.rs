@@ -39,7 +39,7 @@ pub struct BenchArgs {
     /// How many rounds; what differs between them is the noise
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub repeats: u32,
-    /// What a client asks: point-select, read-write (a transaction), mixed (90 % point selects, 9 % transactions, 1 % take
+    /// What a client asks: point-select, read-write (a transaction), mixed (90 % point selects, 9 % transactions, 0.5 % take
     /// 100 ms), connect (connects for each point select, as PHP does), or a file of SQL (see below)
     #[arg(long, value_name = "NAME|FILE", default_value = "mixed")]
     pub workload: String,

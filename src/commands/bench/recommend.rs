@@ -4,6 +4,9 @@ use super::noise::{Noise, mean};
 use super::plan::Setting;
 use crate::stats::hlog::table::short;
 
+/// Where so much may be noise, a choice is hardly one.
+const TOO_MUCH: f64 = 0.5;
+
 /// One setting's figures, round by round.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
@@ -186,6 +189,9 @@ fn how_sure(chosen: &Judged<'_>, pools: &[&Judged<'_>], margins: &Margins) -> St
             100.0 * margins.p99()
         ),
     };
+    if margins.p99().max(margins.throughput()) > TOO_MUCH {
+        text += " That is too much to go by: measure longer (--seconds) and more often (--repeats).";
+    }
     let larger = pools.iter().filter(|pool| is_same_mode(pool, chosen) && pool.size() > chosen.size());
     if larger.count() == 0 {
         text += " It is the largest that was tried: a larger one may be better.";
@@ -255,6 +261,7 @@ mod tests {
         noisy[0].p99 = vec![4.0 * MS, 7.0 * MS, 12.0 * MS];
         noisy[1].p99 = vec![3.0 * MS, 5.0 * MS, 8.0 * MS];
         assert_eq!(chosen(&noisy), name("transaction 5"));
+        assert!(recommend(&noisy).reasons.join(" ").contains("too much to go by"));
     }
 
     #[test]

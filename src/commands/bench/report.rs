@@ -149,7 +149,7 @@ pub(super) mod tests {
         let pool = |mode, size| Setting::Pool { mode, size };
         let cells = vec![
             Cell { setting: Setting::Direct, runs: vec![run(100, &["response"]); 2] },
-            Cell { setting: pool(BenchMode::Transaction, 5), runs: vec![run(90, &THROUGH); 2] },
+            Cell { setting: pool(BenchMode::Transaction, 5), runs: vec![run(95, &THROUGH); 2] },
             Cell { setting: pool(BenchMode::Transaction, 10), runs: vec![run(95, &THROUGH); 2] },
             Cell { setting: pool(BenchMode::Session, 5), runs: Vec::new() },
         ];

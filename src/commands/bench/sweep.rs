@@ -97,8 +97,8 @@ fn order(cells: usize, round: usize) -> Vec<usize> {
 
 fn summary(name: &str, run: &Measure) -> String {
     let at = |phase| run.at(phase, 0.99).map_or_else(|| "-".to_owned(), short);
-    let errors: u64 = run.errors.values().sum();
-    let first = run.errors.keys().next().map(|error| format!(", {errors} errors ({error})")).unwrap_or_default();
+    let first = run.errors.values().next().map(|first| format!(", {} errors: {}", run.error_count(), first.example));
+    let first = first.unwrap_or_default();
     format!("{name}: {:.0} requests/s, p99 {}, queue p99 {}{first}", run.throughput(), at("response"), at("queue"))
 }
 

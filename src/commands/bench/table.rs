@@ -7,6 +7,8 @@ use super::workload::{ROWS, TABLE};
 
 /// By this a later bench knows a table that was left behind.
 const COMMENT: &str = "made by tidegate bench";
+/// Held by who works in this schema.
+const LOCK: &str = "SELECT GET_LOCK(CONCAT('tidegate_bench.', DATABASE()), 0)";
 /// Rows of one INSERT.
 const BATCH: u32 = 500;
 
@@ -16,8 +18,7 @@ const BATCH: u32 = 500;
 /// Another bench is at work there, somebody else's table has that name, or the account may not make one.
 pub(super) async fn make(control: &mut Client) -> Result<(), String> {
     let said = |error: ClientError| error.to_string();
-    let lock = format!("SELECT GET_LOCK(CONCAT('tidegate_bench.', DATABASE()), 0)");
-    if control.value(&lock).await.map_err(said)?.as_deref() != Some("1") {
+    if control.value(LOCK).await.map_err(said)?.as_deref() != Some("1") {
         return Err("another tidegate bench is at work in this schema".to_owned());
     }
     let query = format!(

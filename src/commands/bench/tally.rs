@@ -16,14 +16,20 @@ const DIGITS: u8 = 3;
 pub(super) struct Done {
     /// When it was to begin.
     pub due: Instant,
-    /// When a client took it.
-    pub taken: Instant,
     /// How long that client's connecting took, where it connected for it.
     pub connecting: Option<Duration>,
     /// When its last byte had come.
     pub ended: Instant,
     /// How many statements it had.
     pub statements: u64,
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    pub count: u64,
+    /// What the first one said.
+    pub example: String,
 }
 
 /// The sums over the measured time.
@@ -46,8 +52,8 @@ pub(super) struct Tally {
     /// Requests that were to begin in the measured time and were not over in the time that they were given; they count in
     /// `response` with the time that they had waited by then.
     pub unserved: u64,
-    /// Failures by what was said.
-    pub errors: BTreeMap<String, u64>,
+    /// Failures by their kind.
+    pub errors: BTreeMap<String, Failures>,
     /// What each client is busy with: when it was to begin.
     under_way: Vec<Option<Instant>>,
 }
@@ -71,8 +77,11 @@ impl Tally {
     }
 
     /// A client has taken a request.
-    pub fn begin(&mut self, client: usize, due: Instant) {
+    pub fn begin(&mut self, client: usize, due: Instant, taken: Instant) {
         self.under_way[client] = Some(due);
+        if self.is_measured(due) {
+            record(&mut self.wait, taken.saturating_duration_since(due));
+        }
     }
 
     /// .. and has its reply.
@@ -84,18 +93,17 @@ impl Tally {
         }
         if self.is_measured(done.due) {
             record(&mut self.response, done.ended.saturating_duration_since(done.due));
-            record(&mut self.wait, done.taken.saturating_duration_since(done.due));
             if let Some(connecting) = done.connecting {
                 record(&mut self.connect, connecting);
             }
         }
     }
 
-    /// .. or an error.
-    pub fn fail(&mut self, client: usize, at: Instant, error: &str) {
+    /// .. or an error, of this kind and text.
+    pub fn fail(&mut self, client: usize, at: Instant, kind: &str, text: &str) {
         self.under_way[client] = None;
-        if self.is_measured(at) || at >= self.until {
-            self.count_error(error);
+        if at >= self.from {
+            self.count_error(kind, text);
         }
     }
 
@@ -111,10 +119,14 @@ impl Tally {
 
     /// The run is over: what is still under way, and what nobody took, has waited until `now` in vain.
     pub fn close(&mut self, now: Instant, backlog: Vec<Instant>) {
-        let left = std::mem::take(&mut self.under_way).into_iter().flatten();
-        for due in left.chain(backlog).filter(|due| self.from <= *due && *due < self.until) {
+        let begun = std::mem::take(&mut self.under_way).into_iter().flatten().map(|due| (due, true));
+        let waiting = backlog.into_iter().map(|due| (due, false));
+        for (due, is_begun) in begun.chain(waiting).filter(|(due, _)| self.from <= *due && *due < self.until) {
             self.unserved += 1;
             record(&mut self.response, now.saturating_duration_since(due));
+            if !is_begun {
+                record(&mut self.wait, now.saturating_duration_since(due));
+            }
         }
     }
 
@@ -122,13 +134,14 @@ impl Tally {
         self.from <= at && at < self.until
     }
 
-    fn count_error(&mut self, error: &str) {
+    fn count_error(&mut self, kind: &str, text: &str) {
         const OTHERS: &str = "other errors";
-        let name = match self.errors.len() < MAX_ERRORS || self.errors.contains_key(error) {
-            true => error,
-            false => OTHERS,
-        };
-        *self.errors.entry(name.to_owned()).or_default() += 1;
+        let is_known = self.errors.len() < MAX_ERRORS || self.errors.contains_key(kind);
+        let failures = self.errors.entry(if is_known { kind } else { OTHERS }.to_owned()).or_default();
+        failures.count += 1;
+        if failures.count == 1 {
+            failures.example = text.to_owned();
+        }
     }
 }
 
@@ -148,8 +161,8 @@ mod tests {
         (now, Tally::new(2, now + 1_000 * MS, now + 2_000 * MS))
     }
 
-    fn done(due: Instant, taken: Duration, took: Duration) -> Done {
-        Done { due, taken: due + taken, connecting: None, ended: due + took, statements: 2 }
+    fn done(due: Instant, took: Duration) -> Done {
+        Done { due, connecting: None, ended: due + took, statements: 2 }
     }
 
     fn max_ms(histogram: &Histogram<u64>) -> u64 {
@@ -160,8 +173,8 @@ mod tests {
     fn time_counts_from_when_a_request_was_to_begin() {
         let (start, mut tally) = tally();
         let due = start + 1_500 * MS;
-        tally.begin(0, due);
-        tally.end(0, &done(due, 300 * MS, 310 * MS));
+        tally.begin(0, due, due + 300 * MS);
+        tally.end(0, &done(due, 310 * MS));
         assert_eq!((max_ms(&tally.response), max_ms(&tally.wait)), (310, 300));
         assert_eq!((tally.requests, tally.statements, tally.connect.len()), (1, 2, 0));
     }
@@ -170,8 +183,8 @@ mod tests {
     fn only_the_measured_time_counts() {
         let (start, mut tally) = tally();
         for (due, took) in [(500 * MS, 100 * MS), (900 * MS, 200 * MS), (1_900 * MS, 200 * MS), (2_100 * MS, MS)] {
-            tally.begin(0, start + due);
-            tally.end(0, &done(start + due, Duration::ZERO, took));
+            tally.begin(0, start + due, start + due);
+            tally.end(0, &done(start + due, took));
         }
         // One ended in the measured time, another one was to begin in it.
         assert_eq!((tally.requests, tally.response.len(), max_ms(&tally.response)), (1, 1, 200));
@@ -180,21 +193,24 @@ mod tests {
     #[test]
     fn who_is_never_served_is_not_forgotten() {
         let (start, mut tally) = tally();
-        tally.begin(1, start + 1_200 * MS);
+        tally.begin(1, start + 1_200 * MS, start + 1_300 * MS);
         assert_eq!(tally.under_way(), 1);
         tally.close(start + 3_000 * MS, vec![start + 1_000 * MS, start + 500 * MS, start + 2_000 * MS]);
         assert_eq!((tally.unserved, tally.response.len(), tally.requests), (2, 2, 0));
         assert_eq!((max_ms(&tally.response), tally.response.min() / 1_000_000), (2_000, 1_799));
+        assert_eq!((tally.wait.len(), max_ms(&tally.wait), tally.wait.min() / 1_000_000), (2, 2_000, 99));
     }
 
     #[test]
-    fn errors_are_counted_by_their_text_and_bounded() {
+    fn errors_are_counted_by_their_kind_and_bounded() {
         let (start, mut tally) = tally();
-        tally.fail(0, start, "in the warm-up");
-        (0..3).for_each(|_| tally.fail(0, start + 1_100 * MS, "ERROR 1040"));
-        tally.fail(0, start + 2_500 * MS, "ERROR 1040");
-        assert_eq!(tally.errors, BTreeMap::from([("ERROR 1040".to_owned(), 4)]));
-        (0..100).for_each(|n| tally.fail(0, start + 1_100 * MS, &format!("ERROR {n}")));
-        assert_eq!((tally.errors.len(), tally.errors.values().sum::<u64>()), (MAX_ERRORS + 1, 104));
+        tally.fail(0, start, "1040", "in the warm-up");
+        (0..3).for_each(|n| tally.fail(0, start + 1_100 * MS, "1040", &format!("text {n}")));
+        tally.fail(0, start + 2_500 * MS, "1040", "late");
+        let failures = Failures { count: 4, example: "text 0".to_owned() };
+        assert_eq!(tally.errors, BTreeMap::from([("1040".to_owned(), failures)]));
+        (0..100).for_each(|n| tally.fail(0, start + 1_100 * MS, &n.to_string(), ""));
+        let sum: u64 = tally.errors.values().map(|failures| failures.count).sum();
+        assert_eq!((tally.errors.len(), sum), (MAX_ERRORS + 1, 104));
     }
 }

@@ -16,7 +16,7 @@ pub(super) const TABLE: &str = "tidegate_bench";
 const BUILT_IN: [(&str, &str, &str, bool); 4] = [
     ("point-select", "one row by its key", POINT_SELECT, false),
     ("read-write", "transactions of three reads and an update", READ_WRITE, false),
-    ("mixed", "90 % point selects, 9 % read-write transactions, 1 % statements that take 100 ms", MIXED, false),
+    ("mixed", "90 % point selects, 9 % read-write transactions, 0.5 % statements that take 100 ms", MIXED, false),
     ("connect", "connect, one row by its key, quit", POINT_SELECT, true),
 ];
 
@@ -31,9 +31,9 @@ UPDATE tidegate_bench SET k = k + 1 WHERE id = {1..10000};
 COMMIT;
 ";
 
-const MIXED: &str = "-- weight 90
+const MIXED: &str = "-- weight 181
 SELECT c FROM tidegate_bench WHERE id = {1..10000};
--- weight 9
+-- weight 18
 BEGIN;
 SELECT c FROM tidegate_bench WHERE id = {1..10000};
 SELECT c FROM tidegate_bench WHERE id = {1..10000};
@@ -105,7 +105,8 @@ impl Workload {
         if requests.is_empty() {
             return Err(format!("{name}: there is no statement in it"));
         }
-        Ok(Workload::of(name, format!("{} requests, {statements} statements", requests.len()), requests))
+        let about = format!("{}, {}", counted(requests.len(), "request"), counted(statements, "statement"));
+        Ok(Workload::of(name, about, requests))
     }
 
     fn of(name: &str, about: String, requests: Vec<Request>) -> Workload {
@@ -126,6 +127,11 @@ impl Workload {
     }
 }
 
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// A line and what is wrong there.
 type Wrong = (usize, String);
 
@@ -136,44 +142,49 @@ pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 fn parse(text: &str) -> Result<Vec<Request>, Wrong> {
     let sections = sections(text)?;
-    if let [(1, section, None)] = &sections[..] {
+    if let [section] = &sections[..] {
         let alone = |statement| Request { weight: 1, statements: vec![statement] };
-        return Ok(statements(section, 1)?.into_iter().map(alone).collect());
+        return Ok(statements(section.text, 1)?.into_iter().map(alone).collect());
     }
     let mut requests = Vec::new();
-    for (line, section, weight) in sections {
-        let statements = statements(section, line)?;
-        match (weight, statements.first()) {
+    for section in sections {
+        let statements = statements(section.text, section.line)?;
+        match (section.weight, statements.first()) {
             (None, None) => {}
             (None, Some(first)) => {
                 return Err((first.line, "this statement stands before the first line `-- weight N`".into()));
             }
-            (Some(_), None) => return Err((line - 1, "no statement follows".into())),
+            (Some(_), None) => return Err((section.line - 1, "no statement follows".into())),
             (Some(weight), Some(_)) => requests.push(Request { weight, statements }),
         }
     }
     Ok(requests)
 }
 
-/// The texts between the lines `-- weight N`: the line where each begins, and its weight.
-fn sections(text: &str) -> Result<Vec<(usize, &str, Option<u32>)>, Wrong> {
-    let (mut sections, mut begins, mut line_begins) = (vec![(1, "", None)], 0, 0);
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if let Some(weight) = weight(line).map_err(|what| (number, what))? {
-            close(&mut sections, &text[begins..line_begins]);
-            begins = line_begins + line.len();
-            sections.push((number + 1, "", Some(weight)));
-        }
-        line_begins += line.len();
-    }
-    close(&mut sections, &text[begins..]);
-    Ok(sections)
+/// What stands between two lines `-- weight N`.
+struct Section<'a> {
+    /// The line where it begins.
+    line: usize,
+    text: &'a str,
+    /// `None`: it stands before the first of those lines.
+    weight: Option<u32>,
 }
 
-fn close<'a>(sections: &mut [(usize, &'a str, Option<u32>)], text: &'a str) {
-    if let Some(last) = sections.last_mut() {
-        last.1 = text;
+fn sections(text: &str) -> Result<Vec<Section<'_>>, Wrong> {
+    let mut sections = vec![Section { line: 1, text: "", weight: None }];
+    let (mut begins, mut line_begins) = (0, 0);
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let line_ends = line_begins + line.len();
+        if let Some(weight) = weight(line).map_err(|what| (number, what))? {
+            sections.push(Section { line: number + 1, text: "", weight: Some(weight) });
+            begins = line_ends;
+        }
+        if let Some(last) = sections.last_mut() {
+            last.text = &text[begins..line_ends];
+        }
+        line_begins = line_ends;
     }
+    Ok(sections)
 }
 
 /// The number in `-- weight N`; `None`: it is another line.

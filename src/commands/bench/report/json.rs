@@ -78,6 +78,10 @@ fn cell_of(cell: &Cell, report: &Report<'_>) -> Value {
 
 fn run(run: &Measure) -> Value {
     let cores = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64() / run.seconds);
+    let errors = run
+        .errors
+        .iter()
+        .map(|(kind, failures)| (kind.clone(), json!({ "count": failures.count, "example": failures.example })));
     json!({
         "began_unix_seconds": run.span.start.as_secs_f64(),
         "seconds": run.seconds,
@@ -88,7 +92,7 @@ fn run(run: &Measure) -> Value {
         "response_p99": seconds(run.at("response", 0.99)),
         "queue_p99": seconds(run.at("queue", 0.99)),
         "unserved": run.unserved,
-        "errors": run.errors,
+        "errors": errors.collect::<Map<_, _>>(),
         "checkout_timeouts": run.timeouts,
         "clients_without_connection": run.without_connection,
         "connections": run.connections,
