@@ -6,6 +6,7 @@ mod json;
 mod text;
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -43,7 +44,7 @@ impl<'a> Report<'a> {
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self) -> anyhow::Result<()> {
-        print!("{}", text::text(self));
+        print(&text::text(self))?;
         let outputs = &self.plan.outputs;
         if let Some(folder) = &outputs.hlog {
             for cell in self.measured() {
@@ -65,7 +66,7 @@ impl<'a> Report<'a> {
         }
         written.extend(outputs.hlog.as_ref().map(|folder| format!("{}/*.hlog", folder.display())));
         if !written.is_empty() {
-            println!("\nwritten: {}", written.join(", "));
+            print(&format!("\nwritten: {}\n", written.join(", ")))?;
         }
         Ok(())
     }
@@ -126,6 +127,14 @@ impl<'a> Report<'a> {
 
 fn hlog_file(folder: &Path, cell: &Cell) -> PathBuf {
     folder.join(format!("{}.hlog", cell.file_name()))
+}
+
+/// A reader that had enough (`| head`) is no failure: the files are still to be written.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
 }
 
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {

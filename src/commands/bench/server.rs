@@ -6,6 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::Failure;
 use super::account::Account;
@@ -21,6 +22,8 @@ use crate::net::tls::BackendTlsConfig;
 
 /// How long the first login may take.
 const LOGIN: Duration = Duration::from_secs(10);
+/// How long dropping the table may take.
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// A server that is ready to be measured against.
 pub(super) struct Server {
@@ -107,13 +110,19 @@ impl Server {
         let kept = |why: &str| {
             Failure::Broken(format!("{}: the table {} is still there: {why}", self.account, super::workload::TABLE))
         };
-        let mut control = match self.take_control().await {
-            Some(control) => control,
-            None => Client::connect(&self.door, LOGIN).await.map_err(|error| kept(&error.to_string()))?,
+        let dropping = async {
+            let mut control = match self.take_control().await {
+                Some(control) => control,
+                None => Client::connect(&self.door, LOGIN).await?,
+            };
+            table::drop_it(&mut control).await?;
+            control.quit().await;
+            Ok::<_, ClientError>(())
         };
-        table::drop_it(&mut control).await.map_err(|error| kept(&error.to_string()))?;
-        control.quit().await;
-        Ok(())
+        match timeout(LEAVING, dropping).await {
+            Ok(dropped) => dropped.map_err(|error| kept(&error.to_string())),
+            Err(_) => Err(kept("the server does not answer")),
+        }
     }
 
     async fn try_each(&mut self, workload: &Workload) -> Result<(), Failure> {

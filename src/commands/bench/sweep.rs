@@ -48,17 +48,12 @@ pub(super) async fn sweep(plan: &Plan, server: &Server) -> Swept {
     let place = Place { machine: machine::describe(), server: format!("{} ({where_})", server.version), began: now() };
     let cells = plan.cells.iter().map(|&setting| Cell::new(setting)).collect();
     let mut swept = Swept { cells, place, rounds: 0, ended: Ok(()) };
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     let ended = tokio::select! {
         biased;
-        _ = &mut interrupted => Err(Failure::Stopped(String::new())),
-        ended = all_rounds(plan, server, &mut swept) => ended,
+        _ = tokio::signal::ctrl_c() => None,
+        ended = all_rounds(plan, server, &mut swept) => Some(ended),
     };
-    swept.ended = ended.map_err(|failure| match failure {
-        Failure::Stopped(_) => Failure::Stopped(kept(&swept, plan)),
-        other => other,
-    });
+    swept.ended = ended.unwrap_or_else(|| Err(Failure::Stopped(kept(&swept, plan))));
     swept
 }
 
