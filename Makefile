@@ -62,7 +62,7 @@ lint: cargo ## rustfmt and clippy, warnings are errors
 bench: cargo ## micro-benchmarks (criterion)
 	$(CARGO) bench --locked --benches
 
-compare: cargo ## sysbench direct, through HAProxy and through tidegate, side by side (ARGS='..')
+compare: cargo ## sysbench direct, through HAProxy, tidegate and what else is installed, side by side (ARGS='..')
 	@demo/install cc mariadbd mariadb sysbench haproxy python3
 	@$(CARGO) build --release --locked --quiet
 	@benches/compare --tidegate $(target)/release/tidegate $(ARGS)

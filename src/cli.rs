@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::bench::BenchArgs;
 use crate::commands::hist::HistArgs;
 use crate::commands::simulate::SimulateArgs;
 
@@ -41,6 +42,8 @@ pub enum Command {
     Health,
     /// Look at histogram dumps (.hlog): show, compare, put together, draw.
     Hist(HistArgs),
+    /// Sweep pool settings under load against a server of its own or yours, and say which to take.
+    Bench(BenchArgs),
     /// Ask what recorded traffic would have met with other pool settings.
     Simulate(SimulateArgs),
 }

@@ -12,11 +12,12 @@ use tidegate::stats::trace::TraceSettings;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command();
-    if let Command::Hist(args) = &command {
-        return ExitCode::from(commands::hist::run(args));
-    }
-    if let Command::Simulate(args) = &command {
-        return ExitCode::from(commands::simulate::run(args));
+    // These have no configuration.
+    match &command {
+        Command::Hist(args) => return ExitCode::from(commands::hist::run(args)),
+        Command::Bench(args) => return ExitCode::from(commands::bench::run(args)),
+        Command::Simulate(args) => return ExitCode::from(commands::simulate::run(args)),
+        _ => {}
     }
     let file = match locate::locate(cli.config, locate::PLACES) {
         Ok(file) => file,
@@ -30,8 +31,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(&file, loaded, &args),
         Command::Check { connect } => check(&file, &loaded, connect),
         Command::Health => health(&loaded),
-        // They have no configuration, and have ended above.
-        Command::Hist(_) | Command::Simulate(_) => ExitCode::SUCCESS,
+        // They have ended above.
+        Command::Hist(_) | Command::Bench(_) | Command::Simulate(_) => ExitCode::SUCCESS,
     }
 }
 

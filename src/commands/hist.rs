@@ -2,7 +2,7 @@
 
 mod diff;
 mod merge;
-pub(in crate::commands) mod plot;
+pub(super) mod plot;
 mod series;
 mod show;
 

@@ -9,6 +9,7 @@ pub mod listing;
 pub mod locate;
 pub mod logging;
 pub mod problem;
+pub mod units;
 
 mod across;
 mod address;
@@ -17,7 +18,6 @@ mod files;
 mod secret;
 mod section;
 mod tables;
-mod units;
 mod value;
 
 use std::path::Path;

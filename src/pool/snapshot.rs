@@ -130,6 +130,8 @@ pub struct Snapshot<K> {
     pub max_overflow: usize,
     /// How the permits are used.
     pub occupancy: Occupancy,
+    /// The most permits that were in use at once, since the start.
+    pub most_open: usize,
     /// Each key's part.
     pub keys: Vec<KeyUse<K>>,
     /// What has happened.
@@ -170,6 +172,7 @@ impl<K: PoolKey, C> Core<K, C> {
             size: self.settings.size,
             max_overflow: self.settings.max_overflow,
             occupancy: self.occupancy(now),
+            most_open: self.table.most_open(),
             keys: self.keys(),
             counters: self.counters,
             oldest_connection: pooled.map(|slot| Self::age(now, slot.born)).max(),

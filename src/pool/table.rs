@@ -170,6 +170,11 @@ impl<K: PoolKey, C> Table<K, C> {
         self.slots.len() - self.free.len()
     }
 
+    /// The most permits that were ever in use at once: a slot is made only where none is free.
+    pub(super) fn most_open(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(super) fn slot(&mut self, id: SlotId) -> &mut Slot<C> {
         &mut self.slots[id.0 as usize]
     }

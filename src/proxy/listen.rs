@@ -1,5 +1,6 @@
 //! Accepting clients, and what comes before a client's life: whose connection it is, and whether there is room.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// The TCP addresses as they were bound: with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
     /// Binds every address of `[listen]`.
     ///
     /// # Errors

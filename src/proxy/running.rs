@@ -5,6 +5,7 @@ mod kill;
 mod probe;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -50,6 +51,7 @@ struct Inner {
     proxy: Arc<Proxy>,
     recorders: Arc<Recorders>,
     orders: mpsc::UnboundedSender<Order>,
+    addresses: Vec<SocketAddr>,
     began: Instant,
     started: Duration,
     draining: AtomicBool,
@@ -58,11 +60,17 @@ struct Inner {
 }
 
 impl Running {
-    pub(super) fn new(proxy: Arc<Proxy>, recorders: Arc<Recorders>, orders: mpsc::UnboundedSender<Order>) -> Running {
+    pub(super) fn new(
+        proxy: Arc<Proxy>,
+        recorders: Arc<Recorders>,
+        orders: mpsc::UnboundedSender<Order>,
+        addresses: Vec<SocketAddr>,
+    ) -> Running {
         Running(Arc::new(Inner {
             proxy,
             recorders,
             orders,
+            addresses,
             began: Instant::now(),
             started: now(),
             draining: AtomicBool::new(false),
@@ -79,6 +87,11 @@ impl Running {
     /// How long it has been running.
     pub fn uptime(&self) -> Duration {
         self.0.began.elapsed()
+    }
+
+    /// Where it listens by TCP, with the ports that the system chose.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.0.addresses
     }
 
     /// `pool.mode`

@@ -221,6 +221,31 @@ pub fn serve(
     settings: ProxySettings,
     attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
 ) -> Result<(), anyhow::Error> {
+    run_on_this_thread(settings, Signals::new, |running| {
+        let on_hangup = attach(running)?;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        Ok(on_hangup)
+    })
+}
+
+/// Runs a proxy within another program, whose signals stay its own, until [`Running::drain`]. Blocks. `attach` is given the
+/// running proxy before its first client.
+///
+/// # Errors
+/// As [`serve`].
+pub fn embed(settings: ProxySettings, attach: impl FnOnce(Running) -> anyhow::Result<()>) -> Result<(), anyhow::Error> {
+    run_on_this_thread(
+        settings,
+        || Ok(Signals::none()),
+        |running| attach(running).map(|()| Box::new(|| {}) as OnHangup),
+    )
+}
+
+fn run_on_this_thread(
+    settings: ProxySettings,
+    signals: impl FnOnce() -> std::io::Result<Signals>,
+    attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
+) -> Result<(), anyhow::Error> {
     let recorders = Arc::new(Recorders::new(
         settings.listen.workers,
         RecorderSettings {
@@ -230,26 +255,25 @@ pub fn serve(
     ));
     let proxy = Arc::new(Proxy::new(settings)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
-    runtime.block_on(run(proxy, recorders, attach))
+    runtime.block_on(async { run(proxy, recorders, signals().context("signal handlers")?, attach).await })
 }
 
 async fn run(
     proxy: Arc<Proxy>,
     recorders: Arc<Recorders>,
+    mut signals: Signals,
     attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
 ) -> anyhow::Result<()> {
-    let mut signals = Signals::new().context("signal handlers")?;
     let listeners = Listeners::bind(&proxy.settings.listen).await?;
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
     let (sender, mut orders) = mpsc::unbounded_channel();
-    let running = Running::new(Arc::clone(&proxy), Arc::clone(&recorders), sender);
+    let running = Running::new(Arc::clone(&proxy), Arc::clone(&recorders), sender, listeners.addresses());
     let on_hangup = attach(running.clone())?;
     let workers = Workers::start(&proxy, &recorders)?;
     let keeper = tokio::spawn(pool::keeper::keep(proxy.pool.clone(), Connector::new(&proxy)));
     let watching = tokio::spawn(tell_time(Arc::clone(&proxy)));
     announce(&proxy);
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let accepting = tokio::spawn(listen::accept(listeners, workers));
+    let accepting = tokio::spawn(listen::accept(listeners, workers.clone()));
     loop {
         tokio::select! {
             () = reporter.interval() => reporter.write_interval(),
@@ -272,6 +296,7 @@ async fn run(
     accepting.abort();
     running.set_draining();
     drain(&proxy, &mut signals).await;
+    workers.end();
     keeper.abort();
     watching.abort();
     reporter.dump();
@@ -330,7 +355,10 @@ enum Signal {
     Reopen,
 }
 
-struct Signals {
+/// What a process is told by signals; `None`: this proxy is told nothing that way.
+struct Signals(Option<Listened>);
+
+struct Listened {
     term: tokio::signal::unix::Signal,
     int: tokio::signal::unix::Signal,
     hup: tokio::signal::unix::Signal,
@@ -340,20 +368,25 @@ struct Signals {
 impl Signals {
     fn new() -> std::io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
+        Ok(Signals(Some(Listened {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
-        })
+        })))
+    }
+
+    fn none() -> Signals {
+        Signals(None)
     }
 
     async fn next(&mut self) -> Signal {
+        let Some(listened) = &mut self.0 else { return std::future::pending().await };
         tokio::select! {
-            _ = self.term.recv() => Signal::End,
-            _ = self.int.recv() => Signal::End,
-            _ = self.hup.recv() => Signal::Reopen,
-            _ = self.usr1.recv() => Signal::Dump,
+            _ = listened.term.recv() => Signal::End,
+            _ = listened.int.recv() => Signal::End,
+            _ = listened.hup.recv() => Signal::Reopen,
+            _ = listened.usr1.recv() => Signal::Dump,
         }
     }
 

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -30,6 +30,8 @@ pub enum Arrival {
     New(Accepted),
     /// A client between two commands, from another worker.
     Moved(Box<Session>),
+    /// Nobody comes any more, and who is here goes.
+    End,
 }
 
 /// One worker thread's own things.
@@ -48,7 +50,10 @@ pub struct Worker {
     /// How many clients are to go in this window, and to whom.
     surplus: AtomicU32,
     taker: AtomicUsize,
-    team: Arc<Team>,
+    /// Counts the windows.
+    window: Arc<AtomicU32>,
+    /// Of its workers a team is the owner.
+    team: Weak<Team>,
 }
 
 /// What all workers share.
@@ -56,7 +61,7 @@ pub struct Worker {
 struct Team {
     workers: OnceLock<Box<[Arc<Worker>]>>,
     /// Counts the windows, so that a client knows whether it was counted in this one.
-    window: AtomicU32,
+    window: Arc<AtomicU32>,
     /// Some thread's time is not to be had.
     blind: AtomicBool,
     watch: OnceLock<Mutex<Watch>>,
@@ -103,12 +108,13 @@ impl Workers {
             balancer: Balancer::new(count),
         }));
         for (index, receiver) in receivers.into_iter().enumerate() {
-            let (proxy, worker) = (Arc::clone(proxy), Arc::clone(&team.workers()[index]));
+            let (proxy, team, worker) = (Arc::clone(proxy), Arc::clone(&team), Arc::clone(&team.workers()[index]));
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
                     HOME.set(u16::try_from(index).unwrap_or(u16::MAX));
                     work(proxy, worker, receiver);
+                    drop(team);
                 })
                 .context("a worker thread")?;
         }
@@ -122,6 +128,14 @@ impl Workers {
         if let Some(worker) = workers.get(self.0.place()) {
             // A worker that is gone takes the socket with it: the client sees a closed connection.
             let _ = worker.send(Arrival::New(accepted));
+        }
+    }
+
+    /// Ends the threads, with every client that is left.
+    pub fn end(&self) {
+        for worker in self.0.workers() {
+            // One that is gone has ended.
+            let _ = worker.arrivals.send(Arrival::End);
         }
     }
 }
@@ -139,7 +153,8 @@ impl Worker {
             active: AtomicU32::new(0),
             surplus: AtomicU32::new(0),
             taker: AtomicUsize::new(0),
-            team: Arc::clone(team),
+            window: Arc::clone(&team.window),
+            team: Arc::downgrade(team),
         };
         (Arc::new(worker), receiver)
     }
@@ -151,13 +166,15 @@ impl Worker {
         // Only this thread counts here: no addition that is atomic for others is needed.
         let commands = self.commands.load(Relaxed).wrapping_add(1);
         self.commands.store(commands, Relaxed);
-        let window = self.team.window.load(Relaxed);
+        let window = self.window.load(Relaxed);
         if *seen != window {
             *seen = window;
             self.active.fetch_add(1, Relaxed);
         }
-        if commands.is_multiple_of(COMMANDS_PER_LOOK) {
-            self.team.look();
+        if commands.is_multiple_of(COMMANDS_PER_LOOK)
+            && let Some(team) = self.team.upgrade()
+        {
+            team.look();
         }
         if self.surplus.load(Relaxed) == 0 { None } else { self.give() }
     }
@@ -174,7 +191,8 @@ impl Worker {
 
     /// Gives one of this worker's clients to another; back if that one's thread is gone.
     pub fn hand_over(&self, to: usize, session: Box<Session>) -> Result<(), Box<Session>> {
-        match self.team.workers()[to].send(Arrival::Moved(session)) {
+        let Some(team) = self.team.upgrade() else { return Err(session) };
+        match team.workers()[to].send(Arrival::Moved(session)) {
             Err(Arrival::Moved(session)) => Err(session),
             _ => Ok(()),
         }
@@ -255,7 +273,7 @@ fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut arrivals: mpsc::UnboundedRec
         let _ = worker.clock.set(clock);
     }
     runtime.block_on(async {
-        while let Some(arrival) = arrivals.recv().await {
+        while let Some(arrival @ (Arrival::New(_) | Arrival::Moved(_))) = arrivals.recv().await {
             let (proxy, worker) = (Arc::clone(&proxy), Arc::clone(&worker));
             let counted = Counted(Arc::clone(&worker));
             tokio::spawn(async move {
@@ -263,12 +281,11 @@ fn work(proxy: Arc<Proxy>, worker: Arc<Worker>, mut arrivals: mpsc::UnboundedRec
                     Arrival::New(accepted) => listen::serve(proxy, worker, accepted).await,
                     // Boxed, for a task is as large as the largest of its waits.
                     Arrival::Moved(session) => Box::pin(client::go_on(worker, session)).await,
+                    Arrival::End => {}
                 }
                 drop(counted);
             });
         }
-        // No more clients come, but those that are here go on until the process ends.
-        std::future::pending::<()>().await;
     });
 }
 

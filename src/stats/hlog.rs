@@ -111,7 +111,7 @@ impl IntervalLog {
     }
 
     fn append(&mut self, snapshot: &Snapshot, span: Span) -> io::Result<()> {
-        let mut body = Encoder::without_header(span);
+        let mut body = Encoder::going_on(span);
         body.snapshot(snapshot);
         if self.file.begins_anew_with(body.out.len())? {
             self.named.clear();
@@ -125,7 +125,7 @@ impl IntervalLog {
         if self.named.len() > MAX_NAMED {
             self.named.clear();
         }
-        let mut names = Encoder::without_header(span);
+        let mut names = Encoder::going_on(span);
         for stats in digests {
             if self.named.insert(stats.digest) {
                 names.name_digest(stats);
@@ -146,6 +146,11 @@ impl Encoder {
     /// Begins with the header.
     pub fn new(span: Span) -> Self {
         Encoder { out: header(span.start), span }
+    }
+
+    /// Goes on, over another span, behind what another encoder began.
+    pub fn going_on(span: Span) -> Self {
+        Encoder { out: Vec::new(), span }
     }
 
     /// Says what a digest (16 hexadecimal digits) stands for, in a comment.
@@ -175,10 +180,6 @@ impl Encoder {
     /// The log's bytes.
     pub fn finish(self) -> Vec<u8> {
         self.out
-    }
-
-    fn without_header(span: Span) -> Self {
-        Encoder { out: Vec::new(), span }
     }
 
     fn name_digest(&mut self, stats: &DigestStats) {

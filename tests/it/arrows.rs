@@ -22,7 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("proxy", &["wire", "sql", "pool", "login", "session", "net", "stats"]),
     // Of the proxy itself the admin view knows one handle; the console speaks the protocol as a server does.
     ("admin", &["wire", "sql", "login", "net", "pool", "stats", "session", "proxy::running"]),
-    ("commands", &["admin::client", "pool", "stats", "proxy"]),
+    // `bench` is a client by the proxy's own dialing code, and runs tidegates that are configured as files would have it.
+    ("commands", &["admin::client", "pool", "stats", "proxy", "config", "sql", "login", "net", "wire"]),
     ("config", SETTINGS),
     // The roots, which tie the rest together.
     ("main", ALL),

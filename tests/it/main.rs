@@ -23,6 +23,8 @@ mod admin;
 mod answers;
 mod arrows;
 mod bad_input;
+mod bench;
+mod compare;
 mod config;
 mod conformance;
 mod credentials;
