@@ -236,8 +236,13 @@ fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, mariadb: bool
 }
 
 /// A transaction's state where transactions are not to be announced: MySQL follows its beginning and its end, and nothing
-/// that is read or written in it (seen on 9.7, with a procedure that begins one and writes).
+/// that is read or written in it (seen on 9.7, with a procedure that begins one and writes), but for the snapshot that it
+/// may begin with.
 fn without_accesses(content: &[u8]) -> Vec<u8> {
+    const WITH_SNAPSHOT: &[u8] = b"\x08T_R_____";
+    if content == WITH_SNAPSHOT {
+        return content.to_vec();
+    }
     // A length, the kind of transaction, and a letter for each sort of access.
     let mut content = content.to_vec();
     content.iter_mut().skip(2).for_each(|letter| *letter = b'_');
