@@ -204,11 +204,18 @@ impl<K: PoolKey, C> Core<K, C> {
         if self.queue.waiting() == 0 {
             return;
         }
-        while let Some((at, source)) = self.next_servable(now) {
+        while self.has_anything()
+            && let Some((at, source)) = self.next_servable(now)
+        {
             self.serve(at, source, now);
         }
         self.ask_holders(now);
         self.arm_for_backoff(now);
+    }
+
+    /// Whether anything lies idle or is free at all: mostly nothing is where somebody waits.
+    fn has_anything(&self) -> bool {
+        !self.table.lru.is_empty() || self.table.open() < self.settings.bound()
     }
 
     /// The earliest waiter whose need can be met now.
