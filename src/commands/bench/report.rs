@@ -110,6 +110,8 @@ impl<'a> Report<'a> {
     pub fn doubts(&self) -> Vec<String> {
         /// The load generator's own lateness that still does not matter.
         const MOST_LATE: u64 = 2_000_000;
+        /// Of so many, ten lie above the p99.
+        const FEW: u64 = 1_000;
         let late = self.cells.iter().filter_map(|cell| Some((cell.name(), cell.most(|run| run.late)?)));
         let late = late.filter(|(_, late)| *late > MOST_LATE).map(|(name, late)| {
             let late = crate::stats::hlog::table::short(late);
@@ -121,7 +123,11 @@ impl<'a> Report<'a> {
         let unserved = unserved.filter(|(_, count)| *count > 0).map(|(name, count)| {
             format!("{name}: {count} requests were not over when the time was; they count with the time that they had waited.")
         });
-        late.chain(unserved).collect()
+        let few = self.measured().filter_map(|cell| Some((cell.name(), cell.fewest_requests()?)));
+        let few = few
+            .filter(|(_, count)| *count < FEW)
+            .map(|(name, count)| format!("{name}: {count} requests in a round are few for a p99: measure longer."));
+        late.chain(unserved).chain(few).collect()
     }
 }
 
@@ -182,7 +188,12 @@ pub(super) mod tests {
         with_report(|report| {
             let names: Vec<_> = report.measured().map(Cell::name).collect();
             assert_eq!(names, ["direct", "transaction 5", "transaction 10"]);
-            assert!(report.doubts().is_empty() && !report.is_empty());
+            assert!(!report.is_empty());
+            let doubts = report.doubts();
+            assert!(
+                doubts.len() == 3 && doubts[0].starts_with("direct: 100 requests in a round are few"),
+                "{doubts:?}"
+            );
         });
     }
 }
