@@ -16,6 +16,7 @@ use super::html;
 use super::plan::{Arrivals, Plan};
 use super::recommend::{Advice, recommend};
 use super::sweep::{Place, Swept};
+use super::workload::counted;
 
 /// A sweep's results, with the recommendation.
 pub(super) struct Report<'a> {
@@ -121,7 +122,8 @@ impl<'a> Report<'a> {
         });
         let unserved = self.measured().map(|cell| (cell.name(), cell.sum(|run| run.unserved)));
         let unserved = unserved.filter(|(_, count)| *count > 0).map(|(name, count)| {
-            format!("{name}: {count} requests were not over when the time was; they count with the time that they had waited.")
+            let requests = counted(count as usize, "request");
+            format!("{name}: not over when the time was: {requests}, counted with the time waited by then.")
         });
         let few = self.measured().filter_map(|cell| Some((cell.name(), cell.fewest_requests()?)));
         let few = few
