@@ -28,10 +28,15 @@ impl Site {
     }
 
     fn on(server: &Server, schema: &str) -> Site {
+        Site::at(server, &server.address().to_string(), schema)
+    }
+
+    /// The same by another of the server's addresses.
+    fn at(server: &Server, address: &str, schema: &str) -> Site {
         let account = format!("{schema}@'%'");
-        server.sql(&format!("CREATE DATABASE {schema}; CREATE USER {account}; GRANT ALL ON {schema}.* TO {account}"));
-        let server = format!("{schema}@{}/{schema}", server.address());
-        Site { folder: tempfile::tempdir().expect("a folder"), server }
+        server.sql(&format!("CREATE DATABASE {schema}; CREATE USER {account} IDENTIFIED BY 'p@ss:1'"));
+        server.sql(&format!("GRANT ALL ON {schema}.* TO {account}"));
+        Site { folder: tempfile::tempdir().expect("a folder"), server: format!("{schema}:p@ss:1@{address}/{schema}") }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -217,6 +222,31 @@ fn a_file_of_sql_is_a_workload_and_its_errors_are_counted() {
     assert!(errors["ERROR 1062"]["example"].as_str().is_some_and(|text| text.contains("Duplicate entry")), "{errors}");
     assert_eq!(report["recommendation"]["setting"], Value::Null);
     assert!(server.sql("SELECT SUM(n) > 1 FROM bench_file.t") == "1", "transactions were committed");
+}
+
+#[test]
+fn every_kind_of_server_can_be_measured() {
+    for kind in Kind::here() {
+        let site = Site::on(Server::shared(kind), "bench_kinds");
+        let report =
+            site.run("--workload mixed --size 2 --clients 4 --think 1ms --seconds 0.5 --warm-up 0.1 --repeats 1");
+        assert_bound(&report);
+        assert!(cells(&report).iter().all(|cell| number(&cell["errors"]) == 0), "{kind}: {report}");
+        assert_eq!(report["recommendation"]["setting"], "transaction 2", "{kind}");
+    }
+}
+
+#[test]
+fn a_server_elsewhere_is_reached_by_tls_with_and_without_tidegate() {
+    // This machine's own address in its network: whoever is there does not count as local.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let own = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()).map(|address| address.ip());
+    let Ok(own) = own else { return eprintln!("SKIPPED: this machine is in no network") };
+    let server = Server::start_tls(Kind::MariaDb1011, &["--bind-address=0.0.0.0", "--require-secure-transport=ON"]);
+    let site = Site::at(&server, &format!("{own}:{}", server.port()), "bench_tls");
+    let report = site.run("--workload point-select --size 2 --clients 2 --think 1ms --seconds 0.3 --repeats 1");
+    assert_bound(&report);
+    assert!(cells(&report).iter().all(|cell| number(&cell["errors"]) == 0), "{report}");
 }
 
 #[test]

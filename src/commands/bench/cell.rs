@@ -78,6 +78,11 @@ impl Cell {
         self.runs.iter().filter_map(figure).max()
     }
 
+    /// How many requests the run with the fewest had.
+    pub fn fewest_requests(&self) -> Option<u64> {
+        self.runs.iter().filter_map(|run| run.phase("response")).map(|response| response.len()).min()
+    }
+
     /// The sum over the runs.
     pub fn sum(&self, figure: impl Fn(&Measure) -> u64) -> u64 {
         self.runs.iter().map(figure).sum()

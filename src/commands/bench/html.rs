@@ -77,7 +77,7 @@ fn charts(report: &Report<'_>) -> String {
     let drawn = [
         (
             Chart {
-                title: "p99 and time in the queue against the pool's size",
+                title: "p99 of the response time, and of the time in the queue, against the pool's size",
                 ticks: ticks(&sizes),
                 height: Height::Time,
                 x_word: &count_word,
@@ -142,15 +142,10 @@ const DIRECT_COLOUR: &str = COLOURS[6];
 fn by_size(report: &Report<'_>) -> Vec<Points> {
     let mut lines = Vec::new();
     for (mode, colour) in modes(report) {
-        for (phase, dashed) in [("response", false), ("queue", true)] {
+        for (phase, name, dashed) in [("response", "", false), ("queue", " queue", true)] {
             let points = pools(report, mode)
                 .filter_map(|(size, cell)| Some((place(size as f64), cell.percentile(phase, 0.99)? as f64)));
-            lines.push(Points {
-                name: format!("{} {phase} p99", mode.name()),
-                colour,
-                dashed,
-                points: points.collect(),
-            });
+            lines.push(Points { name: format!("{}{name}", mode.name()), colour, dashed, points: points.collect() });
         }
     }
     let ends = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x);
@@ -159,7 +154,7 @@ fn by_size(report: &Report<'_>) -> Vec<Points> {
     let direct = direct.and_then(|cell| cell.percentile("response", 0.99));
     if let (Some((low, high)), Some(p99)) = (ends, direct) {
         let points = vec![(low, p99 as f64), (high, p99 as f64)];
-        lines.push(Points { name: "direct response p99".to_owned(), colour: DIRECT_COLOUR, dashed: false, points });
+        lines.push(Points { name: "direct".to_owned(), colour: DIRECT_COLOUR, dashed: false, points });
     }
     lines
 }

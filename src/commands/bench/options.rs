@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-/// Sweeps pool settings under load and says which to take.
-///
-/// In each round every setting runs once, behind direct connections and a fresh tidegate each; then the next round begins, so
-/// that what else the machine does hits all alike. The report names the smallest pool that is as good as the best one, why, and
-/// how sure that is.
+/// `tidegate bench ..`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = BEGIN, after_long_help = EXAMPLES)]
 pub struct BenchArgs {
@@ -81,20 +77,28 @@ impl BenchMode {
     }
 }
 
-const BEGIN: &str = "Begin with this (it takes about two minutes, and needs MariaDB's server: apt install mariadb-server), then open report.html:
+const BEGIN: &str =
+    "Begin with this (it takes about two minutes, and needs MariaDB's server: apt install mariadb-server), \
+then open report.html:
 
     tidegate bench --html report.html";
 
-const EXAMPLES: &str = "Begin with this (it takes about two minutes, and needs MariaDB's server: apt install mariadb-server), then open report.html:
+const EXAMPLES: &str = "Begin with this (it takes about two minutes, and needs MariaDB's server: apt install mariadb-server), \
+then open report.html:
 
     tidegate bench --html report.html
 
+In each round every setting runs once: direct connections, then a fresh tidegate for each size and mode; so what else the \
+machine does hits all alike. The report names the smallest pool that is as good as the best one, why, and how sure that is: \
+what a setting's own rounds differ by is the noise.
+
 Your own server (never one in production: it is loaded as far as it goes), your own statements, a fixed rate:
 
-    tidegate bench --html report.html --server app:secret@127.0.0.1:3306/shop --workload shop.sql --rate 500 --clients 100
+    tidegate bench --html report.html --workload shop.sql --rate 500 --clients 100 \\
+        --server app:secret@127.0.0.1:3306/shop
 
-A file of SQL: each statement is a request, and ends with a semicolon. Behind a line `-- weight 5` all statements up to the next
-such line are one request, which comes five times as often as one of weight 1. {1..3000} stands for a random number.
+A file of SQL: each statement is a request, and ends with a semicolon. Behind a line `-- weight 5` all statements up to the \
+next such line are one request, which comes five times as often as one of weight 1. {1..3000} stands for a random number.
 
     -- weight 9
     SELECT name FROM customers WHERE id = {1..3000};

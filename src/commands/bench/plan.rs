@@ -16,6 +16,8 @@ const MAX_SIZE: u32 = 10_000;
 const MAX_CLIENTS: u32 = 20_000;
 const MAX_RATE: u32 = 1_000_000;
 const MAX_REPEATS: u32 = 1_000;
+/// The most requests of one run: all of them may have to wait.
+const MAX_REQUESTS: f64 = 1e7;
 /// Percentiles of a shorter time say nothing.
 const LEAST_SECONDS: Duration = Duration::from_millis(100);
 
@@ -127,7 +129,16 @@ fn cells(args: &BenchArgs) -> Result<Vec<Setting>, String> {
 
 fn arrivals(args: &BenchArgs) -> Result<Arrivals, String> {
     match args.rate {
-        Some(rate) => Ok(Arrivals::Open { per_second: within("--rate", rate, MAX_RATE)? }),
+        Some(rate) => {
+            let per_second = within("--rate", rate, MAX_RATE)?;
+            let requests = f64::from(rate) * (args.warm_up + args.seconds).as_secs_f64();
+            match requests > MAX_REQUESTS {
+                true => Err(format!(
+                    "--rate {rate}: these are {requests:.0} requests in a run, where {MAX_REQUESTS} are the most"
+                )),
+                false => Ok(Arrivals::Open { per_second }),
+            }
+        }
         None => Ok(Arrivals::Closed { think: args.think.unwrap_or(USUAL_THINK) }),
     }
 }
@@ -256,6 +267,7 @@ mod tests {
             (vec!["--clients", "0"], "--clients 0"),
             (vec!["--rate", "0"], "--rate 0"),
             (vec!["--repeats", "0"], "--repeats 0"),
+            (vec!["--rate", "100000", "--seconds", "200"], "--rate 100000: these are 20100000 requests"),
             (vec!["--seconds", "0"], "--seconds 0"),
             (vec!["--workload", "nothing"], "neither one of point-select, read-write, mixed, connect nor a file"),
             (vec!["--workload", place], "--workload"),

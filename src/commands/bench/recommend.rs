@@ -52,6 +52,10 @@ impl Margins {
     fn throughput(&self) -> f64 {
         self.throughput.margin(self.rounds)
     }
+
+    fn are_too_much(&self) -> bool {
+        self.p99().max(self.throughput()) > TOO_MUCH
+    }
 }
 
 /// Judges the settings; direct connections among them count for the noise and are what the choice is compared with.
@@ -76,7 +80,7 @@ pub(super) fn recommend(candidates: &[Candidate]) -> Advice {
     reasons.push(how_sure(chosen, &pools, &margins));
     reasons.extend(flaws);
     let choice = chosen.of.setting;
-    Advice { choice: Some(choice), verdict: verdict(choice), reasons }
+    Advice { choice: Some(choice), verdict: verdict(choice, &margins), reasons }
 }
 
 impl<'a> Judged<'a> {
@@ -120,16 +124,17 @@ fn choose<'a>(pools: &[&'a Judged<'a>], margins: &Margins) -> Option<&'a Judged<
     good.min_by(|a, b| a.size().cmp(&b.size()).then(a.p99.total_cmp(&b.p99)))
 }
 
-fn verdict(choice: Setting) -> String {
-    match choice {
-        Setting::Direct => String::new(),
-        Setting::Pool { mode, size } => {
-            let connections = if size == 1 { "connection" } else { "connections" };
-            format!(
-                "Take {size} {connections} in mode {0}: pool.mode = \"{0}\", size = {size}, max_overflow = 0.",
-                mode.name()
-            )
-        }
+fn verdict(choice: Setting, margins: &Margins) -> String {
+    let Setting::Pool { mode, size } = choice else { return String::new() };
+    let connections = if size == 1 { "connection" } else { "connections" };
+    let settings = format!("pool.mode = \"{}\", size = {size}, max_overflow = 0", mode.name());
+    match margins.are_too_much() {
+        false => format!("Take {size} {connections} in mode {}: {settings}.", mode.name()),
+        true => format!(
+            "The noise is too great for a choice. The smallest that may be as good as the best is {size} {connections} in mode {}: \
+             {settings}.",
+            mode.name()
+        ),
     }
 }
 
@@ -138,7 +143,7 @@ fn why(chosen: &Judged<'_>, pools: &[&Judged<'_>], margins: &Margins) -> String 
     let fastest = best_p99(pools.iter().filter(|pool| pool.does_enough(most, margins)));
     format!(
         "It is the smallest whose throughput ({:.0} requests/s; the best had {most:.0}) and p99 ({}; the best had {}) are within \
-         the noise of the best.",
+         the noise of the best (means over the rounds).",
         chosen.throughput,
         short(chosen.p99 as u64),
         short(fastest as u64),
@@ -189,7 +194,7 @@ fn how_sure(chosen: &Judged<'_>, pools: &[&Judged<'_>], margins: &Margins) -> St
             100.0 * margins.p99()
         ),
     };
-    if margins.p99().max(margins.throughput()) > TOO_MUCH {
+    if margins.are_too_much() {
         text += " That is too much to go by: measure longer (--seconds) and more often (--repeats).";
     }
     let larger = pools.iter().filter(|pool| is_same_mode(pool, chosen) && pool.size() > chosen.size());
@@ -262,6 +267,7 @@ mod tests {
         noisy[1].p99 = vec![3.0 * MS, 5.0 * MS, 8.0 * MS];
         assert_eq!(chosen(&noisy), name("transaction 5"));
         assert!(recommend(&noisy).reasons.join(" ").contains("too much to go by"));
+        assert!(recommend(&noisy).verdict.starts_with("The noise is too great for a choice."));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::html;
 use super::plan::{Arrivals, Plan};
 use super::recommend::{Advice, recommend};
 use super::sweep::{Place, Swept};
+use super::workload::counted;
 
 /// A sweep's results, with the recommendation.
 pub(super) struct Report<'a> {
@@ -110,6 +111,8 @@ impl<'a> Report<'a> {
     pub fn doubts(&self) -> Vec<String> {
         /// The load generator's own lateness that still does not matter.
         const MOST_LATE: u64 = 2_000_000;
+        /// Of so many, ten lie above the p99.
+        const FEW: u64 = 1_000;
         let late = self.cells.iter().filter_map(|cell| Some((cell.name(), cell.most(|run| run.late)?)));
         let late = late.filter(|(_, late)| *late > MOST_LATE).map(|(name, late)| {
             let late = crate::stats::hlog::table::short(late);
@@ -119,9 +122,14 @@ impl<'a> Report<'a> {
         });
         let unserved = self.measured().map(|cell| (cell.name(), cell.sum(|run| run.unserved)));
         let unserved = unserved.filter(|(_, count)| *count > 0).map(|(name, count)| {
-            format!("{name}: {count} requests were not over when the time was; they count with the time that they had waited.")
+            let requests = counted(count as usize, "request");
+            format!("{name}: not over when the time was: {requests}, counted with the time waited by then.")
         });
-        late.chain(unserved).collect()
+        let few = self.measured().filter_map(|cell| Some((cell.name(), cell.fewest_requests()?)));
+        let few = few
+            .filter(|(_, count)| *count < FEW)
+            .map(|(name, count)| format!("{name}: {count} requests in a round are few for a p99: measure longer."));
+        late.chain(unserved).chain(few).collect()
     }
 }
 
@@ -182,7 +190,12 @@ pub(super) mod tests {
         with_report(|report| {
             let names: Vec<_> = report.measured().map(Cell::name).collect();
             assert_eq!(names, ["direct", "transaction 5", "transaction 10"]);
-            assert!(report.doubts().is_empty() && !report.is_empty());
+            assert!(!report.is_empty());
+            let doubts = report.doubts();
+            assert!(
+                doubts.len() == 3 && doubts[0].starts_with("direct: 100 requests in a round are few"),
+                "{doubts:?}"
+            );
         });
     }
 }

@@ -127,7 +127,8 @@ impl Workload {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// `1 request`, `2 requests`
+pub(super) fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
