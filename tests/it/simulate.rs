@@ -2,6 +2,7 @@
 
 mod command_line;
 mod core;
+mod sessions;
 mod truth;
 
 use std::path::Path;

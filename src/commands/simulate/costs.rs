@@ -1,10 +1,12 @@
 //! What the pool's own work costs, from the trace: dials, restores, resets, closes. Where a trace has none of a kind, it is
-//! guessed from the fastest commands, which are hardly more than a way to the server and back.
+//! guessed from the fastest commands, which are hardly more than a way to the server and back, or from the dials, which are six.
 
 use std::time::Duration;
 
 /// So many of each are kept, evenly over the trace.
 const MAX_SAMPLES: usize = 4096;
+/// So many say little about what is usual.
+const FEW: usize = 30;
 /// `@@wait_timeout` where no dial has told it: the servers' default.
 const USUAL_WAIT_TIMEOUT: Duration = Duration::from_secs(28_800);
 /// How many ways a dial with its login takes.
@@ -17,6 +19,7 @@ pub struct Samples {
     seen: u64,
     /// Every so many is kept.
     stride: u64,
+    middle: u64,
 }
 
 impl Samples {
@@ -40,8 +43,11 @@ impl Samples {
         self.seen
     }
 
-    /// One of them, chosen by a random number.
+    /// One of them, chosen by a random number; of few, the one in the middle: a slow one at the start is not a fifth of all.
     pub fn pick(&self, random: u64) -> u64 {
+        if self.kept.len() < FEW {
+            return self.middle;
+        }
         let index = (u128::from(random) * self.kept.len() as u128) >> 64;
         self.kept.get(index as usize).copied().unwrap_or(0)
     }
@@ -104,6 +110,10 @@ impl Costs {
     /// All is read: what is missing is guessed.
     pub(super) fn settle(&mut self) {
         self.way = self.server.at(0.05);
+        if self.dial.seen() > 0 {
+            // All of the commands may be slow ones.
+            self.way = self.way.min(self.dial.at(0.5) / WAYS_OF_A_DIAL);
+        }
         if self.wait_timeout.is_zero() {
             self.wait_timeout = USUAL_WAIT_TIMEOUT;
         }
@@ -114,12 +124,13 @@ impl Costs {
             if samples.seen() == 0 {
                 samples.add(ways * self.way);
             }
+            samples.middle = samples.at(0.5);
         }
     }
 
     /// These costs, in nanoseconds, whatever a trace says.
     pub fn assume(&mut self, dial: u64, restore: u64, close: u64, way: u64) {
-        let one = |nanos| Samples { kept: vec![nanos], seen: 1, stride: 1 };
+        let one = |nanos| Samples { kept: vec![nanos], seen: 1, stride: 1, middle: nanos };
         (self.dial, self.restore, self.close, self.clean) = (one(dial), one(restore), one(close), one(2 * way));
         (self.way, self.wait_timeout) = (way, USUAL_WAIT_TIMEOUT);
     }
@@ -153,5 +164,10 @@ mod tests {
         assert!(costs.dial_is_guessed && costs.way < 150_000);
         assert_eq!(costs.dial.pick(7), WAYS_OF_A_DIAL * costs.way);
         assert_eq!(costs.wait_timeout, USUAL_WAIT_TIMEOUT);
+        let mut of_slow_ones = Costs::default();
+        of_slow_ones.served(1_000_000_000);
+        of_slow_ones.dialed(WAYS_OF_A_DIAL * 200_000, None);
+        of_slow_ones.settle();
+        assert_eq!((of_slow_ones.way, of_slow_ones.typical_clean()), (200_000, 400_000));
     }
 }
