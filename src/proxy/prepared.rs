@@ -62,6 +62,7 @@ impl Session {
         if let Some(place) = reply.get_mut(HEADER + ID.start..HEADER + ID.end) {
             place.copy_from_slice(&id.to_le_bytes());
         }
+        shared.ledger.prepared(id, text, shared.dialect);
         exchange.reply.facts.prepared = Some((id, params));
         Ok(())
     }
@@ -170,8 +171,8 @@ impl Session {
         let Some(shared) = shared else { return Ok(()) };
         let id = shared.statements.resolve(id);
         let Some(closed) = shared.statements.close(id) else { return Ok(()) };
-        let was_in_use = shared.ledger.uses(id);
-        shared.ledger.closed(id);
+        let was_in_use = shared.ledger.uses(id) || shared.ledger.is_typed(id);
+        shared.ledger.forgotten(id);
         if was_in_use && lease.is_held() {
             let backend = lease.backend_mut();
             let gone: Vec<u32> = backend.kept.statements.forget(&closed.template).into_iter().collect();

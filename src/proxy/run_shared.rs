@@ -107,6 +107,9 @@ impl Session {
         if !self.insert_id_is_there(exchange) {
             Box::pin(self.bring_insert_id()).await?;
         }
+        if self.may_keep_others(exchange) {
+            Box::pin(self.plant_conditions(exchange)).await?;
+        }
         if let Err(refused) = self.translate(exchange, header, whole, buffer).await? {
             return Ok(Err(refused));
         }
