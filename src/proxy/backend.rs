@@ -112,6 +112,8 @@ pub struct Kept {
     pub last_insert_id: Option<u64>,
     /// Whose errors and warnings stand there, and which of that client's; `None`: there are none.
     pub conditions_of: Option<(u32, u32)>,
+    /// User variables of other clients are NULL there: only a login takes them away.
+    pub had_variables: bool,
     /// It has refused a change of user, and takes only a few of those: nobody else gets it.
     pub tired: bool,
     /// `init_connect` is empty.
@@ -130,6 +132,7 @@ impl Kept {
             spoiled: true,
             last_insert_id: (!fresh.keeps_last).then_some(0),
             conditions_of: fresh.keeps_last.then_some(OF_NOBODY),
+            had_variables: false,
             tired: self.tired,
             resets_whole: fresh.resets_whole,
             told_patience: self.told_patience.take(),

@@ -45,6 +45,12 @@ pub struct Ledger {
     names: Option<Box<Names>>,
 }
 
+/// Whether a prepared statement of this text has the types of its user variables for good.
+pub fn types_variables(sql: &[u8], dialect: Dialect) -> bool {
+    let keeps = !dialect.mariadb && dialect.version >= 80_022;
+    keeps && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
+}
+
 impl Ledger {
     /// Why the backend cannot be given away.
     #[inline]
@@ -149,8 +155,7 @@ impl Ledger {
     /// COM_STMT_PREPARE gave this id. MySQL 8.0.22 and later give user variables the types that they have now, and keep
     /// them: prepared on another backend later on, it would be another statement.
     pub fn prepared(&mut self, id: u32, sql: &[u8], dialect: Dialect) {
-        let types = !dialect.mariadb && dialect.version >= 80_022;
-        if types && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE) {
+        if types_variables(sql, dialect) {
             self.names().typed.insert(id);
             self.named();
         }
