@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidegate::wire::announce::put_ok;
+use tidegate::wire::announce::{Told, put_ok};
 use tidegate::wire::capabilities::{Capabilities, DEPRECATE_EOF};
 use tidegate::wire::command::Shape;
 use tidegate::wire::frame::put_packet;
@@ -62,7 +62,7 @@ fn ends(criterion: &mut Criterion) {
     criterion.bench_function("trackers/hide", |bencher| {
         bencher.iter(|| {
             out.clear();
-            put_ok(&mut out, black_box(OK_CHANGED), None, true)
+            put_ok(&mut out, black_box(OK_CHANGED), None, true, &mut Told::default())
         });
     });
 }

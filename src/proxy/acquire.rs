@@ -114,6 +114,7 @@ impl Session {
             return false;
         }
         let Ok(found) = steps(from, shared.standing()) else { return false };
+        backend.kept.had_variables |= loses_variables(from.state, &shared.state);
         exchange.prelude.payloads = found.iter().map(|step| payload(backend, step)).collect();
         exchange.prelude.matters = true;
         backend.kept.state = shared.state.clone();
@@ -279,6 +280,16 @@ impl Session {
         }
         Ok(())
     }
+
+    /// The same as after a login of the client's own, on a backend that it can do without.
+    pub(super) async fn begin_anew(&mut self) -> Result<(), Trouble> {
+        let Session { lease, shared, params, proxy, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let secret = lease.secret.clone();
+        let restore = Restore { proxy, params, secret: secret.as_ref() };
+        restore.log_in(lease.backend_mut(), shared.state.schema()).await?;
+        self.bring_state().await
+    }
 }
 
 /// What a restore may need.
@@ -305,7 +316,9 @@ impl Restore<'_> {
         }
         let from = Standing { state: &backend.kept.state, baseline: &backend.kept.baseline };
         let Ok(found) = steps(from, to) else { return Err(Trouble::Broken) };
+        let loses = loses_variables(from.state, to.state);
         let payloads: Vec<Vec<u8>> = found.iter().map(|step| payload(backend, step)).collect();
+        backend.kept.had_variables |= loses;
         if payloads.is_empty() {
             return Ok(());
         }
@@ -360,6 +373,10 @@ pub(super) fn payload(backend: &Backend, step: &Step) -> Vec<u8> {
         // It comes alone and is not sent as a mere command.
         Step::ChangeUser(_) => vec![command::PING],
     }
+}
+
+fn loses_variables(from: &State, to: &State) -> bool {
+    from.user_variables().any(|(name, _)| to.user_variables().all(|(own, _)| own != name))
 }
 
 /// Nothing lies unread on the socket, and it is not closed.

@@ -1,11 +1,12 @@
-//! Mode `transaction`: errors and warnings that a command has added to those of the client's statement before, on a backend
-//! that may know nothing of that one.
+//! Mode `transaction`: errors and warnings of the client's statement before that are still there behind another command, on a
+//! backend that may know nothing of that statement: the command adds its own to them, or keeps them.
 
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::shared::Shared;
-use crate::session::last::{Diagnostics, Ran, added};
+use crate::session::last::{Diagnostics, Ran, added, planted};
+use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
 
@@ -13,15 +14,26 @@ use crate::wire::fault::ErrPacket;
 #[derive(Debug)]
 pub(super) struct Added {
     before: Diagnostics,
-    count: usize,
+    what: What,
     /// The newest one in the client's words.
     told: Option<ErrPacket>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// So many came on top of those of before.
+    Newest(usize),
+    /// A mark stood for those of before.
+    Mark,
 }
 
 impl Shared {
     /// A text has run; `before`: what there was.
     pub(super) fn note_added_by(&mut self, ran: &Ran<'_>, before: Diagnostics) {
-        self.note_added(added::by_text(ran), before, None);
+        match std::mem::take(&mut self.marked) {
+            true => self.added = Some(Box::new(Added { before, what: What::Mark, told: None })),
+            false => self.note_added(added::by_text(ran), before, None),
+        }
     }
 
     /// A command has run that is no statement.
@@ -42,7 +54,7 @@ impl Shared {
         }
         self.last.diagnostics = Diagnostics::Unread { warnings: None };
         if is_elsewhere || told.is_some() {
-            self.added = Some(Box::new(Added { before, count, told }));
+            self.added = Some(Box::new(Added { before, what: What::Newest(count), told }));
         }
     }
 
@@ -55,6 +67,40 @@ impl Shared {
 }
 
 impl Session {
+    /// Whether the statement may keep errors and warnings on the backend that are not this client's.
+    pub(super) fn may_keep_others(&self, exchange: &Exchange) -> bool {
+        let is_statement = !matches!(exchange.code, command::STMT_PREPARE);
+        let Some(shared) = self.shared.as_ref().filter(|_| is_statement) else { return false };
+        if !planted::may_keep(&exchange.summary, shared.dialect) {
+            return false;
+        }
+        let there = self.lease.backend().kept.conditions_of;
+        match shared.last.diagnostics {
+            Diagnostics::None => there.is_some(),
+            Diagnostics::Saved(_) => there != Some((self.admission.id, shared.conditions)),
+            Diagnostics::Unread { .. } | Diagnostics::TooMuch => false,
+        }
+    }
+
+    /// Puts the client's own there instead.
+    pub(super) async fn plant_conditions(&mut self, exchange: &Exchange) -> Result<(), Fault> {
+        let reads = exchange.summary.flags.has(Flags::READS_DIAGNOSTICS);
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let plan = planted::plan(&shared.last.diagnostics, reads);
+        shared.marked = plan.marks;
+        // Refused, where it is to leave an error.
+        let _ = self.run_own(&plan.sql).await?;
+        self.note_conditions(plan.stands);
+        Ok(())
+    }
+
+    /// Only this client's errors and warnings stand on its backend, if any.
+    pub(super) fn note_conditions(&mut self, stand: bool) {
+        let Some(shared) = &mut self.shared else { return };
+        shared.conditions = shared.conditions.wrapping_add(1);
+        self.lease.backend_mut().kept.conditions_of = stand.then_some((self.admission.id, shared.conditions));
+    }
+
     /// Whether there is something for [`Session::read_added`].
     pub(super) fn has_added(&self) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.added.is_some())
@@ -68,8 +114,11 @@ impl Session {
         }
         if let Some(shared) = &mut self.shared {
             let kept = shared.max_error_count();
-            let Added { before, count, told } = *added;
-            shared.last.put_behind(before, count, kept);
+            let Added { before, what, told } = *added;
+            match what {
+                What::Newest(count) => shared.last.put_behind(before, count, kept),
+                What::Mark => shared.last.put_for_mark(before),
+            }
             if let Some(told) = told {
                 shared.last.reword(told.code, &told.message);
             }

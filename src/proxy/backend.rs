@@ -94,6 +94,9 @@ pub struct Backend {
     pub kept: Kept,
 }
 
+/// No client has this id: errors and warnings that are nobody's any more.
+const OF_NOBODY: (u32, u32) = (0, 0);
+
 /// What a connection's session is, for the next client that needs it.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -107,6 +110,10 @@ pub struct Kept {
     pub spoiled: bool,
     /// LAST_INSERT_ID() there; `None`: not known.
     pub last_insert_id: Option<u64>,
+    /// Whose errors and warnings stand there, and which of that client's; `None`: there are none.
+    pub conditions_of: Option<(u32, u32)>,
+    /// User variables of other clients are NULL there: only a login takes them away.
+    pub had_variables: bool,
     /// It has refused a change of user, and takes only a few of those: nobody else gets it.
     pub tired: bool,
     /// `init_connect` is empty.
@@ -126,6 +133,8 @@ impl Kept {
             statements: BackendStatements::default(),
             spoiled: true,
             last_insert_id: (!fresh.keeps_last).then_some(0),
+            conditions_of: fresh.keeps_last.then_some(OF_NOBODY),
+            had_variables: false,
             tired: self.tired,
             resets_whole: fresh.resets_whole,
             room: fresh.room,

@@ -99,8 +99,8 @@ impl Session {
     }
 
     /// The server's OK as this client may see it.
-    fn told(&self, ok: &[u8]) -> Option<Vec<u8>> {
-        let Some(shared) = &self.shared else {
+    fn told(&mut self, ok: &[u8]) -> Option<Vec<u8>> {
+        let Some(shared) = &mut self.shared else {
             return ok::with_info(ok, self.capabilities.has(SESSION_TRACK), &[]);
         };
         let mut told = Vec::new();

@@ -4,7 +4,7 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
-use crate::session::last::{Diagnostics, Ran};
+use crate::session::last::{Diagnostics, Ran, added, planted};
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
@@ -37,9 +37,14 @@ impl Session {
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
         let id = shared.statements.resolve(exchange.statement.unwrap_or_default());
         let schema = before.schema.as_deref();
+        // What OKs count behind an error; `None`: all that there is.
+        let mut counted = added::counted(exchange.code, before.dialect, shared.warnings);
+        // What is behind it of errors and warnings is all its own.
+        let mut replaces = facts.error.is_some() || facts.warnings > 0 && exchange.code == command::STMT_PREPARE;
         match exchange.code {
             command::QUERY => {
                 let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
+                (replaces, counted) = (planted::replaces(&ran), added::counted_by_text(&ran));
                 shared.ran(&ran, schema, &outcome);
                 if !exchange.is_whole {
                     shared.ledger.pin(Pin::UnexplainedState);
@@ -49,6 +54,7 @@ impl Session {
                 Some(prepared) => {
                     let sql = &prepared.template.key.text;
                     let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
+                    (replaces, counted) = (planted::replaces(&ran), None);
                     shared.ran(&ran, schema, &outcome);
                     shared.ledger.executed(id, &outcome);
                 }
@@ -118,7 +124,7 @@ impl Session {
         let keeps_warnings =
             matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
         if !keeps_warnings || exchange.reply.facts.error.is_some() {
-            shared.warnings = exchange.reply.facts.error.is_none().then_some(exchange.reply.facts.warnings);
+            shared.warnings = exchange.reply.facts.error.map_or(Some(exchange.reply.facts.warnings), |_| counted);
         }
         shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;
@@ -126,6 +132,10 @@ impl Session {
         if shared.last.last_insert_id != insert_id {
             shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
+        }
+        if replaces {
+            let stand = shared.last.diagnostics != Diagnostics::None;
+            self.note_conditions(stand);
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::proxy::setup::lock;
 use crate::proxy::shared::Shared;
 use crate::proxy::statement;
 use crate::session::answer::Plan;
+use crate::session::pins;
 use crate::session::restore::{Standing, steps};
 use crate::session::state::State;
 use crate::session::statements::{Key, Need, Prepared, Shape, Told};
@@ -62,8 +63,22 @@ impl Session {
         if let Some(place) = reply.get_mut(HEADER + ID.start..HEADER + ID.end) {
             place.copy_from_slice(&id.to_le_bytes());
         }
+        shared.ledger.prepared(id, text, shared.dialect);
         exchange.reply.facts.prepared = Some((id, params));
         Ok(())
+    }
+
+    /// Whether the text names user variables whose types are those of now, and the backend may have other types for them
+    /// than a connection of the client's own.
+    pub(super) fn wants_fresh_variables(&self, exchange: &Exchange, packet: &[u8]) -> bool {
+        let Some(shared) = self.shared.as_ref().filter(|_| exchange.code == command::STMT_PREPARE) else {
+            return false;
+        };
+        let text = || packet.get(exchange.text.clone()).unwrap_or_default();
+        self.lease.secret.is_some()
+            && self.lease.backend().kept.had_variables
+            && self.can_change_backend()
+            && pins::types_variables(text(), shared.dialect)
     }
 
     /// The packet of a command about a prepared statement as the backend must have it, which has it prepared then.
@@ -170,8 +185,8 @@ impl Session {
         let Some(shared) = shared else { return Ok(()) };
         let id = shared.statements.resolve(id);
         let Some(closed) = shared.statements.close(id) else { return Ok(()) };
-        let was_in_use = shared.ledger.uses(id);
-        shared.ledger.closed(id);
+        let was_in_use = shared.ledger.uses(id) || shared.ledger.is_typed(id);
+        shared.ledger.forgotten(id);
         if was_in_use && lease.is_held() {
             let backend = lease.backend_mut();
             let gone: Vec<u32> = backend.kept.statements.forget(&closed.template).into_iter().collect();

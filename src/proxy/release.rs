@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Whether all is saved, so that the backend can go.
-    async fn save(&mut self) -> Result<bool, Fault> {
+    pub(super) async fn save(&mut self) -> Result<bool, Fault> {
         let Session { lease, shared, .. } = self;
         let Some(shared) = shared else { return Ok(false) };
         let backend = lease.backend_mut();

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
-use crate::proxy::acquire::Refused;
+use crate::proxy::acquire::{Refused, Trouble};
 use crate::proxy::client::{Session, shutting_down};
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
@@ -102,6 +102,16 @@ impl Session {
     ) -> Result<Result<(), Refused>, Fault> {
         if !self.insert_id_is_there(exchange) {
             Box::pin(self.bring_insert_id()).await?;
+        }
+        if self.wants_fresh_variables(exchange, buffer.filled()) && Box::pin(self.save()).await? {
+            match Box::pin(self.begin_anew()).await {
+                Ok(()) => {}
+                Err(Trouble::Refused(refused)) => return Ok(Err(refused)),
+                Err(Trouble::Broken) => return Err(Fault::backend("the session cannot be begun anew")),
+            }
+        }
+        if self.may_keep_others(exchange) {
+            Box::pin(self.plant_conditions(exchange)).await?;
         }
         if let Err(refused) = self.translate(exchange, buffer).await? {
             return Ok(Err(refused));

@@ -160,7 +160,7 @@ impl Joining<'_> {
         self.proxy.logins.note(self.params, &fresh, ok);
         let mut fresh = fresh;
         fresh.state.set_multi_statements(self.agreed.has(MULTI_STATEMENTS));
-        let shared = self.shared(&fresh)?;
+        let mut shared = self.shared(&fresh)?;
         let mut lease = self.parked(lease, &shared, 0);
         let ok = &ok::of_login(ok, status::OF_SESSION).unwrap_or_default()[..];
         let mut told = Vec::new();

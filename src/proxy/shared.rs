@@ -23,7 +23,7 @@ use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
-use crate::wire::announce::{self, Asked};
+use crate::wire::announce::{self, Asked, Told};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
 use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
@@ -52,6 +52,8 @@ pub struct Shared {
     pub locks: UserLocks,
     /// Its own `session_track_*`.
     pub asked: Asked,
+    /// What it was told of its transaction without having asked.
+    told: Told,
     /// It agreed on `SESSION_TRACK`: what it asked for is announced to it.
     tracks: bool,
     /// How its statements are to be read.
@@ -66,6 +68,10 @@ pub struct Shared {
     pub asks_for_diagnostics: bool,
     /// Read at once, see `added`.
     pub(super) added: Option<Box<Added>>,
+    /// A mark was put on the backend for the errors and warnings of before.
+    pub(super) marked: bool,
+    /// Which of its lists of errors and warnings was the last that a backend had.
+    pub(super) conditions: u32,
     /// The backend may be taken away while the client is idle.
     pub offered: bool,
     /// The backend at hand does not have the client's schema.
@@ -109,6 +115,7 @@ impl Shared {
             status: None,
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
+            told: Told::default(),
             tracks: client.has(SESSION_TRACK),
             dialect: server,
             announcing: Announcing { trackers, transactions: trackers && at_eof != AtEof::Lost, at_eof },
@@ -120,6 +127,8 @@ impl Shared {
             is_to_be_reset: false,
             asks_for_diagnostics: false,
             added: None,
+            marked: false,
+            conditions: 0,
             questions,
             server,
             of_login: fresh.state.clone(),
@@ -218,8 +227,8 @@ impl Shared {
     }
 
     /// Appends an OK payload as the client may see it. `None`: it is malformed.
-    pub fn put_ok(&self, out: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
-        announce::put_ok(out, payload, self.tracks.then_some(&self.asked), self.server.mariadb)
+    pub fn put_ok(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
+        announce::put_ok(out, payload, self.tracks.then_some(&self.asked), self.server.mariadb, &mut self.told)
     }
 
     fn take(&mut self, tracker: Tracker<'_>) {

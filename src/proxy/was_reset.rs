@@ -12,7 +12,7 @@ impl Session {
     /// The session is as after a login without its words, but for the schema.
     pub(super) async fn was_reset(&mut self) -> Result<(), Fault> {
         let schema = self.shared.as_ref().and_then(|shared| shared.state.schema()).map(<[u8]>::to_vec);
-        match self.begin_anew(schema).await {
+        match self.read_what_is_left(schema).await {
             Err(fault) if fault.whose == Whose::Backend => {
                 self.lose_reset(&fault);
                 Ok(())
@@ -22,7 +22,7 @@ impl Session {
     }
 
     /// Reads what the reset made of the session. `schema`: the one that the backend has.
-    async fn begin_anew(&mut self, schema: Option<Vec<u8>>) -> Result<(), Fault> {
+    async fn read_what_is_left(&mut self, schema: Option<Vec<u8>>) -> Result<(), Fault> {
         let Session { lease, shared, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let backend = lease.backend_mut();
@@ -65,6 +65,6 @@ impl Session {
         let answer = statement::simple(&mut channel, &[command::RESET_CONNECTION]).await;
         backend.restore(channel);
         answer.map_err(|_| Trouble::Broken)?.map_err(|refused| Trouble::Refused(Box::new(refused)))?;
-        self.begin_anew(schema).await.map_err(|_| Trouble::Broken)
+        self.read_what_is_left(schema).await.map_err(|_| Trouble::Broken)
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod added;
 mod found_rows;
+pub mod planted;
 mod questions;
 mod rules;
 
@@ -122,6 +123,9 @@ pub struct Ran<'a> {
     pub facts: &'a Facts,
 }
 
+const OPAQUE: Flags =
+    Flags::CALLS.with(Flags::EXECUTES).with(Flags::EXECUTE_IMMEDIATE).with(Flags::COMPOUND).with(Flags::UNEXPLAINED);
+
 impl<'a> Ran<'a> {
     /// With a summary made here.
     pub fn new(sql: &'a [u8], dialect: Dialect, facts: &'a Facts) -> Ran<'a> {
@@ -146,11 +150,6 @@ impl<'a> Ran<'a> {
 
     /// What a procedure, a prepared text or an unknown statement did, nobody sees.
     fn is_opaque(&self) -> bool {
-        const OPAQUE: Flags = Flags::CALLS
-            .with(Flags::EXECUTES)
-            .with(Flags::EXECUTE_IMMEDIATE)
-            .with(Flags::COMPOUND)
-            .with(Flags::UNEXPLAINED);
         self.has(OPAQUE)
     }
 

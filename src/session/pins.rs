@@ -45,6 +45,12 @@ pub struct Ledger {
     names: Option<Box<Names>>,
 }
 
+/// Whether a prepared statement of this text has the types of its user variables for good.
+pub fn types_variables(sql: &[u8], dialect: Dialect) -> bool {
+    let keeps = !dialect.mariadb && dialect.version >= 80_022;
+    keeps && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
+}
+
 impl Ledger {
     /// Why the backend cannot be given away.
     #[inline]
@@ -146,12 +152,32 @@ impl Ledger {
         self.status(outcome);
     }
 
+    /// COM_STMT_PREPARE gave this id. MySQL 8.0.22 and later give user variables the types that they have now, and keep
+    /// them: prepared on another backend later on, it would be another statement.
+    pub fn prepared(&mut self, id: u32, sql: &[u8], dialect: Dialect) {
+        if types_variables(sql, dialect) {
+            self.names().typed.insert(id);
+            self.named();
+        }
+    }
+
+    /// COM_STMT_CLOSE was sent.
+    pub fn forgotten(&mut self, id: u32) {
+        self.names().typed.remove(&id);
+        self.closed(id);
+    }
+
     /// COM_STMT_CLOSE was sent, or COM_STMT_RESET answered with OK.
     pub fn closed(&mut self, id: u32) {
         let names = self.names();
         names.cursors.remove(&id);
         names.long_data.remove(&id);
         self.named();
+    }
+
+    /// Whether the statement of this id has variables with types of its own.
+    pub fn is_typed(&self, id: u32) -> bool {
+        self.names.as_ref().is_some_and(|names| names.typed.contains(&id))
     }
 
     /// Whether the statement of this id has a cursor open, or long data waiting.
@@ -239,7 +265,7 @@ impl Ledger {
         let Some(names) = &self.names else { return };
         for (pin, on) in [
             (Pin::TemporaryTable, !names.tables.is_empty()),
-            (Pin::SqlPrepare, !names.prepared.is_empty()),
+            (Pin::SqlPrepare, !names.prepared.is_empty() || !names.typed.is_empty()),
             (Pin::Handler, !names.handlers.is_empty()),
             (Pin::GlobalLock, !names.global_locks.is_empty()),
             (Pin::Cursor, !names.cursors.is_empty()),

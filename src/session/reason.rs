@@ -21,7 +21,7 @@ pub enum Pin {
     TemporaryTable,
     /// A user variable has a value that can be neither carried nor read.
     UserVariable,
-    /// PREPARE in SQL.
+    /// PREPARE in SQL, or a prepared statement that another preparation would make another one.
     SqlPrepare,
     /// HANDLER .. OPEN
     Handler,

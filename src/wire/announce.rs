@@ -155,6 +155,17 @@ pub fn is_on(value: &[u8]) -> Option<bool> {
     }
 }
 
+/// What MySQL last told a client of its transaction that has not asked for that: it tells nothing twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told([u8; 8]);
+
+impl Default for Told {
+    /// A login's: there is none.
+    fn default() -> Told {
+        Told(*b"________")
+    }
+}
+
 /// Whether a packet with this status looks different to a client than to tidegate.
 #[inline]
 pub fn differs(status: u16) -> bool {
@@ -163,12 +174,12 @@ pub fn differs(status: u16) -> bool {
 
 /// Appends to `out` the OK payload (header 0x00 or 0xFE) as a client sees it. `asked`: `None` for a client without
 /// `SESSION_TRACK`. `None`, with `out` as it was, if the payload is malformed.
-pub fn put_ok(out: &mut Vec<u8>, payload: &[u8], asked: Option<&Asked>, mariadb: bool) -> Option<()> {
+pub fn put_ok(out: &mut Vec<u8>, payload: &[u8], asked: Option<&Asked>, mariadb: bool, told: &mut Told) -> Option<()> {
     let tracked = Tracked::parse(payload)?;
     let begin = out.len();
     put_head(out, &tracked);
     let nothing = asked.is_none_or(|asked| !asked.any());
-    let kept = if nothing { Kept::Nothing } else { put_kept(out, &tracked, asked?, mariadb) };
+    let kept = if nothing { Kept::Nothing } else { put_kept(out, &tracked, asked?, mariadb, told) };
     if kept == Kept::Flag || kept == Kept::Some {
         let status = begin + tracked.head.len() - 4;
         out[status + 1] |= (SESSION_STATE_CHANGED >> 8) as u8;
@@ -194,11 +205,14 @@ fn put_head(out: &mut Vec<u8>, tracked: &Tracked<'_>) {
     }
 }
 
-fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, mariadb: bool) -> Kept {
+fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, mariadb: bool, told: &mut Told) -> Kept {
     let characteristics = tracked.trackers.entries().any(|entry| entry.kind == TRANSACTION_CHARACTERISTICS);
     let mut block = Vec::new();
     for entry in tracked.trackers.entries().filter(|entry| asked.wants(entry.kind, mariadb, characteristics)) {
-        put_entry(&mut block, entry, asked, mariadb);
+        match entry.kind == TRANSACTION_STATE && asked.transaction == TransactionInfo::Off {
+            true => put_begun(&mut block, entry, tracked, told),
+            false => put_entry(&mut block, entry, asked, mariadb),
+        }
     }
     let silent = characteristics && asked.hears_of_characteristics(tracked.ok.status, mariadb);
     if block.is_empty() && !silent {
@@ -211,12 +225,30 @@ fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, mariadb: bo
     if block.is_empty() { Kept::Flag } else { Kept::Some }
 }
 
+/// A transaction's state where transactions are not to be announced: MySQL follows its beginning and its end, and nothing
+/// that is read or written in it (seen on 9.7). A snapshot counts as read.
+fn put_begun(block: &mut Vec<u8>, entry: Entry<'_>, tracked: &Tracked<'_>, told: &mut Told) {
+    const SNAPSHOT: &[u8] = b"WITH CONSISTENT SNAPSHOT";
+    // Whether it is a transaction, and a letter for each sort of access.
+    const READ: usize = 2;
+    let Some((8, letters)) = entry.content.split_first() else { return };
+    let mut characteristics = tracked.trackers.entries().filter(|entry| entry.kind == TRANSACTION_CHARACTERISTICS);
+    let has_snapshot = characteristics.any(|entry| entry.content.windows(SNAPSHOT.len()).any(|text| text == SNAPSHOT));
+    let mut state = Told::default();
+    for (at, (own, letter)) in state.0.iter_mut().zip(letters).enumerate() {
+        if at == 0 || has_snapshot && at == READ {
+            *own = *letter;
+        }
+    }
+    if state != *told {
+        *told = state;
+        block.push(TRANSACTION_STATE);
+        put_lenenc_bytes(block, &[&[8], &state.0[..]].concat());
+    }
+}
+
 // MySQL writes the names as the client wrote them in its list, MariaDB as it knows them.
 fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, mariadb: bool) {
-    if entry.kind == TRANSACTION_STATE && asked.transaction == TransactionInfo::Off {
-        block.push(TRANSACTION_STATE);
-        return put_lenenc_bytes(block, &without_accesses(entry.content));
-    }
     if entry.kind != SYSTEM_VARIABLES || asked.variables == Variables::All {
         block.push(entry.kind);
         put_lenenc_bytes(block, entry.content);
@@ -233,20 +265,6 @@ fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, mariadb: bool
         block.push(SYSTEM_VARIABLES);
         put_lenenc_bytes(block, &content);
     }
-}
-
-/// A transaction's state where transactions are not to be announced: MySQL follows its beginning and its end, and nothing
-/// that is read or written in it (seen on 9.7, with a procedure that begins one and writes), but for the snapshot that it
-/// may begin with.
-fn without_accesses(content: &[u8]) -> Vec<u8> {
-    const WITH_SNAPSHOT: &[u8] = b"\x08T_R_____";
-    if content == WITH_SNAPSHOT {
-        return content.to_vec();
-    }
-    // A length, the kind of transaction, and a letter for each sort of access.
-    let mut content = content.to_vec();
-    content.iter_mut().skip(2).for_each(|letter| *letter = b'_');
-    content
 }
 
 /// The OK payload's or legacy EOF payload's status without the flag, in place: for a legacy EOF, which has no
@@ -333,6 +351,7 @@ mod tests {
         let all = recorded(text, "all");
         let mut compared = 0;
         for Connection { name, mut asked } in connections(mysql) {
+            let mut told = Told::default();
             for ((sql, sent), (_, expected)) in all.iter().zip(recorded(text, name)) {
                 if let (Some((schema, on)), Some(asked)) = (sql.split_once("_schema="), &mut asked) {
                     assert_eq!(schema, "SET session_track");
@@ -340,7 +359,7 @@ mod tests {
                 }
                 for (payload, expected) in sent.iter().zip(&expected) {
                     let mut seen = Vec::new();
-                    put_ok(&mut seen, payload, asked.as_ref(), !mysql).expect("an OK payload");
+                    put_ok(&mut seen, payload, asked.as_ref(), !mysql, &mut told).expect("an OK payload");
                     let same = seen == *expected || (!mysql && sorted(&seen) == sorted(expected));
                     assert_ne!(
                         same,
@@ -378,7 +397,7 @@ mod tests {
             let payloads = recorded(text, "all").into_iter().flat_map(|(_, payloads)| payloads);
             for payload in payloads.filter(|payload| !differs(status_of(payload).expect("a status"))) {
                 let mut seen = Vec::new();
-                put_ok(&mut seen, &payload, None, false).expect("an OK payload");
+                put_ok(&mut seen, &payload, None, false, &mut Told::default()).expect("an OK payload");
                 assert_eq!(seen, payload);
             }
         }
@@ -414,10 +433,11 @@ mod tests {
         let entry = b"\x00\x08\x01a\x01x\x01b\x01y";
         let payload = [&[0, 0, 0, 2, 0x40, 0, 0, 0, entry.len() as u8][..], entry].concat();
         let asked = Asked { variables: Variables::parse(b"b"), ..Asked::default() };
+        let mut told = Told::default();
         let mut seen = Vec::new();
-        put_ok(&mut seen, &payload, Some(&asked), true).expect("an OK payload");
+        put_ok(&mut seen, &payload, Some(&asked), true, &mut told).expect("an OK payload");
         assert_eq!(seen, b"\x00\x00\x00\x02\x40\x00\x00\x00\x06\x00\x04\x01b\x01y");
         assert_eq!(with_info(&seen, true, b""), Some(seen));
-        assert!(put_ok(&mut Vec::new(), &payload[..12], Some(&asked), true).is_none());
+        assert!(put_ok(&mut Vec::new(), &payload[..12], Some(&asked), true, &mut told).is_none());
     }
 }

@@ -7,6 +7,7 @@ use crate::proxy::setup::Fresh;
 use crate::proxy::user_locks::UserLocks;
 use crate::session::last::Last;
 use crate::session::state::State;
+use crate::wire::announce::Told;
 
 /// What a login says of character sets; the collation last, for the character set takes it away.
 const OF_CHARSETS: [&str; 4] =
@@ -18,6 +19,7 @@ impl Shared {
         self.state = fresh.state.clone();
         self.baseline = Arc::clone(&fresh.baseline);
         self.asked = fresh.asked.clone();
+        self.told = Told::default();
         self.statements.clear();
         self.last = Last::fresh();
         self.locks = UserLocks::default();
@@ -37,6 +39,7 @@ impl Shared {
                 let _ = self.state.set(name.as_bytes(), value);
             }
         }
+        self.told = Told::default();
         self.statements.clear();
         self.last = Last::fresh();
         self.locks = UserLocks::default();

@@ -27,10 +27,30 @@ pub fn by_command(code: u8, facts: &Facts, dialect: Dialect) -> usize {
     }
 }
 
+/// How many warnings the OK of a COM_PING counts behind a command that has failed and is no statement; `before`: behind the
+/// one before. Some commands count anew on MySQL, and some go on.
+pub fn counted(code: u8, dialect: Dialect, before: Option<u16>) -> Option<u16> {
+    match code {
+        command::STMT_PREPARE
+        | command::STMT_EXECUTE
+        | command::STMT_BULK_EXECUTE
+        | command::STMT_FETCH
+        | command::STMT_RESET
+        | command::FIELD_LIST => Some(1),
+        _ if rules::keeps(dialect) => Some(1),
+        _ => before.map(|before| before.saturating_add(1)),
+    }
+}
+
 /// How many this text has added.
 pub fn by_text(ran: &Ran<'_>) -> usize {
     let added = ran.is_one() && ran.verb() == Verb::Resignal && ran.facts.error == Some(RESIGNAL_WITHOUT_HANDLER);
     usize::from(added)
+}
+
+/// .. and what an OK counts behind it: those alone.
+pub fn counted_by_text(ran: &Ran<'_>) -> Option<u16> {
+    u16::try_from(by_text(ran)).ok().filter(|added| *added > 0)
 }
 
 impl Last {
@@ -138,6 +158,9 @@ mod tests {
         assert_eq!(by_command(command::FIELD_LIST, &failed, mysql), 2);
         assert_eq!(by_command(command::FIELD_LIST, &Facts::default(), mysql), 1);
         assert_eq!(by_command(command::PING, &Facts::default(), mysql), 0);
+        let counted = |code| (counted(code, mysql, Some(2)), counted(code, old, Some(2)));
+        assert_eq!(counted(command::INIT_DB), (Some(3), Some(1)));
+        assert_eq!(counted(command::STMT_RESET), (Some(1), Some(1)));
         let resignal = Facts { error: Some(RESIGNAL_WITHOUT_HANDLER), ..Facts::default() };
         assert_eq!(by_text(&Ran::new(b"RESIGNAL", old, &resignal)), 1);
         assert_eq!(by_text(&Ran::new(b"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1645", old, &resignal)), 0);

@@ -1,7 +1,9 @@
 //! What a statement makes of ROW_COUNT(), LAST_INSERT_ID(), warnings and errors.
 
 use super::found_rows::words;
-use super::{Diagnostics, Ran};
+use super::{Diagnostics, OPAQUE, Ran};
+use crate::sql::dialect::Dialect;
+use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
 
@@ -31,7 +33,8 @@ pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {
         return Diagnostics::Unread { warnings: None };
     }
     // The count is the last statement's; what an earlier one left may be kept by the server.
-    let hidden = ran.is_opaque() || (!ran.is_one() && (keeps(ran.dialect) || ran.has(Flags::READS_DIAGNOSTICS)));
+    let reads = !ran.is_one() && ran.has(Flags::READS_DIAGNOSTICS);
+    let hidden = ran.is_opaque() || reads || may_keep(&ran.summary, ran.dialect);
     if hidden {
         return Diagnostics::Unread { warnings: None };
     }
@@ -58,6 +61,17 @@ pub(super) fn of_count(warnings: u16) -> Diagnostics {
     }
 }
 
+/// Whether what stands on the backend behind the statement is all its own, or nothing: older warnings and errors are gone.
+/// Of a server that keeps some.
+pub(super) fn replaces(ran: &Ran<'_>) -> bool {
+    let adds = ran.is_one() && matches!(ran.verb(), Verb::Diagnostics | Verb::Resignal);
+    match ran.failed() || ran.facts.warnings > 0 {
+        true => !adds,
+        // What is read behind it is all that is there.
+        false => may_keep(&ran.summary, ran.dialect) || ran.is_one() && fate(ran) == Fate::Cleared,
+    }
+}
+
 /// What becomes of older warnings and errors by a statement that has none itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -77,8 +91,15 @@ fn fate(ran: &Ran<'_>) -> Fate {
     }
 }
 
+/// Whether the server keeps them over such a statement or not, as nobody sees: by what a procedure, a function or several
+/// statements use, and by whether GET_LOCK() had to wait.
+pub(super) fn may_keep(summary: &Summary, dialect: Dialect) -> bool {
+    const UNSEEN: Flags = OPAQUE.with(Flags::UNKNOWN_FUNCTION).with(Flags::USER_LOCK);
+    keeps(dialect) && (summary.statements > 1 || summary.flags.any(UNSEEN))
+}
+
 /// Whether the server is one that keeps them where no table is used.
-pub(in crate::session) fn keeps(dialect: crate::sql::dialect::Dialect) -> bool {
+pub(in crate::session) fn keeps(dialect: Dialect) -> bool {
     dialect.mariadb || (1..50_700).contains(&dialect.version)
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Names {
     pub global_locks: BTreeSet<GlobalLock>,
     pub cursors: BTreeSet<u32>,
     pub long_data: BTreeSet<u32>,
+    /// Prepared statements whose user variables have the types that they had then.
+    pub typed: BTreeSet<u32>,
     /// User variables that are to be read.
     pub variables: BTreeSet<Box<[u8]>>,
     /// A seed or a GTID was set: no question to the server ends that.
@@ -41,6 +43,7 @@ impl Names {
             + self.global_locks.len()
             + self.cursors.len()
             + self.long_data.len()
+            + self.typed.len()
             + self.variables.len()
     }
 }

@@ -34,7 +34,6 @@ pub fn mask(mut reply: Reply, action: &Action, known: &Known<'_>) -> Reply {
         schema(payload, known.schema);
         user_variable(payload);
         legacy_eof(payload);
-        begun_again(payload);
         trackers_in_order(payload);
     }
     reply
@@ -54,16 +53,6 @@ fn host_of_account(payload: &mut [u8]) {
 fn legacy_eof(payload: &mut [u8]) {
     if let [0xFE, _, _, _, high] = payload {
         *high &= !0x40;
-    }
-}
-
-/// MySQL says nothing of a transaction that is begun in another one, or the state once more, by what came in between.
-fn begun_again(payload: &mut Vec<u8>) {
-    const OK: [u8; 4] = [0, 0, 0, 3];
-    const STATE: &[u8] = b"\x0b\x05\x09\x08T_______";
-    if payload.starts_with(&OK) && payload.get(4) == Some(&0x40) && payload.get(8..) == Some(STATE) {
-        payload.truncate(8);
-        payload.push(0);
     }
 }
 
