@@ -24,6 +24,7 @@ mod exchange;
 mod explain;
 pub mod health;
 mod kill;
+mod kill_among;
 mod kill_client;
 mod kill_meant;
 mod kill_user;

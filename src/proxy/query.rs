@@ -177,7 +177,13 @@ impl Session {
         whole: bool,
         buffer: &mut Buffer,
     ) -> Result<(), Fault> {
+        if whole && self.may_hold_kills(exchange, buffer.filled()) {
+            Box::pin(self.plan_kills(exchange, &buffer.filled()[..header.packet_len()])).await?;
+        }
         self.run_exchange(exchange, header, whole, buffer).await?;
+        if exchange.among.is_some() {
+            Box::pin(self.carry_out_kills(exchange)).await;
+        }
         match exchange.meant.take() {
             Some(meant) => Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await,
             None => Ok(()),
@@ -227,6 +233,7 @@ impl Session {
             own_words: None,
             instead: None,
             holds_reply: false,
+            held_from: 0,
             prelude: Prelude::default(),
             discards: false,
             ahead: None,
@@ -234,6 +241,7 @@ impl Session {
             prepares: None,
             meant: None,
             killing: None,
+            among: None,
         }
     }
 

@@ -77,6 +77,9 @@ impl Session {
             self.admission.set_killed();
         }
         self.note(exchange, whole, buffer.filled(), &before).await?;
+        if exchange.among.is_some() {
+            Box::pin(self.carry_out_kills(exchange)).await;
+        }
         if let Some(meant) = exchange.meant.take() {
             Box::pin(self.kill_meant(exchange, *meant, header, buffer)).await?;
         }
@@ -109,6 +112,9 @@ impl Session {
         }
         if swaps_trackers {
             Box::pin(self.put_own_trackers()).await?;
+        }
+        if whole && self.may_hold_kills(exchange, buffer.filled()) {
+            Box::pin(self.plan_kills(exchange, &buffer.filled()[..header.packet_len()])).await?;
         }
         self.read_prepared_text(exchange, buffer.filled()).await?;
         Ok(Ok(()))

@@ -1,6 +1,8 @@
 //! KILL by an account's name, and KILLs that were prepared: they hit who is meant, in the modes that share backends or lend
 //! them.
 
+mod among;
+
 use crate::crowd::{
     Answer, Answered, Client, LIMIT, USER, account, await_taken, enter, eventually, running, server_of,
 };
