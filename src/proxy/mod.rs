@@ -61,5 +61,6 @@ mod times;
 mod tunnel;
 mod unseen;
 mod user_locks;
+mod variable_text;
 mod was_reset;
 mod workers;

@@ -10,6 +10,7 @@ use crate::proxy::exchange::{Exchange, Prelude};
 use crate::proxy::kill;
 use crate::proxy::leaving::Leaving;
 use crate::proxy::packets::Packets;
+use crate::proxy::settings::Mode;
 use crate::session::outcome::Announced;
 use crate::session::reason::Pin;
 use crate::sql::digest::digest;
@@ -179,6 +180,9 @@ impl Session {
     ) -> Result<(), Fault> {
         if whole && self.may_hold_kills(exchange, buffer.filled()) {
             Box::pin(self.plan_kills(exchange, &buffer.filled()[..header.packet_len()])).await?;
+        }
+        if self.proxy.settings.mode == Mode::Session {
+            Box::pin(self.read_prepared_text(exchange, buffer.filled())).await?;
         }
         self.run_exchange(exchange, header, whole, buffer).await?;
         if exchange.among.is_some() {
