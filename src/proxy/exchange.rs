@@ -7,6 +7,7 @@ use crate::net::buffer::Buffer;
 use crate::proxy::ask::LOOKS_AT_INSERT_ID;
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::kill::Mapped;
+use crate::proxy::kill_among::Killing;
 use crate::proxy::kill_meant::Meant;
 use crate::proxy::leaving::Leaving;
 use crate::session::answer::{ASKS, Patch};
@@ -67,6 +68,8 @@ pub(super) struct Exchange {
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
     pub(super) holds_reply: bool,
+    /// How many results had gone to the client before what is held.
+    pub(super) held_from: u32,
     /// What is sent with the command, before it.
     pub(super) prelude: Prelude,
     /// Nothing of the reply is for the client.
@@ -81,6 +84,8 @@ pub(super) struct Exchange {
     pub(super) meant: Option<Box<Meant>>,
     /// Whom it kills by the server's id.
     pub(super) killing: Option<Mapped>,
+    /// The same for a text of several statements.
+    pub(super) among: Option<Box<[Killing]>>,
 }
 
 /// Commands of tidegate's own that go to the backend in one write with the client's, each answered by one packet.
@@ -111,6 +116,7 @@ impl Exchange {
         self.discards = false;
         self.announced = Announced::default();
         self.changed_at_eof = false;
+        self.held_from = 0;
         self.instead = None;
         self.own_words = None;
         let cursor = self.reply.asks_for_cursor();

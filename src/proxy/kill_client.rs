@@ -28,6 +28,16 @@ pub(super) struct Order {
     pub by_command: bool,
 }
 
+impl Order {
+    /// The server has let it happen.
+    pub(super) fn carry_out(&self) {
+        match self.query_only {
+            true => self.victim.interrupt(),
+            false => self.victim.kill(),
+        }
+    }
+}
+
 impl Session {
     /// Whose connection or statement the command kills, by the id in it, and whether the statement alone.
     fn target(&self, exchange: &Exchange, commands: &[u8]) -> Option<(u32, bool)> {
@@ -74,10 +84,7 @@ impl Session {
             return Ok(false);
         }
         if answer.is_ok() {
-            match order.query_only {
-                true => order.victim.interrupt(),
-                false => order.victim.kill(),
-            }
+            order.carry_out();
         }
         let by_command = order.by_command;
         drop(order);
@@ -116,7 +123,7 @@ impl Session {
     }
 
     /// The server's judgement, in the clients' ids.
-    async fn judge(&self, order: &Order) -> Result<Result<(), ErrPacket>, Fault> {
+    pub(super) async fn judge(&self, order: &Order) -> Result<Result<(), ErrPacket>, Fault> {
         let Some(secret) = &self.lease.secret else { return Ok(Ok(())) };
         let _one_at_a_time = self.proxy.control.lock().await;
         let params = Params::bare(&self.params.user, PROTOCOL_41);
@@ -140,6 +147,23 @@ impl Session {
             tokio::spawn(close(connection, true));
         }
         Ok(answer?.map_err(|refused| in_client_ids(refused, there, order.id)))
+    }
+
+    /// The server's judgement of whether a client that has no backend may be killed, in the clients' ids.
+    pub(super) async fn may_kill(&self, victim: &Victim) -> Result<Result<(), ErrPacket>, Fault> {
+        let Some(secret) = &self.lease.secret else { return Ok(Ok(())) };
+        let _one_at_a_time = self.proxy.control.lock().await;
+        let Some(decoy) = self.decoy(victim).await? else { return Ok(Ok(())) };
+        let params = Params::bare(&self.params.user, PROTOCOL_41);
+        let (mut connection, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, secret).await?;
+        let (mut channel, facts) = connection.borrow();
+        let answer = statement::query(&mut channel, facts.capabilities, &format!("KILL QUERY {}", decoy.id)).await;
+        connection.restore(channel);
+        let there = decoy.id;
+        for connection in [connection, decoy] {
+            tokio::spawn(close(connection, true));
+        }
+        Ok(answer?.map(drop).map_err(|refused| in_client_ids(refused, there, victim.id())))
     }
 
     /// A victim that has no backend just now: whether it may be killed is judged by another connection of its account.

@@ -11,7 +11,7 @@ use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill::Mapped;
 use crate::proxy::kill_client;
-use crate::proxy::statement;
+use crate::proxy::{statement, variable_text};
 use crate::sql::dialect::Dialect;
 use crate::sql::dynamic::{Dynamic, Text, dynamic, may_be_dynamic};
 use crate::sql::flags::Flags;
@@ -151,16 +151,35 @@ impl Session {
         self.run_exchange(exchange, buffer).await
     }
 
-    /// Before a PREPARE of something other than a plain string: what it is. Only who shares its backend is asked.
+    /// Before a PREPARE of something other than a plain string: what it is.
     pub(super) async fn read_prepared_text(&mut self, exchange: &mut Exchange, commands: &[u8]) -> Result<(), Fault> {
-        if exchange.code != command::QUERY || !exchange.summary.flags.has(Flags::PREPARES) {
+        if exchange.code != command::QUERY || self.is_shared() && !exchange.summary.flags.has(Flags::PREPARES) {
             return Ok(());
         }
         let sql = commands.get(exchange.text.clone()).unwrap_or_default();
+        if !may_be_dynamic(sql) {
+            return Ok(());
+        }
         let Some(Dynamic::Prepares(_, Text::Expression(span))) = dynamic(sql, self.dialect()) else { return Ok(()) };
-        let Some(question) = question(span.of(sql), exchange.summary.flags) else { return Ok(()) };
-        exchange.prepares = Box::pin(self.ask_for_text(&question)).await?;
+        let found = match self.is_shared() {
+            true => match question(span.of(sql), exchange.summary.flags) {
+                Some(question) => Box::pin(self.ask_for_text(&question)).await?,
+                None => None,
+            },
+            false => self.ask_unseen(span.of(sql)).await?,
+        };
+        exchange.prepares = found;
         Ok(())
+    }
+
+    /// The same where the backend is the client's own.
+    async fn ask_unseen(&mut self, expression: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(question) = variable_text::question(expression) else { return Ok(None) };
+        let backend = self.lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let told = variable_text::ask(&mut channel, facts.capabilities, &question).await;
+        backend.restore(channel);
+        told
     }
 
     async fn ask_for_text(&mut self, question: &str) -> Result<Option<Vec<u8>>, Fault> {

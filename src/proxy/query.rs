@@ -11,6 +11,7 @@ use crate::proxy::exchange::{Exchange, Prelude};
 use crate::proxy::kill;
 use crate::proxy::leaving::Leaving;
 use crate::proxy::packets::Packets;
+use crate::proxy::settings::Mode;
 use crate::session::outcome::Announced;
 use crate::session::reason::Pin;
 use crate::sql::digest::digest;
@@ -175,9 +176,26 @@ impl Session {
         text.is_some_and(is_xa)
     }
 
+    /// What a text that is not plain may kill is found out before it runs.
+    async fn foresee_kills(&mut self, exchange: &mut Exchange, buffer: &Buffer) -> Result<(), Fault> {
+        if exchange.is_whole && self.may_hold_kills(exchange, buffer.filled()) {
+            self.plan_kills(exchange, &buffer.filled()[..exchange.kept]).await?;
+        }
+        if self.proxy.settings.mode == Mode::Session {
+            self.read_prepared_text(exchange, buffer.filled()).await?;
+        }
+        Ok(())
+    }
+
     /// On a backend that is the client's own.
     async fn run_unshared(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
+        if !exchange.is_plain {
+            Box::pin(self.foresee_kills(exchange, buffer)).await?;
+        }
         self.run_exchange(exchange, buffer).await?;
+        if exchange.among.is_some() {
+            Box::pin(self.carry_out_kills(exchange)).await;
+        }
         match exchange.meant.take() {
             Some(meant) => Box::pin(self.kill_meant(exchange, *meant, buffer)).await,
             None => Ok(()),
@@ -235,6 +253,7 @@ impl Session {
             own_words: None,
             instead: None,
             holds_reply: false,
+            held_from: 0,
             prelude: Prelude::default(),
             discards: false,
             ahead: None,
@@ -242,6 +261,7 @@ impl Session {
             prepares: None,
             meant: None,
             killing: None,
+            among: None,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{Session, fill_now};
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::kill_among::in_client_ids;
 use crate::proxy::kill_meant;
 use crate::proxy::leaving::ahead;
 use crate::proxy::packets::Packets;
@@ -14,6 +15,7 @@ use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::query::{too_slow, within};
 use crate::proxy::settings::Mode;
+use crate::session::answer::Patch;
 use crate::sql::flags::Flags;
 use crate::wire::announce;
 use crate::wire::command;
@@ -54,7 +56,15 @@ impl Session {
                 Verdict::More if buffer.is_full() => buffer.grow(LARGE),
                 Verdict::More => {}
                 Verdict::NeedWhole(packet) => buffer.grow(packet),
-                Verdict::LocalInfile => Box::pin(self.pass_file(exchange, commands)).await?,
+                Verdict::LocalInfile => {
+                    // The client sends its file when it has been asked for it.
+                    if let Some(all) = held.as_mut() {
+                        let asked = self.patched(exchange, std::mem::take(all));
+                        self.send_client(exchange, &asked).await;
+                        exchange.held_from = exchange.reply.facts.results;
+                    }
+                    Box::pin(self.pass_file(exchange, commands)).await?;
+                }
                 Verdict::Done => {
                     if let Some(held) = held {
                         self.send_held(exchange, held, commands.filled()).await?;
@@ -157,9 +167,9 @@ impl Session {
             false => Default::default(),
         };
         let binary = exchange.code != command::QUERY;
-        let patched =
-            exchange.patch.as_ref().and_then(|patch| patch.apply(&reply, self.capabilities, binary, &clients));
-        patched.unwrap_or(reply)
+        let from = exchange.held_from as usize;
+        let apply = |patch: &Patch| patch.apply_from(from, &reply, self.capabilities, binary, &clients);
+        exchange.patch.as_ref().and_then(apply).unwrap_or(reply)
     }
 
     /// What was held of the reply, in the client's words.
@@ -169,6 +179,9 @@ impl Session {
         } else if let Some(meant) = self.meant_by(exchange, &reply, commands) {
             exchange.meant = Some(meant);
             return Ok(());
+        }
+        if let Some((told, refused)) = exchange.among.as_ref().and_then(|among| in_client_ids(&reply, among)) {
+            (reply, exchange.own_words) = (told, Some(refused));
         }
         self.name_lacking_schema(exchange, &mut reply);
         match exchange.code {

@@ -60,6 +60,9 @@ impl Session {
             self.admission.set_killed();
         }
         self.note(exchange, buffer.filled(), &before).await?;
+        if exchange.among.is_some() {
+            Box::pin(self.carry_out_kills(exchange)).await;
+        }
         if let Some(meant) = exchange.meant.take() {
             Box::pin(self.kill_meant(exchange, *meant, buffer)).await?;
             exchange.done_at = None;
@@ -118,6 +121,9 @@ impl Session {
         }
         if swaps_trackers {
             Box::pin(self.put_own_trackers()).await?;
+        }
+        if exchange.is_whole && !exchange.is_plain && self.may_hold_kills(exchange, buffer.filled()) {
+            Box::pin(self.plan_kills(exchange, &buffer.filled()[..exchange.kept])).await?;
         }
         self.read_prepared_text(exchange, buffer.filled()).await?;
         Ok(Ok(()))

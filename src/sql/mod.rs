@@ -13,6 +13,7 @@ pub mod flags;
 mod functions;
 pub mod interruptible;
 pub mod kill;
+pub mod kills;
 pub mod lexer;
 pub mod locks;
 pub mod schema;

@@ -19,6 +19,8 @@ use crate::wire::status;
 /// What a reply said, summed over all its results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Results that ended without an error.
+    pub results: u32,
     /// Rows sent.
     pub rows: u64,
     /// Rows changed, of all results.
@@ -376,6 +378,7 @@ impl Reply {
     /// MySQL says only before the rows of OUT parameters, not behind them, that another result follows.
     fn end_of_result(&mut self, ok: Ok) -> Option<State> {
         self.note(ok);
+        self.facts.results = self.facts.results.saturating_add(1);
         self.facts.last_affected = (self.state == State::Head).then_some(ok.affected);
         let announced = std::mem::take(&mut self.more_after_out_params);
         let more = announced || ok.status & status::MORE_RESULTS != 0;

@@ -14,6 +14,7 @@ use tidegate::wire::reply::{Facts, Reply};
 use crate::raw::{BASE, Raw, packets, text};
 use crate::servers::{Kind, Server};
 
+mod local_file;
 mod moved;
 mod rules;
 mod variables;

@@ -1,6 +1,8 @@
 //! KILL by an account's name, and KILLs that were prepared: they hit who is meant, in the modes that share backends or lend
 //! them.
 
+mod among;
+
 use crate::crowd::{
     Answer, Answered, Client, LIMIT, USER, account, await_taken, enter, eventually, running, server_of,
 };
@@ -213,6 +215,24 @@ fn without_the_right_a_prepared_kill_is_refused() {
     });
 }
 
+#[test]
+fn to_be_asked_what_is_prepared_changes_nothing() {
+    everywhere(|_, tidegate, _| {
+        let mut client = enter(tidegate);
+        client.run("SET @text = 'SELECT 7', @none = NULL, @mode = 'ANSI'");
+        let mode = client.value("SELECT @@sql_mode");
+        for (text, prepared) in [("@text", true), ("@none", false), ("@mode", false), ("@`text`", true)] {
+            client.run("SELECT SQL_CALC_FOUND_ROWS 1 UNION SELECT 2 UNION SELECT 3 LIMIT 1");
+            let answer = client.ask(&format!("PREPARE told FROM {text}"));
+            assert_eq!(answer.as_ref().err().and_then(|trouble| trouble.code()), (!prepared).then_some(1064), "{text}");
+            let count = if prepared { "0" } else { "-1" };
+            assert_eq!(client.rows("SELECT ROW_COUNT(), FOUND_ROWS()"), [[count, "3"]], "{text}");
+            assert_eq!(client.value("SELECT @@sql_mode"), mode, "{text}");
+        }
+        assert_eq!(client.value("EXECUTE told"), "7");
+    });
+}
+
 fn hunted(tidegate: &Tidegate) -> Client {
     Client::login(tidegate.address(), HUNTED, "").unwrap_or_else(|trouble| panic!("{trouble}\n{}", tidegate.log()))
 }
@@ -247,8 +267,8 @@ fn everywhere(test: impl Fn(&Server, &Tidegate, &[Way])) {
             if kind.is_mariadb() {
                 ways.extend(MARIADB);
             }
+            ways.push(BY_VARIABLE);
             if mode == "transaction" {
-                ways.push(BY_VARIABLE);
                 ways.extend(kind.is_mariadb().then_some(IMMEDIATE));
             }
             test(&server, &tidegate, &ways);

@@ -71,9 +71,21 @@ impl Patch {
         binary: bool,
         clients: &FxHashMap<u32, u32>,
     ) -> Option<Vec<u8>> {
+        self.apply_from(0, reply, caps, binary, clients)
+    }
+
+    /// The same of the rest of a reply, which begins with the result `first`.
+    pub fn apply_from(
+        &self,
+        first: usize,
+        reply: &[u8],
+        caps: Capabilities,
+        binary: bool,
+        clients: &FxHashMap<u32, u32>,
+    ) -> Option<Vec<u8>> {
         let mut out = Out { bytes: Vec::with_capacity(reply.len() + 64), seq: None };
         let mut packets = WholePackets::new(reply);
-        let mut result = 0;
+        let mut result = first;
         while !packets.is_at_end() {
             let changes: Vec<&Change> =
                 self.changes.iter().filter(|(at, _)| *at == result).map(|(_, change)| change).collect();
