@@ -23,12 +23,20 @@ fn may_add(exchange: &Exchange) -> bool {
     exchange.code != command::QUERY && (exchange.reply.facts.error.is_some() || exchange.code == command::FIELD_LIST)
 }
 
+/// Whether what is behind the statement of errors and warnings is all its own. Where nothing stood and it leaves nothing, nothing
+/// stands, and its text need not be asked.
+fn may_replace(ran: &Ran<'_>, is_clear: bool) -> bool {
+    let leaves = ran.facts.error.is_some() || ran.facts.warnings > 0 || planted::may_keep(&ran.summary, ran.dialect);
+    (leaves || !is_clear) && planted::replaces(ran)
+}
+
 /// What triggers follow.
 const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
 impl Session {
     /// What the command did to the session, by its reply and its text.
     pub(super) async fn note(&mut self, exchange: &Exchange, commands: &[u8], before: &Before) -> Result<(), Fault> {
+        let is_clear = self.lease.backend().kept.conditions_of.is_none();
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let insert_id = shared.last.last_insert_id;
         let diagnostics = may_add(exchange).then(|| shared.last.diagnostics.clone());
@@ -44,7 +52,7 @@ impl Session {
         match exchange.code {
             command::QUERY => {
                 let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
-                (replaces, counted) = (planted::replaces(&ran), added::counted_by_text(&ran));
+                (replaces, counted) = (may_replace(&ran, is_clear), added::counted_by_text(&ran));
                 shared.ran(&ran, schema, &outcome);
                 if !exchange.is_whole {
                     shared.ledger.pin(Pin::UnexplainedState);
@@ -54,7 +62,7 @@ impl Session {
                 Some(prepared) => {
                     let sql = &prepared.template.key.text;
                     let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
-                    (replaces, counted) = (planted::replaces(&ran), None);
+                    (replaces, counted) = (may_replace(&ran, is_clear), None);
                     shared.ran(&ran, schema, &outcome);
                     shared.ledger.executed(id, &outcome);
                 }
