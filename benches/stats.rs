@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use tidegate::stats::record::{Identity, Outcome, Phases, QueryRecord};
 use tidegate::stats::recorder::{RecorderSettings, Recorders};
 use tidegate::stats::settings::{SlowLogBasis, SlowLogFormat, SlowLogSettings};
@@ -109,7 +109,7 @@ fn slow_log(c: &mut Criterion) {
     }
 }
 
-/// So many commands are put on record before the writer is waited for: the ring must not overflow.
+/// So many commands are in one recording: no more than may wait for its writer.
 const BATCH: u64 = 1 << 15;
 
 fn tracing(c: &mut Criterion) {
@@ -122,38 +122,37 @@ fn tracing(c: &mut Criterion) {
     };
     c.bench_function("trace, off", |b| b.iter(|| offer(1)));
     let settings = TraceSettings { keep: 0, ..TraceSettings::to(&folder.path().join("t.trace")) };
-    traces.start(settings, origin()).expect("a trace");
-    let mut sent = 0;
-    let mut batches = |times: u64, clock: &dyn Fn() -> Duration| {
-        let mut spent = Duration::ZERO;
-        for from in (0..times).step_by(BATCH as usize) {
-            let count = BATCH.min(times - from);
-            let since = clock();
-            (from..from + count).for_each(offer);
-            spent += clock() - since;
-            sent += count;
-            while traces.current().is_some_and(|recording| recording.counts().written < sent) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        spent
+    // One recording from its beginning to its end; what its commands took the worker.
+    let recording = || {
+        traces.start(settings.clone(), origin()).expect("a trace");
+        let begun = Instant::now();
+        (0..BATCH).for_each(offer);
+        let took = begun.elapsed();
+        let stopped = traces.stop(Duration::from_secs(10));
+        assert!(stopped.is_some_and(|(_, counts, _)| counts.written == BATCH));
+        took
     };
-    c.bench_function("trace, on: the worker", |b| b.iter_custom(|times| batches(times, &|| began.elapsed())));
-    c.bench_function("trace, on: CPU of worker and writer", |b| {
+    let mut group = c.benchmark_group("trace, on");
+    group.throughput(Throughput::Elements(BATCH)).sample_size(20).sampling_mode(SamplingMode::Flat);
+    group.bench_function("the worker's time", |b| b.iter_custom(|times| (0..times).map(|_| recording()).sum()));
+    group.bench_function("CPU of worker and writer", |b| {
         b.iter_custom(|times| {
-            let since = cpu_time();
-            batches(times, &|| Duration::ZERO);
-            cpu_time() - since
+            let before = cpu_time();
+            (0..times).for_each(|_| {
+                recording();
+            });
+            cpu_time() - before
         });
     });
-    traces.stop(Duration::from_secs(10));
+    group.finish();
 }
 
-/// What all threads of this process have used.
+/// What all threads of this process have used, those that have ended too; in steps of 10 ms.
 fn cpu_time() -> Duration {
-    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
-    let used = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
-    Duration::from_nanos(used.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum())
+    let line = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+    // Behind the name in parentheses; user and system time are the 14th and 15th of the line.
+    let fields = line.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    Duration::from_millis(10 * fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>())
 }
 
 fn origin() -> Origin {
