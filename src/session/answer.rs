@@ -8,6 +8,7 @@
 mod asked;
 mod diagnostics;
 mod items;
+mod lock_owner;
 mod patch;
 mod rewrite;
 mod show;

@@ -458,8 +458,8 @@ impl<'a, 'b> Scan<'a, 'b> {
 }
 
 // `performance_schema.processlist`, with or without backticks.
-// Tables of the server's that name connections by their ids.
-fn lists_connections(name: &[u8]) -> bool {
+/// Tables of the server's that name connections by their ids.
+pub fn lists_connections(name: &[u8]) -> bool {
     let plain = || name.trim_ascii().iter().filter(|byte| **byte != b'`').map(u8::to_ascii_lowercase);
     [&b"processlist"[..], b"innodb_trx", b"metadata_lock_info"].iter().any(|table| plain().eq(table.iter().copied()))
 }

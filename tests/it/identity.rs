@@ -47,6 +47,35 @@ fn a_processlist_shows_the_clients_own_ids() {
 }
 
 #[test]
+fn a_locks_owner_is_the_id_that_was_kept() {
+    everywhere(|server, tidegate| {
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.owners (id BIGINT, name CHAR(9))");
+        let (mut holder, mut other, mut nobody) = (enter(tidegate), enter(tidegate), enter(tidegate));
+        for (client, name) in [(&mut holder, "holder"), (&mut nobody, "nobody")] {
+            client.run(&format!("INSERT INTO crowd.owners VALUES (CONNECTION_ID(), '{name}')"));
+        }
+        holder.run("DO GET_LOCK('owned', 0)");
+        other.run("SET @lock = 'owned'");
+        for lock in ["'owned'", "@lock"] {
+            let owner = format!("SELECT name FROM crowd.owners WHERE id = IS_USED_LOCK({lock})");
+            assert_eq!(other.rows(&owner), [["holder"]], "{lock}");
+            let statement = other.prepare(&owner).expect("a statement");
+            assert_eq!(other.execute(statement, &[]).expect("a row").rows, [["holder"]], "{lock}");
+        }
+        let names =
+            other.rows("SELECT IS_USED_LOCK('owned') = id, IS_USED_LOCK('free') = id FROM crowd.owners ORDER BY name");
+        assert_eq!(names, [["1", "NULL"], ["0", "NULL"]]);
+        // Held by a connection that is no client's.
+        let mut direct = Client::login(server.address(), crowd::USER, "").expect("a login");
+        direct.run("DO GET_LOCK('direct', 0)");
+        let id = direct.id.to_string();
+        assert_eq!(other.value(&format!("SELECT IS_USED_LOCK('direct') = CAST('{id}' AS UNSIGNED)")), "1");
+        holder.run("DO RELEASE_LOCK('owned')");
+        server.sql("DELETE FROM crowd.owners");
+    });
+}
+
+#[test]
 fn the_engines_transactions_have_the_clients_own_ids() {
     everywhere(|server, tidegate| {
         server.sql("CREATE TABLE IF NOT EXISTS crowd.in_trx (a INT PRIMARY KEY) ENGINE=InnoDB");

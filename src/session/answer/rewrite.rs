@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::asked::{Asked, Question, asked};
 use super::items::{Item, Lists, lists};
+use super::lock_owner::{may_be_told, told};
 use super::patch::Value;
 use super::{Answer, Known};
 use crate::session::last::keeps_diagnostics;
@@ -27,7 +28,10 @@ pub(super) fn statement(
     let lists = lists(sql, &tokens);
     let shows = statement.flags.has(Flags::SHOWS_CONNECTIONS);
     let mut named = BTreeMap::new();
-    for found in asked(sql, &tokens) {
+    let all = asked(sql, &tokens);
+    let numbers = if shows { numbers(sql, &tokens, known) } else { Vec::new() };
+    let tells_owners = numbers.is_empty() && may_be_told(sql, &tokens, &all, known.clients);
+    for found in all {
         let item = lists
             .items
             .iter()
@@ -43,8 +47,14 @@ pub(super) fn statement(
             // On both sides of a comparison the ids must be of one kind.
             _ if found.question == Question::ConnectionId && shows => {}
             _ => {
-                let Value::Number(number) = value else { continue };
-                answer.edits.push(edit(sql, &tokens, found, number));
+                let edit = match value {
+                    Value::Number(number) => edit(sql, &tokens, found, number),
+                    Value::Client if tells_owners && !known.clients.is_empty() => {
+                        told(sql, &tokens, found, known.clients)
+                    }
+                    Value::Client => continue,
+                };
+                answer.edits.push(edit);
                 let around = |item: &&Item| item.first <= found.first && found.end <= item.end;
                 for item in lists.items.iter().filter(around).filter(|item| item.alias == item.end) {
                     named.insert((item.first, item.end), *item);
@@ -53,9 +63,7 @@ pub(super) fn statement(
         }
     }
     answer.edits.extend(named.into_values().map(|item| name(sql, dialect, &tokens, item)));
-    if shows {
-        answer.edits.extend(numbers(sql, &tokens, known));
-    }
+    answer.edits.extend(numbers);
 }
 
 fn value(question: Question, known: &Known<'_>, lists: &Lists, dialect: Dialect) -> Option<Value> {

@@ -79,6 +79,15 @@ fn ids_are_of_one_kind_within_an_expression() {
     for (sql, text, patched) in [
         ("SELECT IS_USED_LOCK('a') = CONNECTION_ID()", "", true),
         ("SELECT id FROM information_schema.processlist WHERE id = CONNECTION_ID()", "", true),
+        ("SELECT IS_USED_LOCK('a') = 1073741825", "SELECT IS_USED_LOCK('a') = 7", true),
+        (
+            "SELECT 1 FROM t WHERE is_used_lock( @a ) = id",
+            "SELECT 1 FROM t WHERE IF(1,CAST(CASE is_used_lock( @a ) WHEN 7 THEN 1073741825 ELSE is_used_lock( @a ) END \
+             AS UNSIGNED),is_used_lock( @a )) = id",
+            true,
+        ),
+        ("SELECT IS_USED_LOCK(CONCAT('a', RAND())) = id FROM t", "", true),
+        ("SELECT 1 FROM performance_schema.threads WHERE processlist_id = IS_USED_LOCK('a')", "", true),
         (
             "SELECT user FROM information_schema.processlist WHERE id = 1073741825",
             "SELECT user FROM information_schema.processlist WHERE id = 7",
