@@ -125,6 +125,7 @@ impl Session {
         };
         self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));
         if self.in_step {
+            Box::pin(self.note_refused(&exchange)).await?;
             self.settle(Instant::now());
         }
         done
