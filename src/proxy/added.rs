@@ -58,6 +58,16 @@ impl Shared {
         }
     }
 
+    /// How many warnings MySQL counts in the OK of a command that leaves those of the statement before: that one's own.
+    /// `None`: its own backend knows.
+    pub(super) fn counted(&self) -> Option<u16> {
+        match self.warnings {
+            _ if self.is_mariadb() => Some(0),
+            Some(warnings) => Some(warnings),
+            None => self.last.saved().map(|saved| u16::try_from(saved.warnings).unwrap_or(u16::MAX)),
+        }
+    }
+
     /// As many conditions as the client's session keeps.
     fn max_error_count(&self) -> u64 {
         let name = &b"max_error_count"[..];
@@ -99,6 +109,21 @@ impl Session {
         let Some(shared) = &mut self.shared else { return };
         shared.conditions = shared.conditions.wrapping_add(1);
         self.lease.backend_mut().kept.conditions_of = stand.then_some((self.admission.id, shared.conditions));
+    }
+
+    /// The server has refused a command that tidegate does not know: its error is there to be asked for.
+    pub(super) async fn note_refused(&mut self, exchange: &Exchange) -> Result<(), Fault> {
+        let facts = &exchange.reply.facts;
+        let is_login = command::shape(exchange.code) == command::Shape::Login;
+        let Some(shared) = self.shared.as_mut().filter(|_| facts.error.is_some() && !is_login) else { return Ok(()) };
+        let before = shared.last.diagnostics.clone();
+        shared.last.after_command(exchange.code, facts, shared.dialect);
+        shared.note_added_in(exchange, before);
+        shared.warnings = added::counted(exchange.code, shared.dialect, shared.warnings);
+        shared.is_here = true;
+        self.lease.backend_mut().kept.spoiled = false;
+        self.note_conditions(true);
+        self.read_added().await
     }
 
     /// Whether there is something for [`Session::read_added`].

@@ -100,6 +100,9 @@ impl Session {
     ) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         shared.is_here = false;
+        // What stands on the backend, if there is one, is what an earlier statement left.
+        shared.conditions = shared.conditions.wrapping_add(1);
+        let counted = shared.counted();
         match answer {
             Ok(affected) => {
                 exchange.reply.facts.error = None;
@@ -107,8 +110,8 @@ impl Session {
                 shared.last.after_kill(shared.dialect);
                 shared.last.row_count = Some(i64::try_from(affected).unwrap_or(i64::MAX));
                 // MySQL 5.6 counts in its answer to the command what an earlier statement left.
-                let counted = shared.last.saved().filter(|_| by_command && !shared.is_mariadb());
-                let warnings = counted.map_or(0, |saved| u16::try_from(saved.warnings).unwrap_or(u16::MAX));
+                // An error is one.
+                let warnings = if by_command { counted.unwrap_or(1) } else { 0 };
                 let ok = OkPacket { affected, status: shared.status(), warnings, ..OkPacket::default() };
                 self.client.send(&ok.packet(1)).await.map_err(Fault::client_io)?;
             }

@@ -136,6 +136,7 @@ impl Session {
         // The record is about the backend that it had, and tells a trace what became of it.
         self.ran_on = self.record_backend();
         if self.in_step {
+            Box::pin(self.note_refused(&exchange)).await?;
             self.settle(Instant::now());
         }
         self.record(&exchange, &[], exchange.outcome(done.as_ref().err()));

@@ -15,6 +15,7 @@ use crate::proxy::prepared::with_own_id;
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::query::{too_slow, within};
 use crate::proxy::settings::Mode;
+use crate::proxy::shared::Shared;
 use crate::session::answer::Patch;
 use crate::sql::flags::Flags;
 use crate::wire::announce;
@@ -148,13 +149,8 @@ impl Session {
     /// MySQL counts in the answer to COM_PING, COM_INIT_DB and COM_SET_OPTION the warnings of the last statement: it must be
     /// this client's. MariaDB counts none.
     fn count_own_warnings(&self, reply: &mut [u8]) {
-        let shared = self.shared.as_ref();
-        let count = shared.and_then(|shared| match shared.warnings {
-            _ if shared.is_mariadb() => Some(0),
-            Some(warnings) => Some(u64::from(warnings)),
-            None => shared.last.saved().map(|saved| saved.warnings),
-        });
-        let Some(count) = count.map(|count| u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes()) else { return };
+        let shared = self.shared.as_deref();
+        let Some(count) = shared.and_then(Shared::counted).map(u16::to_le_bytes) else { return };
         // An OK, also as the end of a result, or a legacy EOF.
         if let Some([0 | 0xFE, 0, 0, _, _, low, high, ..] | [0xFE, low, high, _, _]) = reply.get_mut(HEADER..) {
             [*low, *high] = count;

@@ -9,6 +9,10 @@ use crate::sql::word::{key, pack};
 
 /// `None` where the reply does not tell it.
 pub(super) fn found_rows(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
+    // The first of several statements, or all of them where there may be but one.
+    if !ran.is_one() && ran.failed() && ran.facts.status_seen == 0 && was_refused(ran) {
+        return before;
+    }
     if !ran.is_one() || ran.is_opaque() || ran.has(Flags::CALC_FOUND_ROWS) || ran.opened_cursor() {
         return None;
     }

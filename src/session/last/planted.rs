@@ -13,8 +13,8 @@ use crate::sql::effects::Summary;
 /// Servers take no longer MESSAGE_TEXT; in characters.
 const MAX_MESSAGE: usize = 128;
 const MARK: &str = "tidegate: conditions of the statement before";
-/// Uses a table of its own, and leaves what a client could ask for as it is, but for FOUND_ROWS().
-const CLEAR: &str = "DO (SELECT 1 FROM (SELECT 1) AS one)";
+/// Uses a table, and leaves FOUND_ROWS() as it is, for that is never read.
+const CLEAR: &str = "DO IF(1,1,(SELECT 1 FROM (SELECT 1) AS one))";
 
 /// What to run before the statement, and what stands there then.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -214,6 +214,33 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "an_unknown_command_leaves_its_error",
+        45,
+        PLAIN,
+        &["0 SELECT 1/0, CAST('x' AS SIGNED)", "1 SELECT 1", "0 .unknown", "0 .ping", "0 SHOW WARNINGS"],
+    ),
+    found(
+        "a_kill_counts_the_warnings_of_before",
+        45,
+        PLAIN,
+        &[
+            "1 SELECT 1",
+            "0 BEGIN",
+            "0 INSERT INTO w (tiny, short) VALUES (1, 'x')",
+            "0 DROP TEMPORARY TABLE IF EXISTS nosuch",
+            "0 .kill 1",
+            "0 SELECT * FROM nosuch",
+            "0 .ping",
+            "0 COMMIT",
+        ],
+    ),
+    found(
+        "several_statements_that_are_refused_count_no_rows",
+        45,
+        BASE,
+        &["1 SELECT * FROM nosuch", "0 SELECT 1; SELECT 2", "0 SELECT FOUND_ROWS(), ROW_COUNT()"],
+    ),
+    found(
         "mysql_9_keeps_the_types_of_variables_from_their_preparation",
         45,
         PLAIN,
