@@ -6,6 +6,8 @@ use crate::stats::hlog::table::short;
 
 /// Where so much may be noise, a choice is hardly one.
 const TOO_MUCH: f64 = 0.5;
+/// .. unless what was chosen looks no worse than this beside the best.
+const ALIKE: f64 = 0.1;
 
 /// One setting's figures, round by round.
 #[derive(Debug, Clone)]
@@ -56,6 +58,14 @@ impl Margins {
     fn are_too_much(&self) -> bool {
         self.p99().max(self.throughput()) > TOO_MUCH
     }
+
+    /// Whether what counts as equal to the best looks worse by far more than nothing, and only the noise excuses it.
+    fn excuse(&self, chosen: &Judged<'_>, pools: &[&Judged<'_>]) -> bool {
+        let most = best_throughput(pools);
+        let fastest = best_p99(pools.iter().filter(|pool| pool.does_enough(most, self)));
+        let looks_worse = chosen.p99 > fastest * (1.0 + ALIKE) || chosen.throughput * (1.0 + ALIKE) < most;
+        self.are_too_much() && looks_worse
+    }
 }
 
 /// Judges the settings; direct connections among them count for the noise and are what the choice is compared with.
@@ -80,7 +90,7 @@ pub(super) fn recommend(candidates: &[Candidate]) -> Advice {
     reasons.push(how_sure(chosen, &pools, &margins));
     reasons.extend(flaws);
     let choice = chosen.of.setting;
-    Advice { choice: Some(choice), verdict: verdict(choice, &margins), reasons }
+    Advice { choice: Some(choice), verdict: verdict(choice, margins.excuse(chosen, &pools)), reasons }
 }
 
 impl<'a> Judged<'a> {
@@ -124,11 +134,11 @@ fn choose<'a>(pools: &[&'a Judged<'a>], margins: &Margins) -> Option<&'a Judged<
     good.min_by(|a, b| a.size().cmp(&b.size()).then(a.p99.total_cmp(&b.p99)))
 }
 
-fn verdict(choice: Setting, margins: &Margins) -> String {
+fn verdict(choice: Setting, is_doubtful: bool) -> String {
     let Setting::Pool { mode, size } = choice else { return String::new() };
     let connections = if size == 1 { "connection" } else { "connections" };
     let settings = format!("pool.mode = \"{}\", size = {size}, max_overflow = 0", mode.name());
-    match margins.are_too_much() {
+    match is_doubtful {
         false => format!("Take {size} {connections} in mode {}: {settings}.", mode.name()),
         true => format!(
             "The noise is too great for a choice. The smallest that may be as good as the best is {size} {connections} in mode {}: \
@@ -194,7 +204,7 @@ fn how_sure(chosen: &Judged<'_>, pools: &[&Judged<'_>], margins: &Margins) -> St
             100.0 * margins.p99()
         ),
     };
-    if margins.are_too_much() {
+    if margins.excuse(chosen, pools) {
         text += " That is too much to go by: measure longer (--seconds) and more often (--repeats).";
     }
     let larger = pools.iter().filter(|pool| is_same_mode(pool, chosen) && pool.size() > chosen.size());
@@ -268,6 +278,15 @@ mod tests {
         assert_eq!(chosen(&noisy), name("transaction 5"));
         assert!(recommend(&noisy).reasons.join(" ").contains("too much to go by"));
         assert!(recommend(&noisy).verdict.starts_with("The noise is too great for a choice."));
+    }
+
+    #[test]
+    fn the_best_itself_may_be_taken_whatever_the_noise() {
+        let wild =
+            |size, ms: f64| Candidate { p99: vec![ms * 0.6 * MS, ms * MS, ms * 1.7 * MS], ..pool(size, ms, 5_000.0) };
+        let advice = recommend(&[wild(5, 90.0), wild(10, 5.0), wild(25, 5.2)]);
+        assert!(advice.verdict.starts_with("Take 10 connections"), "{advice:?}");
+        assert!(!advice.reasons.join(" ").contains("too much to go by"));
     }
 
     #[test]
