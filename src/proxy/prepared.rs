@@ -45,7 +45,7 @@ impl Session {
         let shape = Shape { params, columns: exchange.reply.facts.prepared_columns };
         let Session { shared, proxy, lease, params: login, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
-        let template = lock(&proxy.registry).intern(key(shared, text, &login.user));
+        let template = lock(&proxy.registry).intern(shared.statements.another(key(shared, text, &login.user)));
         let prepared = Prepared {
             template: Arc::clone(&template),
             shape,
@@ -271,6 +271,7 @@ fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
         sql_mode: value(b"sql_mode").into(),
         charset: charset.join(&b' ').into(),
         user: user.into(),
+        copy: 0,
     }
 }
 

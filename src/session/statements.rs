@@ -9,7 +9,7 @@
 //! A client's id never changes while the statement lives. Where a backend's own preparation finds other parameters or
 //! columns than the client was told, the table has changed since: the client must be told as a server would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 
@@ -35,6 +35,18 @@ pub struct Key {
     pub charset: Box<[u8]>,
     /// Whose rights it has.
     pub user: Box<[u8]>,
+    /// Which of one client's statements that are all of this: each has its own cursor, and long data of its own.
+    pub copy: u32,
+}
+
+impl Key {
+    fn is_copy_of(&self, other: &Key) -> bool {
+        self.text == other.text
+            && self.schema == other.schema
+            && self.sql_mode == other.sql_mode
+            && self.charset == other.charset
+            && self.user == other.user
+    }
 }
 
 /// One statement, whoever prepared it.
@@ -151,6 +163,14 @@ impl ClientStatements {
         open.last = id;
         open.by_id.insert(id, prepared);
         Ok(id)
+    }
+
+    /// The key of another statement of this text: it shares no backend's statement with those that are open.
+    pub fn another(&self, key: Key) -> Key {
+        let all = self.open.iter().flat_map(|open| open.by_id.values()).map(|prepared| &prepared.template.key);
+        let used: BTreeSet<u32> = all.filter(|own| own.is_copy_of(&key)).map(|own| own.copy).collect();
+        let copy = (0..).find(|copy| !used.contains(copy)).unwrap_or_default();
+        Key { copy, ..key }
     }
 
     /// The statement of this id, or the last one prepared for [`LAST_PREPARED`].
@@ -366,6 +386,7 @@ mod tests {
             sql_mode: bytes(""),
             charset: bytes(""),
             user: bytes("u"),
+            copy: 0,
         }
     }
 
@@ -380,6 +401,21 @@ mod tests {
         drop((one, other));
         registry.sweep();
         assert!(registry.is_empty() && registry.known.is_empty());
+    }
+
+    #[test]
+    fn a_clients_statements_of_one_text_are_copies() {
+        let mut registry = Registry::default();
+        let mut client = ClientStatements::default();
+        let mut add = |client: &mut ClientStatements, text: &str| {
+            let template = registry.intern(client.another(key(text, "a")));
+            let copy = template.key.copy;
+            (copy, client.add(prepared(&template), 9).expect("room"))
+        };
+        assert_eq!([add(&mut client, "x"), add(&mut client, "x"), add(&mut client, "y")], [(0, 1), (1, 2), (0, 3)]);
+        client.close(1);
+        assert_eq!(add(&mut client, "x"), (0, 4));
+        assert_eq!(add(&mut ClientStatements::default(), "x"), (0, 1), "of two clients, the same");
     }
 
     #[test]

@@ -45,7 +45,10 @@ fn selected(ran: &Ran<'_>) -> Option<u64> {
 
 /// Refused before it ran.
 fn was_refused(ran: &Ran<'_>) -> bool {
-    matches!(ran.facts.error, Some(1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1065 | 1142 | 1143 | 1146 | 1149 | 1792))
+    matches!(
+        ran.facts.error,
+        Some(1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1065 | 1142 | 1143 | 1146 | 1149 | 1399 | 1792)
+    )
 }
 
 /// The statement counts no rows.
@@ -59,6 +62,8 @@ fn is_untouched(ran: &Ran<'_>) -> bool {
         Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
             true
         }
+        // All but XA RECOVER, which has a result.
+        Verb::Xa => ran.failed() || ran.facts.last_affected.is_some(),
         Verb::Ddl => simple(),
         Verb::Do => simple() && (ran.dialect.mariadb || is_old(ran)),
         _ => false,
