@@ -334,6 +334,13 @@ impl Shared {
                 let noted = self.state.set_timestamp(literal);
                 self.keep(noted);
             }
+            // Before it can be read, a COMMIT may have closed the connection by it.
+            Target::System(Scope::Session | Scope::Bare, name)
+                if !failed && !self.announcing.trackers && is_completion_type(&unquoted(name.of(sql))) =>
+            {
+                let noted = self.set(b"completion_type", completion_type(&unquoted(item.value.of(sql))));
+                self.keep(noted);
+            }
             _ => {}
         }
     }
@@ -455,6 +462,20 @@ fn variable(name: &[u8]) -> Vec<u8> {
 }
 
 /// Trackers come with the server's own alone.
+fn is_completion_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"completion_type")
+}
+
+/// The variable's value as the server says it.
+fn completion_type(value: &[u8]) -> &'static [u8] {
+    let value = value.strip_prefix(b"'").and_then(|value| value.strip_suffix(b"'")).unwrap_or(value);
+    match value.to_ascii_uppercase().as_slice() {
+        b"2" | b"RELEASE" => b"RELEASE",
+        b"1" | b"CHAIN" => b"CHAIN",
+        _ => b"NO_CHAIN",
+    }
+}
+
 const OF_OWN_OK: u16 = (status::OF_SESSION | status::IN_TRANS_READONLY) & !status::SESSION_STATE_CHANGED;
 
 /// What may leave something behind in the session, or end what was there.

@@ -91,11 +91,11 @@ fn fate(ran: &Ran<'_>) -> Fate {
     }
 }
 
-/// Whether the server keeps them over such a statement or not, as nobody sees: by what a procedure, a function or several
-/// statements use, and by whether GET_LOCK() had to wait.
+/// Whether the server keeps them over such a statement or not, as nobody sees: by what a procedure, a function, several
+/// statements or a text to be prepared use, and by whether GET_LOCK() had to wait.
 pub(super) fn may_keep(summary: &Summary, dialect: Dialect) -> bool {
     const UNSEEN: Flags = OPAQUE.with(Flags::UNKNOWN_FUNCTION).with(Flags::USER_LOCK);
-    keeps(dialect) && (summary.statements > 1 || summary.flags.any(UNSEEN))
+    keeps(dialect) && (summary.statements > 1 || summary.verb == Verb::Prepare || summary.flags.any(UNSEEN))
 }
 
 /// Whether the server is one that keeps them where no table is used.
