@@ -110,12 +110,16 @@ impl Session {
                 shared.last.after_kill(shared.dialect);
                 shared.last.row_count = Some(i64::try_from(affected).unwrap_or(i64::MAX));
                 // MySQL 5.6 counts in its answer to the command what an earlier statement left.
+                if !by_command {
+                    shared.warnings = Some(0);
+                }
                 // An error is one.
                 let warnings = if by_command { counted.unwrap_or(1) } else { 0 };
                 let ok = OkPacket { affected, status: shared.status(), warnings, ..OkPacket::default() };
                 self.client.send(&ok.packet(1)).await.map_err(Fault::client_io)?;
             }
             Err(refused) => {
+                shared.warnings = None;
                 shared.last.row_count = Some(-1);
                 shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&refused)));
                 exchange.reply.facts.error = Some(refused.code);

@@ -272,6 +272,12 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "a_kill_that_is_a_statement_warns_of_nothing",
+        45,
+        PLAIN,
+        &["1 SELECT 1", "0 ROLLBACK TO lonely", "0 KILL QUERY {id:1}", "0 .set_option on", "0 .ping"],
+    ),
+    found(
         "a_commit_that_releases_ends_the_session",
         45,
         PLAIN,
