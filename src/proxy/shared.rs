@@ -14,6 +14,7 @@ use crate::session::baseline::Baseline;
 use crate::session::last::{Diagnostics, Last, Ran};
 use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
 use crate::session::pins::{Ledger, Run};
+use crate::session::quote::put_name;
 use crate::session::reason::{Hold, Pin};
 use crate::session::restore::Standing;
 use crate::session::state::{Collation, State, TooMuch};
@@ -316,6 +317,8 @@ impl Shared {
             Target::User(name) => {
                 let name = variable(name.of(sql));
                 let value = self.state.user_literal(item.value.of(sql), dialect).filter(|_| item.literal && !failed);
+                // A name that no text can say safely is not carried: its backend is kept.
+                let value = value.filter(|_| put_name(&mut String::new(), &name).is_some());
                 match value {
                     Some(value) => {
                         let noted = self.state.set_user(&name, Some(value));

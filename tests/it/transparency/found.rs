@@ -278,6 +278,12 @@ const FOUND: &[Found] = &[
         &["1 SELECT 1", "0 ROLLBACK TO lonely", "0 KILL QUERY {id:1}", "0 .set_option on", "0 .ping"],
     ),
     found(
+        "a_variable_of_an_odd_name_keeps_its_backend",
+        45,
+        PLAIN,
+        &["0 SET @`odd``name` = 1e3", "1 SELECT 1", "0 SELECT @`my var`, @`odd``name`", "0 .reset"],
+    ),
+    found(
         "a_commit_that_releases_ends_the_session",
         45,
         PLAIN,
