@@ -21,6 +21,7 @@ mod plan;
 mod private;
 mod progress;
 mod recommend;
+mod replay;
 mod report;
 mod server;
 mod sweep;
@@ -76,6 +77,9 @@ impl Failure {
 }
 
 async fn measure_and_report(plan: &Plan) -> Result<(), Failure> {
+    for doubt in plan.doubts() {
+        eprintln!("tidegate bench: {doubt}");
+    }
     let server = server::Server::ready(plan).await?;
     let swept = sweep::sweep(plan, &server).await;
     let left = server.leave().await;

@@ -1,8 +1,9 @@
-//! `tidegate bench` on real servers: every form of its report, the bound in each cell, waiting that is not hidden, its ends, and
-//! bad input.
+//! `tidegate bench` on real servers: every form of its report, the bound in each cell, waiting that is not hidden, its ends,
+//! recorded traces, and bad input.
 
 mod bad_input;
 mod ends;
+mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -252,9 +253,14 @@ fn a_server_elsewhere_is_reached_by_tls_with_and_without_tidegate() {
 #[test]
 fn help_names_the_one_command_to_begin_with() {
     let help = succeeded(bench("--help").output().expect("the binary"));
-    for said in
-        ["tidegate bench --html report.html", "--server <USER:PASSWORD@HOST:PORT/SCHEMA>", "Ctrl-C", "-- weight"]
-    {
+    for said in [
+        "tidegate bench --html report.html",
+        "--trace <FILE>",
+        "--record-literals",
+        "--server <USER:PASSWORD@HOST:PORT/SCHEMA>",
+        "Ctrl-C",
+        "-- weight",
+    ] {
         assert!(help.contains(said), "{said}: {help}");
     }
     let commands = succeeded(Command::new(tidegate::binary()).arg("--help").output().expect("the binary"));

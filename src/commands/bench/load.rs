@@ -5,6 +5,8 @@
 //!             (stage Running)               (stage Closing)
 //! ```
 
+mod play;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use self::play::{CATCHING_UP, Playing};
 use super::client::{Client, ClientError, Door};
 use super::pace::{Backlog, Schedule, pace};
 use super::plan::Arrivals;
@@ -64,6 +67,8 @@ struct Shared {
     workload: Arc<Workload>,
     arrivals: Arrivals,
     backlog: Backlog,
+    /// The trace that is the load.
+    playing: Option<Arc<Playing>>,
     stage: watch::Receiver<Stage>,
     tally: Mutex<Option<Tally>>,
     connections: Mutex<Connections>,
@@ -81,39 +86,60 @@ struct Connections {
 /// There is no timer.
 pub(super) async fn run(load: Load<'_>, mut turn: impl FnMut(bool)) -> std::io::Result<Seen> {
     let (stage, watched) = watch::channel(Stage::Connecting);
+    let playing = load.workload.replay.as_ref().map(|replay| Arc::new(Playing::new(replay, load.seconds)));
     let shared = Arc::new(Shared {
         door: load.door,
         workload: Arc::clone(load.workload),
         arrivals: load.arrivals,
         backlog: Backlog::default(),
+        playing: playing.clone(),
         stage: watched,
         tally: Mutex::default(),
         connections: Mutex::default(),
     });
     let mut clients = JoinSet::new();
-    for number in 0..load.clients {
-        clients.spawn(live(Arc::clone(&shared), number, load.seed ^ ((number as u64 + 1) << 32)));
-    }
+    let present = match &playing {
+        Some(playing) => play::gather(&shared, playing, &mut clients),
+        None => {
+            for number in 0..load.clients {
+                clients.spawn(live(Arc::clone(&shared), number, load.seed ^ ((number as u64 + 1) << 32)));
+            }
+            load.clients
+        }
+    };
     if !shared.workload.connects {
-        shared.all_connected(load.clients).await;
+        shared.all_connected(present).await;
     }
     let began = Instant::now();
-    let (from, until) = (began + load.warm_up, began + load.warm_up + load.seconds);
-    *shared.tally() = Some(Tally::new(load.clients, from, until));
+    let from = began + load.warm_up;
+    let due_until = from + load.seconds;
+    let (all_clients, until) = match &playing {
+        Some(playing) => {
+            playing.begin(began);
+            (playing.clients(), due_until + CATCHING_UP)
+        }
+        None => (load.clients, due_until),
+    };
+    *shared.tally() = Some(Tally::new(all_clients, from, until));
     let _ = stage.send(Stage::Running);
     let pacing = async {
-        match load.arrivals {
-            Arrivals::Open { per_second } => {
-                let schedule = Schedule::new(per_second, load.seed);
-                pace(schedule, &shared.backlog, began, until, |late| shared.count(|tally| tally.late(late))).await
+        let late = |late| shared.count(|tally| tally.late(late));
+        match (&playing, load.arrivals) {
+            (Some(playing), _) => play::pace(&shared, playing, (began, due_until), &mut clients).await,
+            (None, Arrivals::Open { per_second }) => {
+                let schedule = Schedule::new(per_second, load.seed).map(|at| (at, ()));
+                pace(schedule, began, due_until, late, |due, ()| shared.backlog.add(due)).await
             }
-            Arrivals::Closed { .. } => Ok(()),
+            (None, Arrivals::Closed { .. } | Arrivals::Recorded) => Ok(()),
         }
     };
     let timing = async {
         sleep_until(from.into()).await;
         turn(false);
-        sleep_until(until.into()).await;
+        sleep_until(due_until.into()).await;
+        if let Some(playing) = &playing {
+            let _ = timeout(CATCHING_UP, playing.played()).await;
+        }
         turn(true);
         Ok(())
     };
@@ -167,7 +193,7 @@ async fn next_request(
         // The sender outlives all clients but those that are dropped with it.
         let _ = stage.wait_for(|stage| *stage != Stage::Connecting).await;
         match shared.arrivals {
-            Arrivals::Open { .. } => shared.backlog.next().await,
+            Arrivals::Open { .. } | Arrivals::Recorded => shared.backlog.next().await,
             Arrivals::Closed { think } => {
                 if !think.is_zero() {
                     sleep(think.mul_f64(0.5 + random.f64())).await;
@@ -259,7 +285,11 @@ impl Shared {
     }
 
     fn without_connection(&self, clients: usize) -> usize {
-        if self.workload.connects { 0 } else { clients - self.connections().open.min(clients) }
+        match &self.playing {
+            Some(playing) => playing.alone(),
+            None if self.workload.connects => 0,
+            None => clients - self.connections().open.min(clients),
+        }
     }
 
     async fn none_under_way(&self) {
@@ -273,7 +303,8 @@ impl Shared {
         let now = Instant::now();
         let tally = self.tally().take();
         let mut tally = tally.unwrap_or_else(|| Tally::new(0, now, now));
-        tally.close(now, self.backlog.drain());
+        let waiting = self.playing.as_ref().map_or_else(|| self.backlog.drain(), |playing| playing.drain());
+        tally.close(now, waiting);
         tally
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Cpu {
 pub(super) const PHASES: [(&str, &str); 9] = [
     ("response", "from when a request was to begin to its last byte"),
     ("wait", "open loop: from when a request was to begin until a client was free for it"),
-    ("connect", "workload connect: connecting and logging in"),
+    ("connect", "workload connect, a trace: connecting and logging in"),
     ("statement", "tidegate: one statement, from its first byte to its reply's last"),
     ("queue", "tidegate: waiting for a server connection"),
     ("restore", "tidegate: bringing the session's state to it"),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::commands::simulate::Factor;
+
 /// `tidegate bench ..`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = BEGIN, after_long_help = EXAMPLES)]
 pub struct BenchArgs {
     /// The pool sizes to try: hard bounds on server connections
@@ -15,9 +17,9 @@ pub struct BenchArgs {
     /// The pool modes to try
     #[arg(long, value_name = "MODE,..", value_delimiter = ',', default_value = "transaction", value_enum)]
     pub mode: Vec<BenchMode>,
-    /// How many clients there are; each has one connection
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub clients: u32,
+    /// How many clients there are; each has one connection [default: 200]
+    #[arg(long, value_name = "N")]
+    pub clients: Option<u32>,
     /// Open loop: so many requests a second come, whether the ones before are done or not. Each one's time counts from when it
     /// was to begin, so that no waiting is hidden
     #[arg(long, value_name = "PER_SECOND", conflicts_with = "think")]
@@ -26,19 +28,26 @@ pub struct BenchArgs {
     /// where no --rate is given]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub think: Option<Duration>,
-    /// How long each setting is measured in a round
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    pub seconds: Duration,
-    /// How long it is under load before that
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub warm_up: Duration,
+    /// How long each setting is measured in a round [default: 5, or a trace's whole length]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: Option<Duration>,
+    /// How long it is under load before that [default: 1]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub warm_up: Option<Duration>,
     /// How many rounds; what differs between them is the noise
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub repeats: u32,
     /// What a client asks: point-select, read-write (a transaction), mixed (90 % point selects, 9 % transactions, 0.5 % take
-    /// 100 ms), connect (connects for each point select, as PHP does), or a file of SQL (see below)
-    #[arg(long, value_name = "NAME|FILE", default_value = "mixed")]
-    pub workload: String,
+    /// 100 ms), connect (connects for each point select, as PHP does), or a file of SQL (see below) [default: mixed]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub workload: Option<String>,
+    /// Instead of a workload, play what `tidegate serve --record FILE --record-literals` has recorded: the same clients with the
+    /// same statements at the same times (see below). Needs --server
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Play the trace so many times as fast: x2, x0.5
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<Factor>,
     /// The server to measure against; without it a private MariaDB in a temporary folder. The workloads above make a table
     /// tidegate_bench in SCHEMA, and drop it
     #[arg(long, value_name = "USER:PASSWORD@HOST:PORT/SCHEMA")]
@@ -106,6 +115,14 @@ next such line are one request, which comes five times as often as one of weight
     BEGIN;
     UPDATE customers SET seen = seen + 1 WHERE id = {1..3000};
     COMMIT;
+
+A recorded trace (an open loop): each recorded client connects, sends its statements and leaves when it did then; it waits for an \
+answer before it sends on, and its time counts from when it was to send. All of them log in as --server says, into its schema. \
+What a trace writes, it writes anew in every run, direct connections included: play it against a copy. An error that was \
+recorded too is none. Each run plays the trace once, and up to 10 s more for what is late; --seconds cuts it.
+
+    tidegate serve --record busy.trace --record-literals
+    tidegate bench --trace busy.trace --size 5,10,25 --server app:secret@127.0.0.1:3306/shop
 
 Ctrl-C ends the bench and keeps what was measured. Exit status: 0 done, 1 broken off, 2 bad input, 130 stopped.";
 

@@ -1,4 +1,5 @@
-//! The open loop's clock: requests become due by chance at a given rate, and wait for a client where none is free.
+//! The open loop's clock: what becomes due in its time. Requests do by chance at a given rate, and wait for a client where none
+//! is free.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -52,7 +53,8 @@ impl Backlog {
         self.lock().drain(..).collect()
     }
 
-    fn add(&self, due: Instant) {
+    /// One more is due.
+    pub fn add(&self, due: Instant) {
         self.lock().push_back(due);
         self.arrived.notify_one();
     }
@@ -62,24 +64,25 @@ impl Backlog {
     }
 }
 
-/// Puts requests into the backlog as they become due, until `end`; `late` is told by how much each one was late.
+/// Gives what is scheduled, each in its time since `began`, until `end`; `late` is told by how much each one was late.
 ///
 /// # Errors
 /// There is no timer.
-pub(super) async fn pace(
-    schedule: Schedule,
-    backlog: &Backlog,
+pub(super) async fn pace<T>(
+    schedule: impl IntoIterator<Item = (Duration, T)>,
     began: Instant,
     end: Instant,
     mut late: impl FnMut(Duration),
+    mut give: impl FnMut(Instant, T),
 ) -> std::io::Result<()> {
     let mut timer = timer::Timer::new()?;
-    for due in schedule.map(|at| began + at).take_while(|due| *due < end) {
+    let scheduled = schedule.into_iter().map(|(at, what)| (began + at, what));
+    for (due, what) in scheduled.take_while(|(due, _)| *due < end) {
         if due > Instant::now() {
             timer.until(due).await?;
         }
         late(due.elapsed());
-        backlog.add(due);
+        give(due, what);
     }
     Ok(())
 }
@@ -189,7 +192,8 @@ mod tests {
         let began = Instant::now();
         let mut told = 0;
         let end = began + Duration::from_millis(50);
-        pace(Schedule::new(1_000, 5), &backlog, began, end, |_| told += 1).await.expect("a timer");
+        let schedule = Schedule::new(1_000, 5).zip(0..);
+        pace(schedule, began, end, |_| told += 1, |due, _| backlog.add(due)).await.expect("a timer");
         let due = backlog.drain();
         let planned = Schedule::new(1_000, 5).map(|at| began + at).take_while(|due| *due < end);
         assert!(due.iter().copied().eq(planned) && told == due.len());

@@ -1,5 +1,7 @@
 //! What is to be done: the options, checked and resolved.
 
+mod trace;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,10 @@ use super::workload::{self, MAX_BYTES, Workload};
 
 /// How long a client thinks where nothing is said.
 const USUAL_THINK: Duration = Duration::from_millis(50);
+const USUAL_CLIENTS: u32 = 200;
+const USUAL_SECONDS: Duration = Duration::from_secs(5);
+const USUAL_WARM_UP: Duration = Duration::from_secs(1);
+const USUAL_WORKLOAD: &str = "mixed";
 /// The most of what can be asked for.
 const MAX_SIZE: u32 = 10_000;
 const MAX_CLIENTS: u32 = 20_000;
@@ -26,7 +32,7 @@ const LEAST_SECONDS: Duration = Duration::from_millis(100);
 pub(super) struct Plan {
     /// The cells in the report's order: direct connections first.
     pub cells: Vec<Setting>,
-    /// How many clients there are.
+    /// How many clients there are (of a trace: the most at once).
     pub clients: usize,
     /// When requests come.
     pub arrivals: Arrivals,
@@ -81,6 +87,8 @@ pub(super) enum Arrivals {
         /// The average.
         think: Duration,
     },
+    /// As the trace says, whatever becomes of other clients' requests.
+    Recorded,
 }
 
 /// Files to write.
@@ -94,25 +102,62 @@ pub(super) struct Outputs {
 }
 
 impl Plan {
+    /// For how many clients at once there must be room. Those of a trace leave later where their answers come later.
+    pub fn room(&self) -> usize {
+        /// So many times as many as were there at once.
+        const LATER: usize = 2;
+        const FEW: usize = 100;
+        match &self.workload.replay {
+            Some(replay) => replay.players.len().min(LATER * self.clients + FEW),
+            None => self.clients,
+        }
+    }
+
+    /// What takes from the trust in what is played, a line each.
+    pub fn doubts(&self) -> &[String] {
+        self.workload.replay.as_ref().map(|replay| replay.doubts.as_slice()).unwrap_or_default()
+    }
+
     /// Checks and resolves the options; files to be written are tried.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn resolve(args: &BenchArgs) -> Result<Plan, Failure> {
-        let plan = Plan {
-            cells: cells(args).map_err(Failure::Input)?,
-            clients: within("--clients", args.clients, MAX_CLIENTS).map_err(Failure::Input)? as usize,
-            arrivals: arrivals(args).map_err(Failure::Input)?,
-            seconds: long_enough(args.seconds).map_err(Failure::Input)?,
-            warm_up: args.warm_up,
-            repeats: within("--repeats", args.repeats, MAX_REPEATS).map_err(Failure::Input)? as usize,
-            workload: workload(&args.workload).map_err(Failure::Input)?,
-            server: args.server.as_deref().map(Account::parse).transpose().map_err(Failure::Input)?,
-            outputs: outputs(args),
+        let plan = match &args.trace {
+            Some(file) => trace::plan(args, file),
+            None => by_options(args),
         };
+        let plan = plan.map_err(Failure::Input)?;
         plan.outputs.try_all().map_err(Failure::Input)?;
         Ok(plan)
     }
+}
+
+/// The load is what the options say.
+fn by_options(args: &BenchArgs) -> Result<Plan, String> {
+    if args.speed.is_some() {
+        return Err("--speed: it is a trace's, and there is no --trace".to_owned());
+    }
+    let (seconds, warm_up) = (args.seconds.unwrap_or(USUAL_SECONDS), args.warm_up.unwrap_or(USUAL_WARM_UP));
+    Ok(Plan {
+        cells: cells(args)?,
+        clients: within("--clients", args.clients.unwrap_or(USUAL_CLIENTS), MAX_CLIENTS)? as usize,
+        arrivals: arrivals(args, warm_up + seconds)?,
+        seconds: long_enough(seconds)?,
+        warm_up,
+        repeats: repeats(args)?,
+        workload: workload(args.workload.as_deref().unwrap_or(USUAL_WORKLOAD))?,
+        server: server(args)?,
+        outputs: outputs(args),
+    })
+}
+
+fn repeats(args: &BenchArgs) -> Result<usize, String> {
+    within("--repeats", args.repeats, MAX_REPEATS).map(|repeats| repeats as usize)
+}
+
+fn server(args: &BenchArgs) -> Result<Option<Account>, String> {
+    args.server.as_deref().map(Account::parse).transpose()
 }
 
 /// Each mode with each size, the sizes in their order.
@@ -127,11 +172,11 @@ fn cells(args: &BenchArgs) -> Result<Vec<Setting>, String> {
     Ok([Setting::Direct].into_iter().chain(modes.into_iter().flat_map(of_mode)).collect())
 }
 
-fn arrivals(args: &BenchArgs) -> Result<Arrivals, String> {
+fn arrivals(args: &BenchArgs, run: Duration) -> Result<Arrivals, String> {
     match args.rate {
         Some(rate) => {
             let per_second = within("--rate", rate, MAX_RATE)?;
-            let requests = f64::from(rate) * (args.warm_up + args.seconds).as_secs_f64();
+            let requests = f64::from(rate) * run.as_secs_f64();
             match requests > MAX_REQUESTS {
                 true => Err(format!(
                     "--rate {rate}: these are {requests:.0} requests in a run, where {MAX_REQUESTS} are the most"

@@ -88,6 +88,7 @@ impl<'a> Report<'a> {
             Arrivals::Open { per_second } => format!("open loop, {per_second} requests/s"),
             Arrivals::Closed { think } if think.is_zero() => "closed loop, no think time".to_owned(),
             Arrivals::Closed { think } => format!("closed loop, {think:?} think time"),
+            Arrivals::Recorded => "open loop, as recorded".to_owned(),
         };
         format!(
             "{} clients, {arrivals}, workload {} ({})",
@@ -97,6 +98,15 @@ impl<'a> Report<'a> {
 
     /// The measuring in words.
     pub fn method(&self) -> String {
+        if self.plan.workload.replay.is_some() {
+            return format!(
+                "{} of {} rounds, {:.1} s of the trace in each; medians over the rounds. Times are the clients' own, from when a \
+                 statement was to be sent to its reply's last byte.",
+                self.rounds,
+                self.plan.repeats,
+                self.plan.seconds.as_secs_f64(),
+            );
+        }
         format!(
             "{} of {} rounds, {} s each after {} s of warm-up; medians over the rounds. Times are the clients' own, from when a \
              request was to begin to its last byte.",
@@ -129,7 +139,7 @@ impl<'a> Report<'a> {
         let few = few
             .filter(|(_, count)| *count < FEW)
             .map(|(name, count)| format!("{name}: {count} requests in a round are few for a p99: measure longer."));
-        late.chain(unserved).chain(few).collect()
+        self.plan.doubts().iter().cloned().chain(late).chain(unserved).chain(few).collect()
     }
 }
 

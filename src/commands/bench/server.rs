@@ -50,7 +50,7 @@ impl Server {
     /// # Errors
     /// It cannot be had, the account may not do what is needed, a statement is wrong.
     pub async fn ready(plan: &Plan) -> Result<Server, Failure> {
-        allow_files(plan.clients)?;
+        allow_files(plan.room())?;
         let private = match &plan.server {
             Some(_) => None,
             None => Some(Private::start(plan.clients).await?),

@@ -110,7 +110,7 @@ async fn one_run(
         Setting::Direct => None,
         Setting::Pool { mode, size } => {
             let settings =
-                gate::settings(&server.account, mode, size, plan.clients).map_err(|e| broken(format!("{e:#}")))?;
+                gate::settings(&server.account, mode, size, plan.room()).map_err(|e| broken(format!("{e:#}")))?;
             Some(Gate::start(settings).await.map_err(|error| broken(format!("tidegate: {error:#}")))?)
         }
     };

@@ -2,9 +2,12 @@
 
 mod template;
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 
 use self::template::Template;
+use super::replay::Replay;
 use crate::sql::lexer::{Dialect, Kind, Lexer};
 
 /// Rows of the built-in workloads' table.
@@ -55,7 +58,9 @@ pub(super) struct Workload {
     pub connects: bool,
     /// It needs [`TABLE`].
     pub needs_table: bool,
-    /// At least one.
+    /// A trace, which says what its clients ask and when; then there are no requests.
+    pub replay: Option<Arc<Replay>>,
+    /// At least one, but for a trace.
     pub requests: Vec<Request>,
     total_weight: u32,
 }
@@ -111,7 +116,27 @@ impl Workload {
 
     fn of(name: &str, about: String, requests: Vec<Request>) -> Workload {
         let total_weight = requests.iter().map(|request| request.weight).sum();
-        Workload { name: name.to_owned(), about, connects: false, needs_table: false, requests, total_weight }
+        Workload {
+            name: name.to_owned(),
+            about,
+            connects: false,
+            needs_table: false,
+            replay: None,
+            requests,
+            total_weight,
+        }
+    }
+
+    /// A trace, by its file's name.
+    pub fn of_trace(name: &str, replay: Replay) -> Workload {
+        let statements: usize = replay.players.iter().map(|player| player.statements.len()).sum();
+        let about = format!(
+            "a trace: {} of {} in {:.1} s",
+            counted(statements, "statement"),
+            counted(replay.players.len(), "client"),
+            replay.span().as_secs_f64()
+        );
+        Workload { replay: Some(Arc::new(replay)), ..Workload::of(name, about, Vec::new()) }
     }
 
     /// A request by chance, as often as its weight says.

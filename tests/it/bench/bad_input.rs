@@ -4,7 +4,7 @@ use super::{Site, bench};
 use crate::servers::{Kind, Server};
 
 /// The one line that it says.
-fn refused(options: &str) -> String {
+pub(super) fn refused(options: &str) -> String {
     let output = bench(options).output().expect("the binary");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{options}: {stderr}");

@@ -12,6 +12,7 @@ pub(super) fn encode(report: &Report<'_>) -> anyhow::Result<Vec<u8>> {
     let (rate, think) = match plan.arrivals {
         Arrivals::Open { per_second } => (Some(per_second), None),
         Arrivals::Closed { think } => (None, Some(think.as_secs_f64())),
+        Arrivals::Recorded => (None, None),
     };
     let advice = &report.advice;
     let document = json!({
