@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bad_input::refused;
-use super::{Site, cells, number, seconds, succeeded};
+use super::{Site, assert_bound, cells, number, seconds, succeeded};
 use crate::crowd::{self, Client, USER};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
@@ -64,24 +64,27 @@ fn text(path: &Path) -> &str {
 #[test]
 fn a_trace_is_played_whole_with_its_transactions() {
     let (site, trace) = recorded("bench_trace", &["--record-literals"]);
-    let report = site.run(&format!("--trace {} --size 1,3 --repeats 2", text(&trace)));
+    let report = site.run(&format!("--trace {} --size 1,3 --mode transaction,session --repeats 2", text(&trace)));
     let names: Vec<_> = cells(&report).iter().map(|cell| cell["setting"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["direct", "transaction 1", "transaction 3"]);
+    assert_eq!(names, ["direct", "transaction 1", "transaction 3", "session 1", "session 3"]);
     for run in cells(&report).iter().flat_map(|cell| cell["runs"].as_array().expect("runs")) {
         let counts = ["requests", "statements", "unserved"].map(|name| number(&run[name]));
         assert_eq!(counts, [STATEMENTS, STATEMENTS, 0], "{run}");
         // The one that failed when it was recorded fails the same way: that is no error.
         assert!(run["errors"].as_object().is_some_and(|errors| errors.is_empty()), "{run}");
     }
-    // The record itself, then two rounds of three settings. A transaction that was spread over connections would leave the rows
+    // The record itself, then two rounds of five settings. A transaction that was spread over connections would leave the rows
     // that it rolled back.
-    assert_eq!(rows("bench_trace"), ROWS * (1 + 2 * 3));
+    assert_eq!(rows("bench_trace"), ROWS * (1 + 2 * 5));
     let server = Server::shared(Kind::MariaDb1011);
     assert_eq!(server.sql("SELECT COUNT(*) FROM bench_trace.t WHERE n IN (1, 3)"), "0");
-    assert_eq!(server.sql("SELECT COUNT(*) FROM bench_trace.t WHERE client = 5 AND n = 77"), "7");
+    assert_eq!(server.sql("SELECT COUNT(*) FROM bench_trace.t WHERE client = 5 AND n = 77"), "11");
     // Three transactions side by side on one connection: two clients wait, and their wait is in their times.
     assert!(seconds(&cells(&report)[1], "queue", "max") > 0.0);
     assert!(seconds(&cells(&report)[1], "connect", "max") > 0.0 && seconds(&cells(&report)[1], "wait", "max") > 0.0);
+    // In mode session the second client's turn comes when the first one has left: it is late, and counts so.
+    assert!(seconds(&cells(&report)[3], "wait", "max") > 0.0);
+    assert_bound(&report);
     assert_eq!(number(&report["clients"]), 3);
     let doubts = report["doubts"].to_string();
     assert!(doubts.contains("1 commands that are no statements"), "{doubts}");
