@@ -142,7 +142,11 @@ impl Session {
             let Added { before, what, told } = *added;
             match what {
                 What::Newest(count) => shared.last.put_behind(before, count, kept),
-                What::Mark => shared.last.put_for_mark(before),
+                What::Mark => {
+                    shared.last.put_for_mark(before);
+                    // The mark may stand there still: what the client has is somewhere else.
+                    shared.conditions = shared.conditions.wrapping_add(1);
+                }
             }
             if let Some(told) = told {
                 shared.last.reword(told.code, &told.message);

@@ -49,8 +49,9 @@ pub struct Session {
     pub(super) schema: String,
     pub(super) statements: Statements,
     pub(super) prepared_kills: PreparedKills,
-    /// It has used XA on a backend that is its own: a prepared transaction survives the connection's end alone, not a reset.
-    pub(super) used_xa: bool,
+    /// On a backend that is its own it has left what a reset or a change of user may leave there: a prepared XA transaction, which
+    /// survives the connection's end alone, or the choice of COM_SET_OPTION.
+    pub(super) left_what_stays: bool,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,
     /// Changes of its user that were refused.
@@ -234,7 +235,7 @@ impl Session {
             salt,
             statements: Statements::default(),
             prepared_kills: PreparedKills::default(),
-            used_xa: false,
+            left_what_stays: false,
             in_step: true,
             refused_changes: 0,
             shared,
@@ -434,7 +435,7 @@ impl Session {
         self.admission.set_backend(0);
         // A KILL of it that comes late must not hit the backend's next client.
         self.admission.until_not_being_killed().await;
-        self.in_step &= !self.admission.is_killed() && !self.used_xa;
+        self.in_step &= !self.admission.is_killed() && !self.left_what_stays;
         self.let_go();
         let Session { proxy, client, lease, in_step, .. } = *self;
         // The client goes first: its side of the connection must not wait for the backend's reset.

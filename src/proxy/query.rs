@@ -153,8 +153,9 @@ impl Session {
         };
         let outcome = exchange.outcome(done.as_ref().err());
         if !exchange.is_plain {
-            // Whether or not its client has heard of it.
-            self.used_xa |= self.shared.is_none() && self.is_xa(&exchange, buffer.filled());
+            // Whether or not its client has heard of it. Servers differ in whether a change of user undoes COM_SET_OPTION.
+            let survives = exchange.code == command::SET_OPTION || self.is_xa(&exchange, buffer.filled());
+            self.left_what_stays |= self.shared.is_none() && survives;
             self.note_prepared_kills(&mut exchange, buffer.filled());
         }
         if outcome == Outcome::Ok {
