@@ -133,6 +133,7 @@ impl<K: PoolKey, C> Lease<K, C> {
 
     pub(super) fn note_ping(&mut self) {
         self.ping_due = false;
+        self.taken_at = now();
     }
 
     /// Nobody else had it since this client. With an equal [`Lease::state`], nothing is to be restored.
@@ -140,7 +141,7 @@ impl<K: PoolKey, C> Lease<K, C> {
         self.own
     }
 
-    /// When it was checked out, before any ping.
+    /// When it could be used: when it was checked out, or had answered a ping.
     pub fn taken_at(&self) -> Instant {
         self.taken_at
     }

@@ -191,7 +191,7 @@ impl Session {
 
     /// On a backend that is the client's own.
     async fn run_unshared(&mut self, exchange: &mut Exchange, buffer: &mut Buffer) -> Result<(), Fault> {
-        if !exchange.is_plain {
+        if exchange.code == command::QUERY && !exchange.is_plain {
             Box::pin(self.foresee_kills(exchange, buffer)).await?;
         }
         self.run_exchange(exchange, buffer).await?;
