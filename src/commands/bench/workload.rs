@@ -25,27 +25,25 @@ const BUILT_IN: [(&str, &str, &str, bool); 4] = [
 
 const POINT_SELECT: &str = "SELECT c FROM tidegate_bench WHERE id = {1..10000};";
 
-const READ_WRITE: &str = "-- weight 1
-BEGIN;
+macro_rules! transaction {
+    () => {
+        "BEGIN;
 SELECT c FROM tidegate_bench WHERE id = {1..10000};
 SELECT c FROM tidegate_bench WHERE id = {1..10000};
 SELECT id, c FROM tidegate_bench WHERE id >= {1..9900} ORDER BY id LIMIT 100;
 UPDATE tidegate_bench SET k = k + 1 WHERE id = {1..10000};
 COMMIT;
-";
+"
+    };
+}
 
-const MIXED: &str = "-- weight 181
-SELECT c FROM tidegate_bench WHERE id = {1..10000};
--- weight 18
-BEGIN;
-SELECT c FROM tidegate_bench WHERE id = {1..10000};
-SELECT c FROM tidegate_bench WHERE id = {1..10000};
-SELECT id, c FROM tidegate_bench WHERE id >= {1..9900} ORDER BY id LIMIT 100;
-UPDATE tidegate_bench SET k = k + 1 WHERE id = {1..10000};
-COMMIT;
--- weight 1
-SELECT SLEEP(0.1);
-";
+const READ_WRITE: &str = concat!("-- weight 1\n", transaction!());
+
+const MIXED: &str = concat!(
+    "-- weight 181\nSELECT c FROM tidegate_bench WHERE id = {1..10000};\n-- weight 18\n",
+    transaction!(),
+    "-- weight 1\nSELECT SLEEP(0.1);\n"
+);
 
 /// What all clients ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

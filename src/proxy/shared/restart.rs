@@ -19,13 +19,17 @@ impl Shared {
         self.state = fresh.state.clone();
         self.baseline = Arc::clone(&fresh.baseline);
         self.asked = fresh.asked.clone();
+        self.forget_all_but_state();
+        self.is_to_be_reset = false;
+    }
+
+    fn forget_all_but_state(&mut self) {
         self.told = Told::default();
         self.statements.clear();
         self.last = Last::fresh();
         self.locks = UserLocks::default();
         self.ledger.reset();
         self.unread = false;
-        self.is_to_be_reset = false;
         self.note_dialect();
     }
 
@@ -39,14 +43,8 @@ impl Shared {
                 let _ = self.state.set(name.as_bytes(), value);
             }
         }
-        self.told = Told::default();
-        self.statements.clear();
-        self.last = Last::fresh();
-        self.locks = UserLocks::default();
-        self.ledger.reset();
-        self.unread = false;
+        self.forget_all_but_state();
         self.is_to_be_reset = true;
-        self.note_dialect();
     }
 
     /// The login's own character sets again.
