@@ -86,9 +86,9 @@ fn parsec_passes() {
 fn ten_at_once_are_all_served_by_a_pool_of_three() {
     for kind in Kind::here() {
         let server = Server::shared(kind);
-        create(server, "crowd", "IDENTIFIED BY 'right'");
+        create(server, "tens", "IDENTIFIED BY 'right'");
         let tidegate = session(server, "pool.size = 3\n");
-        let held: Vec<Raw> = (0..10).map(|_| enter(&tidegate, "crowd", "right")).collect();
+        let held: Vec<Raw> = (0..10).map(|_| enter(&tidegate, "tens", "right")).collect();
         let ids: std::collections::HashSet<u64> = held.into_iter().map(|mut raw| raw.id()).collect();
         assert_eq!(ids.len(), 10, "{kind}");
 
@@ -99,9 +99,9 @@ fn ten_at_once_are_all_served_by_a_pool_of_three() {
             for _ in 0..10 {
                 scope.spawn(|| {
                     for _ in 0..3 {
-                        let mut raw = enter(&tidegate, "crowd", "right");
+                        let mut raw = enter(&tidegate, "tens", "right");
                         most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        assert_eq!(raw.user(), "crowd");
+                        assert_eq!(raw.user(), "tens");
                         thread::sleep(Duration::from_millis(10));
                         inside.fetch_sub(1, Ordering::SeqCst);
                         raw.quit();
@@ -110,7 +110,7 @@ fn ten_at_once_are_all_served_by_a_pool_of_three() {
             }
         });
         assert!(most.into_inner() <= 3, "{kind}");
-        server.sql("DROP USER crowd@'%'");
+        server.sql("DROP USER tens@'%'");
     }
 }
 
