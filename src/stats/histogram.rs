@@ -18,8 +18,11 @@ pub(crate) const LABEL_DIGITS: u8 = 2;
 /// One command's phase, in the order of [`PhaseHistograms::iter`].
 pub const PHASES: [&str; 6] = ["total", "queue", "restore", "server", "transfer", "client"];
 
-/// A phase's durations in nanoseconds, in the order of [`PHASES`].
-pub(crate) fn nanos(phases: &Phases) -> [u64; 6] {
+/// Nanoseconds per phase, in the order of [`PHASES`].
+pub(crate) type PhaseNanos = [u64; PHASES.len()];
+
+/// A command's phases as numbers.
+pub(crate) fn nanos(phases: &Phases) -> PhaseNanos {
     [phases.total, phases.queue, phases.restore, phases.server, phases.transfer, phases.client]
         .map(|d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
@@ -89,7 +92,7 @@ impl PhaseHistograms {
     }
 
     /// Counts one command. Readers see it after [`PhaseHistograms::settle`].
-    pub(crate) fn record(&mut self, nanos: &[u64; 6]) {
+    pub(crate) fn record(&mut self, nanos: &PhaseNanos) {
         for ((histogram, zeros), nanos) in self.histograms.iter_mut().zip(&mut self.zeros).zip(nanos) {
             match *nanos {
                 0 => *zeros += 1,

@@ -11,7 +11,7 @@ use rustc_hash::FxHasher;
 use super::commands;
 use super::counters::Counters;
 use super::filled::fill;
-use super::histogram::{PhaseHistograms, nanos};
+use super::histogram::{PhaseHistograms, PhaseNanos, nanos};
 use super::record::QueryRecord;
 use super::secrets::may_hold_password;
 use super::slowest::{MAX_TEXT_BYTES, Slowest, bounded_text};
@@ -189,31 +189,36 @@ impl Contents {
         if answered {
             self.phases.record(&nanos);
         }
-        let total_ns = answered.then_some(nanos[0]);
-        self.record_label(record, total_ns);
+        self.record_label(record, &nanos, answered);
         if record.digest != 0 {
-            self.record_digest(record, total_ns, settings);
+            self.record_digest(record, &nanos, answered, settings);
         }
         self.slowest.offer(record, || shown_text(record, settings));
     }
 
-    fn record_label(&mut self, record: &QueryRecord<'_>, total_ns: Option<u64>) {
+    fn record_label(&mut self, record: &QueryRecord<'_>, nanos: &PhaseNanos, answered: bool) {
         let (user, schema) = (record.identity.user.as_str(), record.schema);
         let name = || Label { user: user.into(), schema: schema.into() };
         match self.labels.touch(label_key(user, schema), name) {
             // Two labels with one hash: the later one belongs to `other`.
             Some(group) if *group.name.user == *user && *group.name.schema == *schema => {
-                group.tally.record(record, total_ns);
+                group.tally.record(record, nanos, answered);
             }
-            _ => self.labels.other_mut().record(record, total_ns),
+            _ => self.labels.other_mut().record(record, nanos, answered),
         }
     }
 
-    fn record_digest(&mut self, record: &QueryRecord<'_>, total_ns: Option<u64>, settings: &RecorderSettings) {
+    fn record_digest(
+        &mut self,
+        record: &QueryRecord<'_>,
+        nanos: &PhaseNanos,
+        answered: bool,
+        settings: &RecorderSettings,
+    ) {
         let Some(group) = self.digests.touch(record.digest, || digest_text(record, settings)) else {
-            return self.digests.other_mut().record(record, total_ns);
+            return self.digests.other_mut().record(record, nanos, answered);
         };
-        group.tally.record(record, total_ns);
+        group.tally.record(record, nanos, answered);
         if record.phases.total > group.name.slowest_total {
             group.name.slowest_total = record.phases.total;
             group.name.slowest = shown_text(record, settings).into();
@@ -312,7 +317,7 @@ mod tests {
         assert_eq!(labels, [("ann", "shop", 2), ("bob", "shop", 3)]);
         let digest = &s.digests[0];
         assert_eq!((&*digest.text.fingerprint, &*digest.text.slowest), ("SELECT ?", "SELECT 2"));
-        assert_eq!((digest.tally.count, digest.tally.phases.total), (2, Duration::from_millis(14)));
+        assert_eq!((digest.tally.count, digest.tally.phases().total), (2, Duration::from_millis(14)));
         assert_eq!(digest.tally.first_seen, Duration::from_secs(1_005));
         assert_eq!(digest.tally.last_seen, Duration::from_secs(1_009));
         assert_eq!((s.digests.len(), s.digests_other.count, s.labels_other.count), (2, 0, 0));

@@ -122,7 +122,7 @@ impl Merge {
         let labels = self.labels.into_iter().map(|(label, tally)| LabelStats { label, tally }).collect();
         let mut digests: Vec<DigestStats> =
             self.digests.into_iter().map(|(digest, (text, tally))| DigestStats { digest, text, tally }).collect();
-        digests.sort_by_key(|d| (std::cmp::Reverse(d.tally.phases.total), d.digest));
+        digests.sort_by_key(|d| (std::cmp::Reverse(d.tally.phases().total), d.digest));
         Snapshot {
             counters: self.counters,
             phases: self.phases,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::histogram::{self, LabelHistogram};
+use super::histogram::{self, LabelHistogram, PhaseNanos};
 use super::record::{Outcome, Phases, QueryRecord};
 
 /// SERVER_QUERY_NO_INDEX_USED
@@ -29,8 +29,8 @@ pub struct Tally {
     pub warnings: u64,
     /// Commands whose reply said that no index was used.
     pub no_index: u64,
-    /// Sums of the phases.
-    pub phases: Phases,
+    /// Sums of the phases: 584 years of each, since sums of [`Duration`]s cost several times as much.
+    phases: PhaseNanos,
     /// When the first of them ended, since 1970.
     pub first_seen: Duration,
     /// When the last of them ended, since 1970.
@@ -51,15 +51,21 @@ impl Tally {
             bytes_out: 0,
             warnings: 0,
             no_index: 0,
-            phases: Phases::default(),
+            phases: PhaseNanos::default(),
             first_seen: Duration::MAX,
             last_seen: Duration::ZERO,
             histogram: histogram::label_histogram(),
         }
     }
 
-    /// Counts one command; `total_ns` is `None` for one that has no reply.
-    pub(crate) fn record(&mut self, record: &QueryRecord<'_>, total_ns: Option<u64>) {
+    /// Sums of the phases.
+    pub fn phases(&self) -> Phases {
+        let [total, queue, restore, server, transfer, client] = self.phases.map(Duration::from_nanos);
+        Phases { queue, restore, server, transfer, client, total }
+    }
+
+    /// Counts one command. `nanos` are its phases; one that has no reply is not `answered`.
+    pub(crate) fn record(&mut self, record: &QueryRecord<'_>, nanos: &PhaseNanos, answered: bool) {
         self.count += 1;
         self.errors += u64::from(matches!(record.outcome, Outcome::Error(_)));
         self.rows_sent += record.rows_sent;
@@ -68,11 +74,11 @@ impl Tally {
         self.bytes_out += record.bytes_out;
         self.warnings += u64::from(record.warnings);
         self.no_index += u64::from(record.status & STATUS_NO_INDEX_USED != 0);
-        add_phases(&mut self.phases, &record.phases);
+        each_phase(&mut self.phases, nanos, u64::saturating_add);
         self.first_seen = self.first_seen.min(record.ended_at);
         self.last_seen = self.last_seen.max(record.ended_at);
-        if let Some(nanos) = total_ns {
-            histogram::record(&mut self.histogram, nanos);
+        if answered {
+            histogram::record(&mut self.histogram, nanos[0]);
         }
     }
 
@@ -85,7 +91,7 @@ impl Tally {
         self.bytes_out += other.bytes_out;
         self.warnings += other.warnings;
         self.no_index += other.no_index;
-        add_phases(&mut self.phases, &other.phases);
+        each_phase(&mut self.phases, &other.phases, u64::saturating_add);
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         // Grows as needed, so equal shapes always add up.
@@ -102,7 +108,7 @@ impl Tally {
         self.bytes_out = self.bytes_out.saturating_sub(earlier.bytes_out);
         self.warnings = self.warnings.saturating_sub(earlier.warnings);
         self.no_index = self.no_index.saturating_sub(earlier.no_index);
-        subtract_phases(&mut self.phases, &earlier.phases);
+        each_phase(&mut self.phases, &earlier.phases, u64::saturating_sub);
         histogram::subtract(&mut self.histogram, &earlier.histogram);
     }
 }
@@ -113,20 +119,8 @@ impl Default for Tally {
     }
 }
 
-fn add_phases(sum: &mut Phases, more: &Phases) {
-    sum.queue = sum.queue.saturating_add(more.queue);
-    sum.restore = sum.restore.saturating_add(more.restore);
-    sum.server = sum.server.saturating_add(more.server);
-    sum.transfer = sum.transfer.saturating_add(more.transfer);
-    sum.client = sum.client.saturating_add(more.client);
-    sum.total = sum.total.saturating_add(more.total);
-}
-
-fn subtract_phases(sum: &mut Phases, earlier: &Phases) {
-    sum.queue = sum.queue.saturating_sub(earlier.queue);
-    sum.restore = sum.restore.saturating_sub(earlier.restore);
-    sum.server = sum.server.saturating_sub(earlier.server);
-    sum.transfer = sum.transfer.saturating_sub(earlier.transfer);
-    sum.client = sum.client.saturating_sub(earlier.client);
-    sum.total = sum.total.saturating_sub(earlier.total);
+fn each_phase(sums: &mut PhaseNanos, others: &PhaseNanos, apply: impl Fn(u64, u64) -> u64) {
+    for (sum, other) in sums.iter_mut().zip(others) {
+        *sum = apply(*sum, *other);
+    }
 }

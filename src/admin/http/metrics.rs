@@ -19,6 +19,7 @@ use crate::pool::RetireReason;
 use crate::proxy::running::Running;
 use crate::stats::record::Phases;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::tally::Tally;
 
 /// The bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 20] = [
@@ -253,13 +254,13 @@ fn durations(out: &mut Writer<'_>, stats: &Snapshot) -> fmt::Result {
         parts.map(|((phase, histogram), sum)| Series::of(vec![("phase", *phase)], sum, histogram)).collect();
     out.histograms("query_phase_duration_seconds", "Where commands' time went", &parts)?;
     let mut labels: Vec<_> = stats.labels.iter().collect();
-    labels.sort_by_key(|one| std::cmp::Reverse(one.tally.phases.total));
+    labels.sort_by_key(|one| std::cmp::Reverse(one.tally.phases().total));
     let by_user: Vec<_> = labels
         .iter()
         .take(MAX_LABELS)
         .map(|one| {
             let names = vec![("user", &*one.label.user), ("schema", &*one.label.schema)];
-            Series::of(names, one.tally.phases.total, &one.tally.histogram)
+            Series::of(names, one.tally.phases().total, &one.tally.histogram)
         })
         .collect();
     out.histograms(
@@ -272,13 +273,13 @@ fn durations(out: &mut Writer<'_>, stats: &Snapshot) -> fmt::Result {
 /// The histograms know no sums; the labels, and what no label had room for, have them exactly.
 fn sums(stats: &Snapshot) -> Phases {
     let tallies = stats.labels.iter().map(|one| &one.tally).chain([&stats.labels_other]);
-    tallies.fold(Phases::default(), |sum, tally| Phases {
-        queue: sum.queue + tally.phases.queue,
-        restore: sum.restore + tally.phases.restore,
-        server: sum.server + tally.phases.server,
-        transfer: sum.transfer + tally.phases.transfer,
-        client: sum.client + tally.phases.client,
-        total: sum.total + tally.phases.total,
+    tallies.map(Tally::phases).fold(Phases::default(), |sum, more| Phases {
+        queue: sum.queue + more.queue,
+        restore: sum.restore + more.restore,
+        server: sum.server + more.server,
+        transfer: sum.transfer + more.transfer,
+        client: sum.client + more.client,
+        total: sum.total + more.total,
     })
 }
 
@@ -303,7 +304,7 @@ fn digests(out: &mut Writer<'_>, stats: &Snapshot) -> fmt::Result {
     let counts = each().map(|(digest, tally)| (digest, tally.count));
     let help = "Statements by digest (SHOW DIGESTS names them), of those that took most time";
     out.counters("digest_statements", help, "digest", counts)?;
-    let seconds = each().map(|(digest, tally)| (digest, tally.phases.total.as_secs_f64()));
+    let seconds = each().map(|(digest, tally)| (digest, tally.phases().total.as_secs_f64()));
     out.seconds("digest_seconds", "Time of statements by digest, of those that took most", "digest", seconds)
 }
 

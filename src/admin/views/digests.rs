@@ -44,20 +44,21 @@ pub fn table(stats: &Snapshot) -> Table {
 
 fn row(digest: String, tally: &Tally, statement: String, slowest: String) -> Vec<Cell> {
     let seen = |at: Duration| Cell::Text(point_of_time(UNIX_EPOCH + at));
-    let mean = tally.phases.total.as_secs_f64() / (tally.count.max(1) as f64);
+    let phases = tally.phases();
+    let mean = phases.total.as_secs_f64() / (tally.count.max(1) as f64);
     let at = |quantile| seconds_at(&tally.histogram, quantile);
     vec![
         digest.into(),
         tally.count.into(),
         tally.errors.into(),
-        Cell::seconds(tally.phases.total),
+        Cell::seconds(phases.total),
         Cell::Real(mean),
         at(0.5),
         at(0.95),
         at(0.99),
         at(1.0),
-        Cell::seconds(tally.phases.queue),
-        Cell::seconds(tally.phases.server),
+        Cell::seconds(phases.queue),
+        Cell::seconds(phases.server),
         tally.rows_sent.into(),
         tally.rows_affected.into(),
         tally.bytes_out.into(),

@@ -95,6 +95,8 @@ impl Shared<'_> {
             return;
         }
         let whole = report(program, &difference);
+        // To be read while a smaller program is looked for, which may take long.
+        eprintln!("found, not yet made smaller:\n{whole}");
         let again = |program: &Program| (0..TRIES).find_map(|_| self.differs(program));
         // What does not come again when it is alone is shown whole.
         let found = if self.place.shrinking.is_zero() { None } else { again(program) };
