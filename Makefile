@@ -10,7 +10,7 @@ CARGO ?= cargo
 target := $(or $(CARGO_TARGET_DIR),target)
 say = @printf '\n== %s\n'
 
-.PHONY: help demo test transparency soak conformance deps build lint bench compare deny cargo
+.PHONY: help demo test transparency soak conformance deps build lint bench agree compare deny cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ lint: cargo ## rustfmt and clippy, warnings are errors
 
 bench: cargo ## micro-benchmarks (criterion)
 	$(CARGO) bench --locked --benches
+
+agree: cargo ## recording, simulation and sweep of the demo's traffic, side by side (ARGS='..')
+	@demo/install cc mariadbd mariadb sysbench python3
+	@$(CARGO) build --release --locked --quiet
+	@benches/agree --tidegate $(target)/release/tidegate $(ARGS)
 
 compare: cargo ## sysbench direct, through HAProxy, tidegate and what else is installed, side by side (ARGS='..')
 	@demo/install cc mariadbd mariadb sysbench haproxy python3
