@@ -232,7 +232,7 @@ impl Reply {
     /// Whether this is an OK or EOF that says that the session has changed.
     fn announces(&self, header: Header, payload: &[u8]) -> bool {
         let ok = match (self.state, payload.first()) {
-            (State::Head | State::Single, Some(0x00)) => Ok::parse(payload),
+            (State::Head | State::Single | State::ColumnsEof, Some(0x00)) => Ok::parse(payload),
             (State::Rows, Some(0xFE)) if self.caps.has(DEPRECATE_EOF) => Ok::parse(payload),
             (State::Head | State::Single | State::Rows | State::ColumnsEof, Some(0xFE)) if header.len < 9 => {
                 Ok::parse_eof(payload)
@@ -308,8 +308,11 @@ impl Reply {
 
     /// The EOF between definitions and rows; with a cursor the rows wait to be fetched.
     fn columns_eof(&mut self, payload: &[u8]) -> Option<State> {
-        if payload.first() == Some(&0xFF) {
-            return self.error(payload);
+        match payload.first() {
+            Some(0xFF) => return self.error(payload),
+            // MySQL 9's whole reply to an execution without a cursor of a statement that has run with one: no rows come.
+            Some(0x00) => return self.end_of_result(Ok::parse(payload)?),
+            _ => {}
         }
         let eof = Ok::parse_eof(payload)?;
         let announced = status::PS_OUT_PARAMS | status::MORE_RESULTS;
@@ -510,6 +513,18 @@ mod tests {
             assert_eq!(reply.scan(&called), (called.len(), Verdict::Done));
             assert_eq!(reply.facts.rows, 2);
             assert!(cursor || reply.facts.status_seen & status::CURSOR_EXISTS == 0);
+        }
+    }
+
+    #[test]
+    fn an_ok_behind_the_definitions_ends_a_reply() {
+        let bytes = packets(1, &[&[1], DEFINITION, OK]);
+        let (n, verdict, facts) = whole(Shape::Results, Capabilities::NONE, &bytes);
+        assert_eq!((n, verdict, facts.rows, facts.warnings), (bytes.len(), Verdict::Done, 0, 1));
+        for step in [1, 3, 1000] {
+            let bytes = packets(1, &[&[1], DEFINITION, OK_CHANGED]);
+            let (seen, ..) = watched(Capabilities::NONE, &bytes, step);
+            assert_eq!(seen, [packets(3, &[OK_CHANGED])], "what it announces is asked for");
         }
     }
 
