@@ -93,6 +93,9 @@ impl Session {
             self.plan_execution(exchange, prepared);
         }
         let mut payload = packet.get(HEADER..).unwrap_or_default().to_vec();
+        if let Some(prepared) = &found {
+            self.forget_cursor(exchange, id, prepared).await?;
+        }
         let backend_id = match &found {
             None => NOBODYS,
             Some(prepared) => match self.id_on_backend(prepared).await? {
@@ -103,6 +106,9 @@ impl Session {
         if let Some(prepared) = &found
             && matches!(exchange.code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE)
         {
+            if exchange.reply.asks_for_cursor() {
+                self.lease.backend_mut().kept.statements.note_cursor(&prepared.template);
+            }
             payload = self.with_types(id, prepared, payload);
         }
         if let Some(place) = payload.get_mut(ID) {
@@ -112,6 +118,25 @@ impl Session {
         let mut out = Vec::with_capacity(payload.len() + HEADER);
         put_packet(&mut out, 0, &payload);
         Ok(Ok(out))
+    }
+
+    /// Where a statement had a cursor, anybody's, MySQL sends no rows any more without one: it is prepared anew.
+    async fn forget_cursor(&mut self, exchange: &Exchange, id: u32, prepared: &Prepared) -> Result<(), Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared.as_ref().filter(|shared| pins::keeps_cursors(shared.dialect)) else { return Ok(()) };
+        let backend = lease.backend_mut();
+        let (ledger, id) = (&shared.ledger, shared.statements.resolve(id));
+        let ends = match exchange.code {
+            command::STMT_EXECUTE => !exchange.reply.asks_for_cursor() && !ledger.has_long_data(id),
+            // The execution will find it there.
+            command::STMT_SEND_LONG_DATA => !ledger.uses(id),
+            _ => false,
+        };
+        if ends && backend.kept.statements.had_cursor(&prepared.template) {
+            let gone: Vec<u32> = backend.kept.statements.forget(&prepared.template).into_iter().collect();
+            close_all(backend, &gone).await?;
+        }
+        Ok(())
     }
 
     /// Another text is prepared in the statement's place where the backend would answer for another client.

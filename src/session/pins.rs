@@ -51,6 +51,12 @@ pub fn types_variables(sql: &[u8], dialect: Dialect) -> bool {
     keeps && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
 }
 
+/// Whether a server of this kind answers wrongly where a statement that was executed with a cursor is executed without: by
+/// an OK instead of rows, so that the reply has no end. Seen on MySQL 9, and not on 5.6.
+pub fn keeps_cursors(dialect: Dialect) -> bool {
+    !dialect.mariadb && dialect.version >= 50_700
+}
+
 impl Ledger {
     /// Why the backend cannot be given away.
     #[inline]
@@ -182,7 +188,17 @@ impl Ledger {
 
     /// Whether the statement of this id has a cursor open, or long data waiting.
     pub fn uses(&self, id: u32) -> bool {
-        self.names.as_ref().is_some_and(|names| names.cursors.contains(&id) || names.long_data.contains(&id))
+        self.has_cursor(id) || self.has_long_data(id)
+    }
+
+    /// Whether the statement of this id has long data waiting.
+    pub fn has_long_data(&self, id: u32) -> bool {
+        self.names.as_ref().is_some_and(|names| names.long_data.contains(&id))
+    }
+
+    /// Whether the statement of this id has a cursor open.
+    pub fn has_cursor(&self, id: u32) -> bool {
+        self.names.as_ref().is_some_and(|names| names.cursors.contains(&id))
     }
 
     /// A command that is no statement ended; where it failed, its error is there to be asked for.

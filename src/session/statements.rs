@@ -263,6 +263,8 @@ struct OnBackend {
     used: u64,
     /// The client whose types the backend knows, if the last execution sent them.
     types: Option<Box<[u8]>>,
+    /// It was executed with a cursor.
+    had_cursor: bool,
 }
 
 /// One backend's statements.
@@ -298,7 +300,7 @@ impl BackendStatements {
         }
         let (at, used) = (address(&template), self.tick());
         self.order.insert(used, at);
-        self.by_template.insert(at, OnBackend { template, id, shape, used, types: None });
+        self.by_template.insert(at, OnBackend { template, id, shape, used, types: None, had_cursor: false });
         closed
     }
 
@@ -316,6 +318,18 @@ impl BackendStatements {
         }
         found.types = types.map(Box::from);
         true
+    }
+
+    /// It is executed with a cursor there.
+    pub fn note_cursor(&mut self, template: &Arc<Template>) {
+        if let Some(found) = self.by_template.get_mut(&address(template)) {
+            found.had_cursor = true;
+        }
+    }
+
+    /// Whether it was ever executed with a cursor there.
+    pub fn had_cursor(&self, template: &Arc<Template>) -> bool {
+        self.by_template.get(&address(template)).is_some_and(|found| found.had_cursor)
     }
 
     /// It is no longer good there (a re-preparation failed): the id to close.
@@ -455,6 +469,19 @@ mod tests {
         assert_eq!(backend.texts().collect::<Vec<_>>(), [b"c"]);
         backend.clear();
         assert!(backend.is_empty() && backend.need(&c) == Need::Prepare);
+    }
+
+    #[test]
+    fn a_statement_that_had_a_cursor_has_none_when_it_is_prepared_again() {
+        let template = Registry::default().intern(key("SELECT ?", "a"));
+        let mut backend = BackendStatements::default();
+        backend.note_cursor(&template);
+        backend.prepared(template.clone(), 7, SHAPE, 9);
+        assert!(!backend.had_cursor(&template));
+        backend.note_cursor(&template);
+        assert!(backend.had_cursor(&template));
+        backend.prepared(template.clone(), 8, SHAPE, 9);
+        assert!(!backend.had_cursor(&template));
     }
 
     #[test]

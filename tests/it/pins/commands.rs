@@ -36,12 +36,45 @@ fn a_cursor_until_its_statement_is_reset() {
         pair.assert_pinned(&["cursor"], "with rows left");
         pair.holder.command(&[&[0x1A][..], &statement.id.to_le_bytes()].concat()).expect("a reset");
         pair.assert_shared("after the statement was reset");
-        // MySQL 9 ends the rows of such a statement by a packet that is no end.
-        if pair.kind != Kind::Mysql9 {
-            let answer = pair.holder.execute(statement, &[]);
+        let answer = pair.holder.execute(statement, &[]);
+        let answer = answer.unwrap_or_else(|trouble| panic!("{}: {trouble}", pair.kind));
+        assert_eq!(answer.rows[0], ["1"]);
+    }
+}
+
+/// MySQL 9 sends no rows any more to an execution without a cursor, once a statement had one: not even with the server itself.
+#[test]
+fn nobody_lacks_rows_for_a_cursor_that_was() {
+    for mut pair in pairs() {
+        let sql = "SELECT CAST(a AS CHAR) FROM t WHERE id = 1";
+        let [others, statement] = [&mut pair.other, &mut pair.holder].map(|client| client.prepare(sql).expect(sql));
+        pair.holder.execute_as(statement, true, &[]).expect("a cursor");
+        let fetch = [&[0x1C][..], &statement.id.to_le_bytes(), &9u32.to_le_bytes()].concat();
+        pair.holder.send_command(&fetch).expect("a connection");
+        pair.holder.packet().expect("the row");
+        pair.holder.packet().expect("the end of a fetch");
+        for (client, statement) in [(&mut pair.other, others), (&mut pair.holder, statement)] {
+            client.set_patience(crowd::LIMIT);
+            let answer = client.execute(statement, &[]);
             let answer = answer.unwrap_or_else(|trouble| panic!("{}: {trouble}", pair.kind));
-            assert_eq!(answer.rows[0], ["1"]);
+            assert_eq!(answer.rows, [["1"]], "{}", pair.kind);
         }
+    }
+}
+
+#[test]
+fn long_data_behind_a_cursor() {
+    for mut pair in pairs() {
+        let statement = pair.holder.prepare("SELECT CONCAT(?, '!')").expect("a statement");
+        pair.holder.execute_as(statement, true, &["short"]).expect("a cursor");
+        pair.holder.command(&[&[0x1A][..], &statement.id.to_le_bytes()].concat()).expect("a reset");
+        let data = [&[0x18][..], &statement.id.to_le_bytes(), &0u16.to_le_bytes(), b"long"].concat();
+        pair.holder.send_command(&data).expect("a connection");
+        let execute = [&[0x17][..], &statement.id.to_le_bytes(), &[0], &1u32.to_le_bytes(), &[0, 1, 0xFC, 0]].concat();
+        pair.holder.send_command(&execute).expect("a connection");
+        let row = std::iter::repeat_with(|| pair.holder.packet().expect("a reply").1).nth(3).expect("a row");
+        assert!(row.ends_with(b"long!"), "{}: {row:?}", pair.kind);
+        pair.holder.packet().expect("the end of the rows");
     }
 }
 
