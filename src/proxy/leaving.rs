@@ -5,8 +5,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -37,6 +38,10 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long the server may take to answer a KILL.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a statement may go on after its KILL where nobody is there for it any more: then its connection is killed. MySQL 9
+/// knows of replies that it believes to have ended, though they have not.
+const LONG_ENOUGH: Duration = Duration::from_secs(5);
+
 /// Before the KILL is said once more, and the most.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const MOST_PAUSE: Duration = Duration::from_secs(5);
@@ -58,6 +63,8 @@ pub(super) struct Leaving {
 
 struct Killing {
     task: JoinHandle<()>,
+    /// The client has gone: the connection may go, too.
+    client_gone: Arc<AtomicBool>,
     /// Dropped, the KILL is not said again.
     goes_on: oneshot::Sender<()>,
 }
@@ -92,6 +99,9 @@ impl Session {
             let user = printable(&self.identity.user);
             debug!(client = self.admission.id, user, "the client is gone: its statement is killed");
             self.kill_statement(exchange);
+            if let Some(killing) = &exchange.leaving.killing {
+                killing.client_gone.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -100,10 +110,12 @@ impl Session {
         let Some(secret) = self.lease.secret.clone() else { return false };
         if exchange.leaving.killing.is_none() {
             let (id, there) = (self.admission.id, self.lease.backend().id);
-            let order = Order { proxy: Arc::clone(&self.proxy), user: self.params.user.clone(), secret, id, there };
+            let (proxy, client_gone) = (Arc::clone(&self.proxy), Arc::<AtomicBool>::default());
+            let user = self.params.user.clone();
+            let order = Order { proxy, user, secret, id, there, client_gone: Arc::clone(&client_gone) };
             let (goes_on, over) = oneshot::channel();
             let task = tokio::spawn(order.until(over));
-            exchange.leaving.killing = Some(Killing { task, goes_on });
+            exchange.leaving.killing = Some(Killing { task, client_gone, goes_on });
         }
         true
     }
@@ -156,14 +168,17 @@ struct Order {
     secret: Secret,
     id: u32,
     there: u32,
+    client_gone: Arc<AtomicBool>,
 }
 
 impl Order {
     /// Again and again: a server that has not begun with the statement ignores the KILL.
     async fn until(self, mut over: oneshot::Receiver<()>) {
-        let mut pause = FIRST_PAUSE;
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let why = match tokio::time::timeout(PATIENCE, self.kill()).await {
+            let is_late = began.elapsed() >= LONG_ENOUGH && self.client_gone.load(Ordering::Relaxed);
+            let what = if is_late { "CONNECTION" } else { "QUERY" };
+            let why = match tokio::time::timeout(PATIENCE, self.kill(what)).await {
                 Ok(Ok(())) => None,
                 Ok(Err(fault)) => Some(printable(&fault.why)),
                 Err(_) => Some("no answer".to_owned()),
@@ -179,14 +194,15 @@ impl Order {
         }
     }
 
-    async fn kill(&self) -> Result<(), Fault> {
+    /// `what`: the QUERY or the CONNECTION.
+    async fn kill(&self, what: &str) -> Result<(), Fault> {
         let proxy = &self.proxy;
         let _one_at_a_time = proxy.control.lock().await;
         let params = Params::bare(&self.user, PROTOCOL_41);
         let greeted = backend::greet(proxy, None).await?;
         let (mut connection, _) = greeted.login(proxy, &params, &self.secret).await?;
         let (mut channel, facts) = connection.borrow();
-        let answer = statement::query(&mut channel, facts.capabilities, &format!("KILL QUERY {}", self.there)).await;
+        let answer = statement::query(&mut channel, facts.capabilities, &format!("KILL {what} {}", self.there)).await;
         connection.restore(channel);
         tokio::spawn(close(connection, true));
         match answer? {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use tidegate::wire::capabilities::DEPRECATE_EOF;
+use tidegate::wire::frame::HEADER;
+
 use crate::crowd::{self, Client, LIMIT, SOON, USER, await_taken, enter, eventually, running, server_of};
+use crate::raw::{BASE, Raw, connect};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -161,6 +165,28 @@ fn in_a_running_procedure() {
         scene.server.sql("DELETE FROM crowd.w");
         scene.assert_clean("vanishes in a procedure");
     });
+}
+
+/// MySQL 9 answers so where a statement that had a cursor is executed without one: an OK where rows are due, then silence.
+#[test]
+fn in_a_reply_that_never_ends() {
+    if !Kind::Mysql9.is_here() {
+        return;
+    }
+    let scene = Scene::on(Kind::Mysql9);
+    let session = scene.in_mode("session");
+    let mut raw = Raw::login(connect(session.address()), USER, "", BASE | DEPRECATE_EOF);
+    let prepared = raw.ask(b"\x16SELECT 1");
+    let id = &prepared[HEADER + 1..HEADER + 5];
+    let execute = |cursor: u8| [&[0x17], id, &[cursor, 1, 0, 0, 0]].concat();
+    raw.ask(&execute(1));
+    raw.send_packet(0, &execute(0));
+    let packets: Vec<_> = (0..3).map(|_| raw.packet()).collect();
+    assert_eq!(packets[2][HEADER..], [0, 0, 0, 2, 0, 0, 0], "no row, and no end of rows");
+    drop(raw);
+    let mut next = enter(&session);
+    next.set_patience(LIMIT);
+    assert_eq!(next.value("SELECT 'served'"), "served", "{}", session.log());
 }
 
 #[test]
