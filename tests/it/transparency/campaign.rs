@@ -21,6 +21,8 @@ pub struct Place {
     pub hop: SocketAddr,
     /// What `Way::ask_ids` says of both ways.
     pub ask_ids: bool,
+    /// What `Way::may_do_without_cursor` says of both ways.
+    pub may_do_without_cursor: bool,
     /// Statements with one of these in them are left out.
     pub left_out: Vec<&'static str>,
     /// How many sessions may be on the hop at once.
@@ -141,7 +143,8 @@ impl Shared<'_> {
     }
 
     fn way(&self, address: SocketAddr) -> Way {
-        Way { address, ask_ids: self.place.ask_ids }
+        let Place { ask_ids, may_do_without_cursor, .. } = *self.place;
+        Way { address, ask_ids, may_do_without_cursor }
     }
 
     fn undisturbed<T>(&self, program: &Program, work: impl FnOnce() -> T) -> T {

@@ -33,6 +33,8 @@ pub struct Way {
     pub address: SocketAddr,
     /// Whether a session may ask for the server's own id once, behind its login.
     pub ask_ids: bool,
+    /// Whether a statement that had a cursor may be executed without one.
+    pub may_do_without_cursor: bool,
 }
 
 /// Runs it in a schema of its own. `server` is the server itself, where the schema is made and watched.
@@ -213,6 +215,11 @@ impl<'a> Run<'a> {
                 let reply = wire.prepare(*slot, &self.text(sql), action.shows_ids());
                 self.sessions[at].statements.extend(wire.statements.values().map(|statement| statement.id));
                 reply
+            }
+            Action::Execute { slot, cursor: false, .. }
+                if wire.statement(*slot).had_cursor && !self.way.may_do_without_cursor =>
+            {
+                silence()
             }
             Action::Execute { slot, cursor, values } => {
                 let values: Vec<_> = values.iter().map(|text| (text != "long").then(|| value(text))).collect();

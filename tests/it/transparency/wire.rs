@@ -63,6 +63,8 @@ pub struct Statement {
     pub parameters: u16,
     /// Its rows may hold connection ids.
     pub shows_ids: bool,
+    /// It was executed with a cursor.
+    pub had_cursor: bool,
 }
 
 /// A connection.
@@ -226,7 +228,7 @@ impl Wire {
         let number = |at: usize| u16::from_le_bytes([ok[at], ok[at + 1]]);
         let id = u32::from_le_bytes(ok[1..5].try_into().expect("four bytes"));
         let (columns, parameters) = (number(5), number(7));
-        self.statements.insert(slot, Statement { id, parameters, shows_ids });
+        self.statements.insert(slot, Statement { id, parameters, shows_ids, had_cursor: false });
         for count in [parameters, columns] {
             self.definitions(u64::from(count))?;
         }
@@ -236,6 +238,9 @@ impl Wire {
     /// COM_STMT_EXECUTE, with these values in turn for as many parameters as there are.
     pub fn execute(&mut self, slot: usize, cursor: bool, values: &[Option<Value>]) -> Reply {
         let statement = self.statement(slot);
+        if let Some(statement) = self.statements.get_mut(&slot) {
+            statement.had_cursor |= cursor;
+        }
         let mut command = vec![0x17];
         command.extend(statement.id.to_le_bytes());
         command.push(u8::from(cursor));
@@ -291,7 +296,7 @@ impl Wire {
     /// What is in the slot, or an id that no server gave.
     pub fn statement(&self, slot: usize) -> Statement {
         let id = 0x00FF_FFF0 + u32::try_from(slot).expect("a small slot");
-        let unknown = Statement { id, parameters: 0, shows_ids: false };
+        let unknown = Statement { id, parameters: 0, shows_ids: false, had_cursor: false };
         self.statements.get(&slot).copied().unwrap_or(unknown)
     }
 
