@@ -3,7 +3,7 @@
 //! A shape is itself a statement, with the same tokens but for the literals' contents, so that whatever does not depend on these
 //! may be asked of the shape instead. Applications say few shapes, each many times: see [`super::familiar`].
 //!
-//! What a literal is must be beyond doubt in every dialect. A text with a semicolon, a comment, a backslash in a string, a character
+//! What a literal is must be beyond doubt in every dialect. A text with a semicolon, a comment, a backslash in quotes, a character
 //! set where ASCII may be half of a character, or a string without an end has no shape; unusual numbers stay as they are.
 
 use super::lexer::Dialect;
@@ -177,9 +177,14 @@ impl Scan<'_, '_> {
         Some(())
     }
 
+    // A backslash in double quotes would be a string's to whoever knows no ANSI_QUOTES, as the digest.
     fn name(&mut self, quote: u8) -> Option<()> {
         let content = self.sql.get(self.at + 1..)?;
-        let end = self.at + 1 + memchr::memchr(quote, content)?;
+        let end = match quote {
+            b'"' => memchr::memchr2(quote, b'\\', content).filter(|&end| content[end] == quote)?,
+            _ => memchr::memchr(quote, content)?,
+        };
+        let end = self.at + 1 + end;
         while self.at <= end {
             self.keep(self.sql[self.at], false);
         }
@@ -225,6 +230,8 @@ mod tests {
         }
         let ansi = Dialect { ansi_quotes: true, ..Dialect::default() };
         assert_eq!(shape_of(b"SELECT \"a1 \" 5", ansi).as_deref(), Some(&b"SELECT \"a1 \" 0"[..]));
+        assert_eq!(shape_of(b"SELECT \"\\\"'\"'", ansi), None);
+        assert_eq!(shape_of(b"SELECT `\\`, 1", ansi).as_deref(), Some(&b"SELECT `\\`, 0"[..]));
         assert_eq!(shape_of(b"SELECT 1", Dialect { ascii_in_wide: true, ..ansi }), None);
         assert_eq!(shape_of(&[b' '; MAX + 1], ansi), None);
     }
