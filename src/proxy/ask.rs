@@ -20,7 +20,8 @@ pub(super) const LOOKS_AT_INSERT_ID: Flags = Flags::READS_LAST_INSERT_ID
     .with(Flags::COMPOUND)
     .with(Flags::UNEXPLAINED);
 
-/// What may change LAST_INSERT_ID(), or leave it as it was: read later, it must have been the client's before.
+/// What may change LAST_INSERT_ID(), or leave it as it was: read later, it must have been the client's before. That it is still
+/// another client's would not tell, for it may have been set to the same.
 const MAY_SET_INSERT_ID: Flags = Flags::SETS_LAST_INSERT_ID.with(Flags::SETS_FROZEN);
 
 impl Session {
@@ -39,16 +40,17 @@ impl Session {
             return true;
         }
         let summary = exchange.summary;
+        let may_set = summary.flags.any(MAY_SET_INSERT_ID);
+        let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
         let looks = summary.flags.any(LOOKS_AT_INSERT_ID)
             || shared.state.variable(b"sql_auto_is_null").is_some()
             || summary.statements > 1 && !summary.is_read_only()
-            || backend.kept.last_insert_id.is_none() && summary.flags.any(MAY_SET_INSERT_ID);
-        let inserts = matches!(summary.verb, Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With);
+            || may_set && (!inserts || backend.kept.last_insert_id.is_none());
         let id = id.filter(|_| looks || inserts);
         if id.is_none() && !(looks && unsure) {
             return true;
         }
-        if !looks && backend.kept.last_insert_id == Some(0) {
+        if !looks && !may_set && backend.kept.last_insert_id == Some(0) {
             return true;
         }
         if let Some(id) = id.filter(|_| !looks && shared.last.unread().is_empty()) {

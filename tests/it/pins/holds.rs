@@ -78,3 +78,36 @@ fn warnings_in_full_and_in_any_form() {
         }
     }
 }
+
+/// What a client sets LAST_INSERT_ID() to is its own, also where another client's on the backend was the same before.
+#[test]
+fn an_insert_id_that_was_another_clients_already() {
+    for kind in Kind::here() {
+        let mut pair = Pair::on(server(kind));
+        for sets in ["SET last_insert_id = 77", "SELECT LAST_INSERT_ID(77)", "DO LAST_INSERT_ID(77)"] {
+            pair.other.run("SET last_insert_id = 77");
+            assert_eq!(pair.other.value("SELECT LAST_INSERT_ID()"), "77", "{kind}");
+            pair.holder.run("SET last_insert_id = 5");
+            pair.assert_shared("after a SET");
+            assert_eq!(pair.holder.value("SELECT LAST_INSERT_ID()"), "5", "{kind}");
+            assert_eq!(pair.other.value("SELECT LAST_INSERT_ID()"), "77", "{kind}");
+            pair.holder.run(sets);
+            pair.assert_shared("after it was set");
+            assert_eq!(pair.holder.value("SELECT LAST_INSERT_ID()"), "77", "{kind}: {sets}");
+        }
+        // None at all is one, too.
+        let schema = format!("ids_{}", std::process::id());
+        for sql in [&format!("CREATE DATABASE {schema}"), &format!("USE {schema}"), "CREATE TABLE t (id INT UNIQUE)"] {
+            pair.holder.run(sql);
+        }
+        pair.holder.run("INSERT INTO t VALUES (1)");
+        pair.holder.run("SET last_insert_id = 5");
+        pair.assert_shared("after a SET");
+        pair.other.run("SET last_insert_id = 0");
+        assert_eq!(pair.other.value("SELECT LAST_INSERT_ID()"), "0", "{kind}");
+        pair.holder.run("INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE id = id + LAST_INSERT_ID(0)");
+        pair.assert_shared("after an INSERT");
+        assert_eq!(pair.holder.value("SELECT LAST_INSERT_ID()"), "0", "{kind}");
+        pair.holder.run(&format!("DROP DATABASE {schema}"));
+    }
+}
