@@ -307,6 +307,11 @@ impl Shared {
                     self.has_schema(Some(&name));
                     self.unread |= many;
                 }
+                Detail::SchemaDropped(name)
+                    if !failed && !self.announcing.trackers && self.state.schema() == Some(&unquoted(name.of(sql))) =>
+                {
+                    self.has_schema(None);
+                }
                 _ => {}
             }
         }
@@ -520,6 +525,7 @@ const SETS: Flags = SETS_SETTINGS
     .with(Flags::SETS_USER_LITERAL)
     .with(Flags::SETS_USER_OTHER)
     .with(Flags::USES_SCHEMA)
+    .with(Flags::DROPS_SCHEMA)
     .with(Flags::SETS_FROZEN)
     .with(Flags::SETS_TRACKERS);
 

@@ -13,6 +13,8 @@ pub enum Detail {
     Assigned(Assignment),
     /// USE of this schema.
     Schema(Span),
+    /// DROP DATABASE of this one.
+    SchemaDropped(Span),
     /// CREATE TEMPORARY TABLE (or SEQUENCE) of this name.
     TemporaryCreated(Name),
     /// DROP TABLE or DROP TEMPORARY TABLE of this name.
@@ -89,6 +91,7 @@ fn named(reader: &mut Reader<'_>, statement: &Statement) -> Vec<Detail> {
         Verb::Handler => reader.handler().into_iter().collect(),
         Verb::Ddl if statement.flags.has(Flags::CREATES_TEMPORARY) => reader.created().into_iter().collect(),
         Verb::Ddl if statement.flags.has(Flags::DROPS_TABLE) => reader.dropped(),
+        Verb::Ddl if statement.flags.has(Flags::DROPS_SCHEMA) => reader.dropped_schema().into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -205,6 +208,13 @@ impl<'a> Reader<'a> {
         names
     }
 
+    fn dropped_schema(&mut self) -> Option<Detail> {
+        for word in ["database", "schema", "if", "exists"] {
+            self.next_is(word);
+        }
+        self.span().map(Detail::SchemaDropped)
+    }
+
     fn system_variable(&self, token: Token) -> Detail {
         let name = system_variable(self.sql, token).1.of(self.sql);
         match unquoted(name).eq_ignore_ascii_case(b"pseudo_thread_id") {
@@ -239,6 +249,7 @@ mod tests {
         let show = |detail: Detail| match detail {
             Detail::Assigned(item) => format!("{:?} to {}", item.target, text(item.value)),
             Detail::Schema(name) => format!("use {}", text(name)),
+            Detail::SchemaDropped(name) => format!("drop schema {}", text(name)),
             Detail::TemporaryCreated(name) => format!("create {}", full(name)),
             Detail::TableDropped(name) => format!("drop {}", full(name)),
             Detail::Prepared(name, from) => format!("prepare {} from {}", text(name), text(from)),
@@ -258,6 +269,7 @@ mod tests {
     fn names_and_places_are_found() {
         let cases: &[(&str, &[&str])] = &[
             ("USE `a``b`; use c", &["use `a``b`", "use c"]),
+            ("DROP DATABASE a; drop schema if exists `b`", &["drop schema a", "drop schema `b`"]),
             ("SET @a = 5", &["User(Span { start: 4, end: 6 }) to 5", "named @a"]),
             ("CREATE TEMPORARY TABLE IF NOT EXISTS a.`b` (c int)", &["create a.`b`"]),
             ("create or replace temporary table t select 1", &["create t"]),

@@ -13,7 +13,7 @@ const DOES_SOMETHING: [&[u8]; 5] = [b"sleep", b"benchmark", b"load_file", b"uuid
 /// What locks rows: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
 const LOCKS: [&[u8]; 3] = [b"update", b"share", b"lock"];
 
-/// The text without a `;` at its end, if it is one SELECT whose EXPLAIN reads only, does nothing else, and needs nothing of the session but its schema:
+/// The text without a `;` at its end, if it is one SELECT (WITH before it or not) whose EXPLAIN reads only, does nothing else, and needs nothing of the session but its schema:
 /// proved under every SQL mode and for every kind of server, since the session that explains it has its own. No variables,
 /// no parameters, no function that is not built in, no lock on rows.
 pub fn explainable(sql: &[u8]) -> Option<&str> {
@@ -39,7 +39,10 @@ fn is_plain_select(sql: &[u8], dialect: Dialect) -> bool {
     let reads_only = summary.is_read_only() && summary.flags == Flags::READ_ONLY;
     let is_one = summary.statements == 1 && summary.verb == Verb::Select;
     let mut tokens = Lexer::new(sql, dialect);
-    let begins = tokens.clone().next().is_some_and(|token| is(&sql[token.start..token.end], b"select"));
+    let begins = tokens.clone().next().is_some_and(|token| {
+        let word = &sql[token.start..token.end];
+        is(word, b"select") || is(word, b"with")
+    });
     is_one && reads_only && begins && tokens.all(|token| is_harmless(token.kind, &sql[token.start..token.end]))
 }
 
@@ -69,6 +72,8 @@ mod tests {
             "SELECT (SELECT MAX(n) FROM t) AS m;",
             "SELECT 1 UNION ALL SELECT 2",
             "SELECT 'it''s \u{fc}'",
+            "WITH a AS (SELECT 1), b (c) AS (SELECT MAX(d) FROM t) SELECT * FROM a JOIN b",
+            "with recursive n (i) as (select 1 union all select i + 1 from n where i < 9) select sum(i) from n",
         ] {
             assert!(explainable(sql.as_bytes()).is_some(), "{sql}");
         }
@@ -82,7 +87,13 @@ mod tests {
             "DELETE FROM t",
             "SHOW TABLES",
             "EXPLAIN SELECT 1",
-            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "WITH a AS (SELECT 1) DELETE FROM t",
+            "WITH a AS (SELECT 1) UPDATE t SET b = 1",
+            "WITH a AS (SELECT my_function(1)) SELECT * FROM a",
+            "WITH a (b) AS (SELECT SLEEP(5)) SELECT * FROM a",
+            "WITH a AS (SELECT 1) SELECT * INTO @b FROM a",
+            "WITH a AS (SELECT 1) SELECT * FROM t FOR UPDATE",
+            "WITH a AS (SELECT 1)",
             "SELECT 1; SELECT 2",
             "SELECT 1; DROP TABLE t",
             "SELECT 1;;",
@@ -131,8 +142,8 @@ mod tests {
     proptest! {
         // Whatever stands around it: where a call of SLEEP is code in any reading, it is refused.
         #[test]
-        fn no_reading_lets_a_function_through(before in piece(), after in piece()) {
-            let sql = format!("SELECT {before} SLEEP(9) {after}");
+        fn no_reading_lets_a_function_through(begin in "SELECT|WITH a AS \\(SELECT", before in piece(), after in piece()) {
+            let sql = format!("{begin} {before} SLEEP(9) {after}");
             let is_code = dialects().any(|dialect| {
                 let words = Lexer::new(sql.as_bytes(), dialect).filter(|token| token.kind == Kind::Word);
                 words.into_iter().any(|token| &sql[token.start..token.end] == "SLEEP")

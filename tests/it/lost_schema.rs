@@ -27,6 +27,26 @@ fn a_schema_that_was_dropped() {
     }
 }
 
+/// Who has dropped it himself has none from then on.
+#[test]
+fn a_schema_that_was_ones_own_to_drop() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &[]);
+        let tidegate = tidegate(&server, 1, "");
+        let (mut client, mut other) = (enter(&tidegate), enter(&tidegate));
+        client.run("CREATE DATABASE own");
+        client.run("USE `own`");
+        client.run("DROP DATABASE IF EXISTS own");
+        other.run("USE crowd");
+        assert_eq!(client.refused("SELECT * FROM t").code, 1046, "{kind}: no database selected");
+        client.run("USE crowd");
+        client.run("CREATE DATABASE own");
+        client.run("DROP DATABASE own");
+        other.run("DO 1");
+        assert_eq!(client.value("SELECT DATABASE()"), "crowd", "{kind}");
+    }
+}
+
 #[test]
 fn a_schema_that_was_taken_away() {
     for kind in Kind::here() {

@@ -13,11 +13,15 @@ pub(super) fn found_rows(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
     if !ran.is_one() && ran.failed() && ran.facts.status_seen == 0 && was_refused(ran) {
         return before;
     }
-    if !ran.is_one() || ran.is_opaque() || ran.has(Flags::CALC_FOUND_ROWS) || ran.opened_cursor() {
+    if !ran.is_one() || ran.is_opaque() {
         return None;
     }
+    let counts_more = ran.has(Flags::CALC_FOUND_ROWS) || ran.opened_cursor();
     if ran.failed() {
-        return before.filter(|_| was_refused(ran) || is_untouched(ran));
+        return before.filter(|_| was_refused(ran) || (!counts_more && is_untouched(ran)));
+    }
+    if counts_more {
+        return None;
     }
     match ran.verb() {
         Verb::Select => selected(ran),

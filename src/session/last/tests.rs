@@ -30,6 +30,19 @@ fn a_reply_tells_most() {
 }
 
 #[test]
+fn a_statement_that_was_refused_counts_no_rows() {
+    for (sql, code, expected) in [
+        ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1046, Some(3)),
+        ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1242, None),
+        ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 0, None),
+    ] {
+        let mut last = Last { found_rows: Some(3), ..Last::fresh() };
+        let facts = Facts { error: (code > 0).then_some(code), ..Facts::default() };
+        assert_eq!(after(&mut last, sql, MARIADB, facts).1, expected, "{sql}: {code}");
+    }
+}
+
+#[test]
 fn warnings_outlive_statements_without_tables_on_mariadb() {
     let mut last = Last::fresh();
     let warned = Facts { warnings: 3, ..set(1) };

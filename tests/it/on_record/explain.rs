@@ -75,6 +75,7 @@ fn the_plan_is_one_attribute_to_pt_query_digest() {
 
 #[test]
 fn nothing_but_proven_selects_is_explained() {
+    const WITH: &str = "WITH a AS (SELECT 3 AS n) SELECT text FROM on_record.planned JOIN a ON id = n";
     let folder = tempfile::tempdir().unwrap();
     let general = folder.path().join("general.log");
     let server = Server::start(
@@ -98,6 +99,8 @@ fn nothing_but_proven_selects_is_explained() {
         "SELECT 1; SELECT 2",
         "SHOW TABLES FROM on_record",
         "SELECT text FROM on_record.planned WHERE id = 3",
+        "WITH a AS (SELECT on_record.counts() AS n) SELECT n FROM a",
+        WITH,
     ] {
         client.run(sql);
         sleep(NEXT_SECOND);
@@ -107,7 +110,8 @@ fn nothing_but_proven_selects_is_explained() {
     let log = scratch::read(&general);
     let explained: BTreeSet<&str> =
         log.lines().filter_map(|line| line.split("\tEXPLAIN FORMAT=TRADITIONAL ").nth(1)).collect();
-    let expected = ["SELECT id FROM on_record.planned WHERE id = 3", "SELECT text FROM on_record.planned WHERE id = 3"];
+    let expected =
+        ["SELECT id FROM on_record.planned WHERE id = 3", "SELECT text FROM on_record.planned WHERE id = 3", WITH];
     assert_eq!(explained, BTreeSet::from(expected), "{log}");
     let before = log.split("EXPLAIN SELECT id").next().unwrap_or_default();
     assert!(
