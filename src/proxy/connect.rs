@@ -94,7 +94,7 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fau
     let credentials = &proxy.credentials;
     let secret = credentials.configured(user).or_else(|| credentials.learned(user));
     let secret = secret.ok_or_else(|| Fault::backend("the account's password is not known any more"))?;
-    let params = Params::bare(user, key.capabilities());
+    let (params, age) = (Params::bare(user, key.capabilities()), proxy.logins.age());
     let logged_in = async { backend::greet(proxy, None).await?.login(proxy, &params, &secret).await };
     let (mut backend, ok) = match logged_in.await {
         Ok(logged_in) => logged_in,
@@ -111,7 +111,7 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fau
     backend.restore(channel);
     let fresh = fresh?;
     credentials.learn(user, secret, Instant::now());
-    proxy.logins.note(&params, &fresh, &ok);
+    proxy.logins.note(age, &params, &fresh, &ok);
     backend.kept.settle(&fresh);
     Ok((backend, fresh.wait_timeout))
 }

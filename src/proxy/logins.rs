@@ -24,7 +24,17 @@ pub struct Seen {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Logins(Mutex<FxHashMap<Words, Seen>>);
+pub struct Logins(Mutex<Lately>);
+
+#[derive(Debug, Default)]
+struct Lately {
+    seen: FxHashMap<Words, Seen>,
+    age: Age,
+}
+
+/// How often everything was forgotten so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Age(u64);
 
 /// The account, the character set, and the capabilities, some of which are settings (IGNORE_SPACE, INTERACTIVE).
 type Words = (Vec<u8>, u16, Capabilities);
@@ -32,32 +42,79 @@ type Words = (Vec<u8>, u16, Capabilities);
 impl Logins {
     /// How logins with these words begin.
     pub fn seen(&self, params: &Params) -> Option<Seen> {
-        lock(&self.0).get(&words(params)).cloned()
+        lock(&self.0).seen.get(&words(params)).cloned()
     }
 
-    /// One has just begun so.
-    pub fn note(&self, params: &Params, fresh: &Fresh, ok: &[u8]) {
+    /// To be asked before a login that is to be noted.
+    pub fn age(&self) -> Age {
+        lock(&self.0).age
+    }
+
+    /// One has just begun so; what has changed since this age counts, not it.
+    pub fn note(&self, age: Age, params: &Params, fresh: &Fresh, ok: &[u8]) {
         let mut fresh = fresh.clone();
         fresh.state.set_schema(None);
         let status = Ok::parse(ok).map_or(0, |ok| ok.status & status::OF_SESSION & !status::SESSION_STATE_CHANGED);
-        let mut all = lock(&self.0);
-        if all.len() >= MAX_LOGINS {
-            all.clear();
+        let mut lately = lock(&self.0);
+        if lately.age != age {
+            return;
         }
-        all.insert(words(params), Seen { fresh, status });
+        if lately.seen.len() >= MAX_LOGINS {
+            lately.seen.clear();
+        }
+        lately.seen.insert(words(params), Seen { fresh, status });
     }
 
     /// The `wait_timeout` that they begin with; the shortest where they differ.
     pub fn wait_timeout(&self) -> Option<std::time::Duration> {
-        lock(&self.0).values().map(|seen| seen.fresh.wait_timeout).min()
+        lock(&self.0).seen.values().map(|seen| seen.fresh.wait_timeout).min()
     }
 
     /// Something that logins begin with has changed (SET GLOBAL, an account).
     pub fn forget(&self) {
-        lock(&self.0).clear();
+        let mut lately = lock(&self.0);
+        lately.seen.clear();
+        lately.age.0 += 1;
     }
 }
 
 fn words(params: &Params) -> Words {
     (params.user.clone(), params.charset, params.capabilities)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proxy::setup::Room;
+    use crate::session::baseline::Baseline;
+    use crate::session::state::State;
+    use crate::wire::announce::Asked;
+
+    fn fresh() -> Fresh {
+        Fresh {
+            state: State::fresh(1, None, false),
+            baseline: Arc::<Baseline>::default(),
+            wait_timeout: Duration::from_secs(5),
+            asked: Asked::default(),
+            resets_whole: true,
+            keeps_last: false,
+            room: Room::Ample,
+        }
+    }
+
+    #[test]
+    fn what_began_before_everything_was_forgotten_is_not_noted_behind_it() {
+        let (logins, params) = (Logins::default(), Params::bare(b"app", Capabilities::NONE));
+        let before = logins.age();
+        logins.note(before, &params, &fresh(), &[]);
+        assert!(logins.seen(&params).is_some());
+        logins.forget();
+        logins.note(before, &params, &fresh(), &[]);
+        assert!(logins.seen(&params).is_none(), "it may have begun with the old settings");
+        logins.note(logins.age(), &params, &fresh(), &[]);
+        assert!(logins.seen(&params).is_some());
+    }
 }

@@ -52,6 +52,8 @@ impl Session {
             if exchange.timer.silent_since().is_some() {
                 exchange.timer.first_byte(Instant::now());
             }
+            // Who logs in when the client has heard of it must find it so.
+            self.proxy.note_effects(exchange.summary.flags);
             let verdict = self.pass_filled(exchange, buffer, &mut held).await?;
             match verdict {
                 Verdict::More if buffer.is_full() => buffer.grow(LARGE),

@@ -13,7 +13,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::dialed::Dialed;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::{Lease, as_a_login, close, exhausted};
-use crate::proxy::logins::Seen;
+use crate::proxy::logins::{Age, Seen};
 use crate::proxy::server::Proxy;
 use crate::proxy::setup::{self, Fresh};
 use crate::proxy::shared::Shared;
@@ -51,10 +51,11 @@ pub struct Joining<'a> {
 impl Joining<'_> {
     /// A backend that was dialed for the greeting becomes the pool's, by this client's login.
     pub async fn on(self, dialed: Dialed) -> Result<(Lease, Box<Shared>), Fault> {
+        let age = self.proxy.logins.age();
         let mut lease = dialed.login(self.proxy, self.params, &self.secret).await?;
         let ok = std::mem::take(&mut lease.login_ok);
         let fresh = self.set_up(&mut lease).await?;
-        self.enter(lease, fresh, &ok)
+        self.enter(lease, age, fresh, &ok)
     }
 
     /// A backend of the pool, made this client's.
@@ -85,9 +86,9 @@ impl Joining<'_> {
                         Err(Trouble::Broken) => {}
                     },
                     None => match self.as_login(&mut lease).await {
-                        Ok((fresh, ok)) => {
+                        Ok((age, fresh, ok)) => {
                             lease.waits = waits(began, queue);
-                            return self.enter(lease, fresh, &ok);
+                            return self.enter(lease, age, fresh, &ok);
                         }
                         // A refusal is the server's answer to this login; a dead connection says nothing of it.
                         Err(fault) if fault.is_refusal() => {
@@ -133,13 +134,14 @@ impl Joining<'_> {
         Ok(shared)
     }
 
-    async fn as_login(&self, lease: &mut Lease) -> Result<(Fresh, Vec<u8>), Fault> {
+    async fn as_login(&self, lease: &mut Lease) -> Result<(Age, Fresh, Vec<u8>), Fault> {
+        let age = self.proxy.logins.age();
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
         let ok = as_a_login(self.proxy, &mut channel, facts, self.params, &self.secret).await;
         backend.restore(channel);
         let ok = ok?;
-        Ok((self.set_up(lease).await?, ok))
+        Ok((age, self.set_up(lease).await?, ok))
     }
 
     async fn set_up(&self, lease: &mut Lease) -> Result<Fresh, Fault> {
@@ -155,9 +157,9 @@ impl Joining<'_> {
         Ok(fresh)
     }
 
-    fn enter(self, lease: Lease, fresh: Fresh, ok: &[u8]) -> Result<(Lease, Box<Shared>), Fault> {
+    fn enter(self, lease: Lease, age: Age, fresh: Fresh, ok: &[u8]) -> Result<(Lease, Box<Shared>), Fault> {
         self.proxy.credentials.learn(&self.params.user, self.secret.clone(), Instant::now());
-        self.proxy.logins.note(self.params, &fresh, ok);
+        self.proxy.logins.note(age, self.params, &fresh, ok);
         let mut fresh = fresh;
         fresh.state.set_multi_statements(self.agreed.has(MULTI_STATEMENTS));
         let mut shared = self.shared(&fresh)?;
