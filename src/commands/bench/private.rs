@@ -84,7 +84,8 @@ GRANT ALL ON *.* TO 'bench'@'127.0.0.1';
 
 fn install_in(folder: &Path, install: &Path) -> Result<(), String> {
     let mut command = Command::new(install);
-    command.arg("--no-defaults").args(as_root()).arg(format!("--datadir={}", folder.join("data").display()));
+    command.arg("--no-defaults").args(as_root());
+    command.args([format!("--datadir={}", folder.join("data").display()), format!("--tmpdir={}", folder.display())]);
     command.args(["--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"]);
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let said = [output.stdout, output.stderr].concat();
@@ -99,6 +100,8 @@ fn launch(folder: &Path, server: &Path, port: u16, clients: usize) -> std::io::R
     command.arg("-c").arg(GUARD).arg(folder).arg(server).arg("--no-defaults").args(as_root());
     command.args([
         format!("--datadir={}", at("data")),
+        // Else it leaves temporary tables in the common folder when it is killed.
+        format!("--tmpdir={}", folder.display()),
         format!("--init-file={}", at("init.sql")),
         format!("--socket={}", at("mariadb.sock")),
         format!("--pid-file={}", at("mariadb.pid")),
