@@ -156,10 +156,12 @@ impl Tidegate {
         Tidegate { address, admin, arguments: Vec::new(), process: None, scratch }
     }
 
-    // Without connecting: a test may count the connections.
+    // Without connecting: a test may count the connections. The console and the pages listen a moment after the proxy.
     fn await_listening(&mut self) {
         let limit = Instant::now() + START_LIMIT;
-        while !is_listening(self.address.port()) {
+        let admin = ["http", "sql"].map(|key| self.admin.get(key).and_then(Value::as_str)?.parse().ok());
+        let ports: Vec<u16> = admin.into_iter().flatten().map(|at: SocketAddr| at.port()).collect();
+        while !is_listening(self.address.port()) || !ports.iter().all(|&port| is_listening(port)) {
             let process = self.process.as_mut().expect("a running tidegate");
             let ended = process.try_wait().expect("its status");
             assert!(ended.is_none(), "tidegate ended ({ended:?}):\n{}", self.log());
