@@ -105,7 +105,6 @@ impl Session {
         if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
             shared.last.after_command(exchange.code, facts, before.dialect);
         }
-        self.proxy.note_effects(exchange.summary.flags);
         let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
         let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
         let mut by_trigger = false;
