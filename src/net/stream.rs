@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Handle, Id};
 use tokio_rustls::TlsStream;
@@ -32,6 +32,16 @@ impl Socket {
             Socket::Closed => return closed(),
         };
         Ok(())
+    }
+
+    /// Whether the runtime has heard that a read is worth a try. Asks no kernel and wakes nobody.
+    #[inline]
+    fn may_be_readable(&self) -> bool {
+        match self {
+            Socket::Tcp(tcp) => tcp.try_io(Interest::READABLE, || Ok(())).is_ok(),
+            Socket::Unix(unix) => unix.try_io(Interest::READABLE, || Ok(())).is_ok(),
+            Socket::Closed => true,
+        }
     }
 
     /// Ready when a read would not wait, as far as is known without asking the kernel.
@@ -94,27 +104,29 @@ pub struct Stream {
     drained: bool,
     /// The runtime that its socket is registered with; `None`: none yet.
     home: Option<Id>,
+    /// Whom the bare socket wakes when it can be read: the address of a task that the runtime holds for as long as this says so.
+    wakes: Option<usize>,
 }
 
 impl Stream {
     /// No stream: what is left while the real one is elsewhere. Every use of it is an error.
     pub fn closed() -> Stream {
-        Stream { layer: Layer::Closed, drained: true, home: None }
+        Stream { layer: Layer::Closed, drained: true, home: None, wakes: None }
     }
 
     /// A bare socket.
     pub fn plain(socket: Socket) -> Stream {
-        Stream { layer: Layer::Plain(socket), drained: true, home: here() }
+        Stream { layer: Layer::Plain(socket), drained: true, home: here(), wakes: None }
     }
 
     /// TLS over a socket, either side.
     pub fn tls(stream: TlsStream<Socket>) -> Stream {
-        Stream { layer: Layer::Tls(Box::new(stream)), drained: false, home: here() }
+        Stream { layer: Layer::Tls(Box::new(stream)), drained: false, home: here(), wakes: None }
     }
 
     /// Compression over another stream.
     pub fn compressed(stream: Compressed<Stream>) -> Stream {
-        Stream { layer: Layer::Compressed(Box::new(stream)), drained: false, home: here() }
+        Stream { layer: Layer::Compressed(Box::new(stream)), drained: false, home: here(), wakes: None }
     }
 
     /// The bare socket, for a layer to be put over it; the stream itself where it has a layer already.
@@ -147,7 +159,7 @@ impl Stream {
             Layer::Tls(tls) => tls.get_mut().0.rehome()?,
             Layer::Compressed(inner) => drop(inner.get_mut().rehome()?),
         }
-        self.home = here;
+        (self.home, self.wakes) = (here, None);
         Ok(true)
     }
 
@@ -187,13 +199,22 @@ impl Stream {
 
     /// Ready when a read is worth a try: bytes, the end, or an error. Takes no buffer and asks no kernel.
     #[inline]
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.layer {
-            Layer::Plain(socket) => socket.poll_read_ready(cx),
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.layer {
+            Layer::Plain(socket) => {
+                let task = cx.waker().data().addr();
+                // Nothing has come since this task asked to be woken: to ask once more would cost a lock.
+                if self.wakes == Some(task) && !socket.may_be_readable() {
+                    return Poll::Pending;
+                }
+                let ready = socket.poll_read_ready(cx);
+                self.wakes = ready.is_pending().then_some(task);
+                ready
+            }
             _ if !self.drained => Poll::Ready(Ok(())),
             Layer::Closed => Poll::Ready(closed()),
             Layer::Tls(tls) => tls.get_ref().0.poll_read_ready(cx),
-            Layer::Compressed(inner) => inner.get_ref().poll_readable(cx),
+            Layer::Compressed(inner) => inner.get_mut().poll_readable(cx),
         }
     }
 
@@ -219,7 +240,7 @@ impl Stream {
             ready!(self.poll_readable(cx))?;
             return self.poll_fill(cx, buffer);
         };
-        ready!(inner.get_ref().poll_readable(cx))?;
+        ready!(inner.get_mut().poll_readable(cx))?;
         let read = ready!(inner.poll_ahead(cx));
         self.drained = false;
         Poll::Ready(match read {
@@ -243,7 +264,7 @@ impl Stream {
     }
 
     /// Waits until a read is worth a try. Cancel safe.
-    pub async fn readable(&self) -> io::Result<()> {
+    pub async fn readable(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_readable(cx)).await
     }
 
@@ -289,7 +310,11 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let read = match &mut this.layer {
-            Layer::Plain(socket) => return Pin::new(socket).poll_read(cx, buf),
+            // A read takes away what has come, and with it whoever was woken for it.
+            Layer::Plain(socket) => {
+                this.wakes = None;
+                return Pin::new(socket).poll_read(cx, buf);
+            }
             Layer::Closed => return Poll::Ready(closed()),
             Layer::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
             Layer::Compressed(inner) => Pin::new(&mut **inner).poll_read(cx, buf),

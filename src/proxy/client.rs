@@ -338,7 +338,7 @@ impl Session {
             if self.admission.has_rung() {
                 return Poll::Ready(Wake::Alarm);
             }
-            if self.lease.is_held() && self.lease.backend().stream.poll_readable(cx).is_ready() {
+            if self.lease.is_held() && self.lease.backend_mut().stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Backend);
             }
             if self.admission.is_killed() {

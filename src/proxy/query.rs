@@ -93,12 +93,15 @@ impl Session {
     pub(super) async fn fill_more(&mut self, buffer: &mut Buffer) -> Result<bool, Fault> {
         loop {
             let Session { client, lease, admission, .. } = &mut *self;
-            let backend = lease.is_held().then(|| &lease.backend().stream);
+            let mut backend = lease.is_held().then(|| &mut lease.backend_mut().stream);
             admission.await_client();
             let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
                 Poll::Ready(filled) => Poll::Ready(Some(filled)),
                 Poll::Pending if admission.is_overdue() => Poll::Ready(Some(Err(too_slow()))),
-                Poll::Pending => backend.map_or(Poll::Pending, |backend| backend.poll_readable(cx).map(|_| None)),
+                Poll::Pending => match &mut backend {
+                    Some(backend) => backend.poll_readable(cx).map(|_| None),
+                    None => Poll::Pending,
+                },
             })
             .await;
             admission.client_moved();

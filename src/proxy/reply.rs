@@ -232,7 +232,7 @@ impl Session {
     pub(super) async fn await_backend(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
         let limit = self.proxy.settings.backend.read_timeout;
         let Session { client, lease, admission, .. } = &mut *self;
-        let backend = &lease.backend().stream;
+        let backend = &mut lease.backend_mut().stream;
         let readable = std::future::poll_fn(|cx| {
             if let Poll::Ready(ready) = backend.poll_readable(cx) {
                 return Poll::Ready(ready.map(|()| true));

@@ -58,7 +58,7 @@ impl Session {
     async fn backend_is_first(&mut self, ahead: &mut Buffer) -> Result<bool, Fault> {
         let Session { client, lease, .. } = self;
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(ready) = lease.backend().stream.poll_readable(cx) {
+            if let Poll::Ready(ready) = lease.backend_mut().stream.poll_readable(cx) {
                 return Poll::Ready(ready.map(|()| true).map_err(Fault::backend_io));
             }
             client.poll_fill(cx, ahead).map(|read| match read {
