@@ -22,10 +22,8 @@ use crate::wire::announce;
 use crate::wire::command;
 use crate::wire::fault::{ErrPacket, NO_DATABASE};
 use crate::wire::frame::{HEADER, Header, put_packet};
+use crate::wire::ok::OK_AT_LEAST;
 use crate::wire::reply::Verdict;
-
-/// Bytes of the shortest OK payload; a legacy EOF is shorter.
-const OK_AT_LEAST: usize = 7;
 
 impl Session {
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read

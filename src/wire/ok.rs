@@ -18,6 +18,9 @@ pub struct Ok {
 /// The most bytes of a payload that [`Ok::parse`] looks at.
 pub const OK_HEAD: usize = 1 + 9 + 9 + 2 + 2;
 
+/// Bytes of the shortest OK payload; a legacy EOF is shorter.
+pub const OK_AT_LEAST: usize = 1 + 1 + 1 + 2 + 2;
+
 impl Ok {
     /// Reads the head of a payload that begins with 0x00 or 0xFE; the rest may be cut off.
     #[inline]

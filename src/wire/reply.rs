@@ -13,7 +13,7 @@
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MARIADB_CACHE_METADATA, OPTIONAL_RESULTSET_METADATA};
 use crate::wire::command::Shape;
 use crate::wire::frame::{Fields, HEADER, Header};
-use crate::wire::ok::{OK_HEAD, Ok};
+use crate::wire::ok::{OK_AT_LEAST, OK_HEAD, Ok};
 use crate::wire::status;
 
 /// What a reply said, summed over all its results.
@@ -234,9 +234,8 @@ impl Reply {
         let ok = match (self.state, payload.first()) {
             (State::Head | State::Single | State::ColumnsEof, Some(0x00)) => Ok::parse(payload),
             (State::Rows, Some(0xFE)) if self.caps.has(DEPRECATE_EOF) => Ok::parse(payload),
-            (State::Head | State::Single | State::Rows | State::ColumnsEof, Some(0xFE)) if header.len < 9 => {
-                Ok::parse_eof(payload)
-            }
+            (State::Single, Some(0xFE)) => self.end(header, payload),
+            (State::Head | State::Rows | State::ColumnsEof, Some(0xFE)) if header.len < 9 => Ok::parse_eof(payload),
             _ => None,
         };
         !header.is_continued() && ok.is_some_and(|ok| ok.status & status::SESSION_STATE_CHANGED != 0)
@@ -256,7 +255,7 @@ impl Reply {
             State::ParamsEof { columns } => Some(self.after_prepare_columns(columns)),
             State::PrepareColumns(left) => Some(self.after_prepare_column(left - 1)),
             State::PrepareEofs(left) => Some(after_prepare_eof(left - 1)),
-            State::Single => self.single(payload),
+            State::Single => self.single(header, payload),
             State::Last | State::LastInfile => None,
         }
     }
@@ -368,11 +367,19 @@ impl Reply {
         }
     }
 
-    fn single(&mut self, payload: &[u8]) -> Option<State> {
+    /// A reply of one packet that begins as an EOF: with DEPRECATE_EOF it is an OK.
+    fn end(&self, header: Header, payload: &[u8]) -> Option<Ok> {
+        match self.caps.has(DEPRECATE_EOF) && header.len >= OK_AT_LEAST {
+            true => Ok::parse(payload),
+            false => Ok::parse_eof(payload),
+        }
+    }
+
+    fn single(&mut self, header: Header, payload: &[u8]) -> Option<State> {
         match payload.first() {
             Some(0xFF) => return self.error(payload),
             Some(0x00) => self.note(Ok::parse(payload).unwrap_or_default()),
-            Some(0xFE) => self.note(Ok::parse_eof(payload).unwrap_or_default()),
+            Some(0xFE) => self.note(self.end(header, payload).unwrap_or_default()),
             _ => {}
         }
         Some(State::Last)
@@ -523,9 +530,19 @@ mod tests {
         assert_eq!((n, verdict, facts.rows, facts.warnings), (bytes.len(), Verdict::Done, 0, 1));
         for step in [1, 3, 1000] {
             let bytes = packets(1, &[&[1], DEFINITION, OK_CHANGED]);
-            let (seen, ..) = watched(Capabilities::NONE, &bytes, step);
+            let (seen, ..) = watched(Shape::Results, Capabilities::NONE, &bytes, step);
             assert_eq!(seen, [packets(3, &[OK_CHANGED])], "what it announces is asked for");
         }
+    }
+
+    #[test]
+    fn a_single_packet_that_begins_as_an_end_may_be_an_ok() {
+        let bytes = packets(1, &[&[0xFE, 0, 0, 3, 0x40, 5, 0, 2, 5, 0]]);
+        let facts = whole(Shape::Single, DEPRECATE_EOF, &bytes).2;
+        assert_eq!((facts.status, facts.warnings), (0x4003, 5));
+        assert_eq!(watched(Shape::Single, DEPRECATE_EOF, &bytes, 1000).0.len(), 1, "what it announces is asked for");
+        let facts = whole(Shape::Single, Capabilities::NONE, &packets(1, &[&[0xFE, 5, 0, 3, 0]])).2;
+        assert_eq!((facts.status, facts.warnings), (3, 5));
     }
 
     #[test]
@@ -561,8 +578,8 @@ mod tests {
     const END_CHANGED: &[u8] = &[0xFE, 0, 0, 2, 0x40, 0, 0, 0, 3, 2, 1, b'1'];
 
     /// Scans to the end; the packets that were asked for whole.
-    fn watched(caps: Capabilities, bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, Vec<u8>, Facts) {
-        let mut reply = Reply::new(Shape::Results, caps, 1);
+    fn watched(shape: Shape, caps: Capabilities, bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, Vec<u8>, Facts) {
+        let mut reply = Reply::new(shape, caps, 1);
         reply.watch();
         let (mut seen, mut passed, mut shown, mut at) = (Vec::new(), Vec::new(), 0, 0);
         loop {
@@ -605,7 +622,7 @@ mod tests {
         for (caps, payloads, expected) in cases {
             let bytes = packets(1, payloads);
             for step in [1, 3, 1000] {
-                let (seen, passed, facts) = watched(*caps, &bytes, step);
+                let (seen, passed, facts) = watched(Shape::Results, *caps, &bytes, step);
                 let seen: Vec<_> = seen.iter().map(|packet| &packet[HEADER..]).collect();
                 let expected: Vec<_> = expected.iter().map(|&at| payloads[at]).collect();
                 assert_eq!(seen, expected, "{payloads:?}");
