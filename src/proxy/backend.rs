@@ -110,6 +110,8 @@ pub struct Kept {
     pub spoiled: bool,
     /// LAST_INSERT_ID() there; `None`: not known.
     pub last_insert_id: Option<u64>,
+    /// FOUND_ROWS() there; `None`: not known.
+    pub found_rows: Option<u64>,
     /// Whose errors and warnings stand there, and which of that client's; `None`: there are none.
     pub conditions_of: Option<(u32, u32)>,
     /// User variables of other clients are NULL there: only a login takes them away.
@@ -133,6 +135,7 @@ impl Kept {
             statements: BackendStatements::default(),
             spoiled: true,
             last_insert_id: (!fresh.keeps_last).then_some(0),
+            found_rows: None,
             conditions_of: fresh.keeps_last.then_some(OF_NOBODY),
             had_variables: false,
             tired: self.tired,

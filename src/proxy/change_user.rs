@@ -16,14 +16,16 @@ use crate::proxy::client::Session;
 use crate::proxy::entry::first_right;
 use crate::proxy::error::{Fault, access_denied, too_many_of, unknown_command};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::kill_client::only;
 use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::{setup, statement};
-use crate::session::last::Last;
+use crate::session::last::{Diagnostics, Last};
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::command;
+use crate::wire::fault::ErrPacket;
 use crate::wire::frame::HEADER;
 use crate::wire::handshake::{AuthSwitch, ChangeUser, Salt};
 use crate::wire::ok;
@@ -92,10 +94,10 @@ impl Session {
         if let Ok(changed) = &result {
             self.salt = changed.salt;
         }
-        let changed = result.is_ok();
+        let refused = result.as_ref().err().and_then(|fault| fault.answer.clone());
         let secret = result.as_ref().ok().and_then(|changed| changed.secret.clone());
         self.finish_change(result.map(drop), params)?;
-        if self.is_shared() { self.shared_changed(changed, secret).await } else { Ok(()) }
+        if self.is_shared() { self.shared_changed(refused, secret).await } else { Ok(()) }
     }
 
     /// The server's OK as this client may see it.
@@ -110,9 +112,13 @@ impl Session {
 
     /// Mode `transaction`: the session is a new one, and the backend the new user's. Refused by MariaDB, it is a new one
     /// of the old user, and the backend, which takes but three refusals, is not used again.
-    async fn shared_changed(&mut self, changed: bool, secret: Option<Secret>) -> Result<(), Fault> {
+    async fn shared_changed(&mut self, refused: Option<ErrPacket>, secret: Option<Secret>) -> Result<(), Fault> {
+        let read = self.before_own().await;
         let (mut backend, facts) = self.lease.backend_mut().borrow();
-        let read = setup::schema_and_fresh(&self.proxy, &mut backend, facts).await;
+        let read = match read {
+            Ok(()) => setup::schema_and_fresh(&self.proxy, &mut backend, facts).await,
+            Err(fault) => Err(fault),
+        };
         let kept_backend = self.lease.backend_mut();
         kept_backend.restore(backend);
         let Ok(mut fresh) = read else {
@@ -121,7 +127,7 @@ impl Session {
         };
         let Some(shared) = &mut self.shared else { return Ok(()) };
         kept_backend.kept.settle(&fresh);
-        kept_backend.kept.tired = !changed;
+        kept_backend.kept.tired = refused.is_some();
         fresh.state.set_multi_statements(shared.state.multi_statements());
         let last = shared.last.clone();
         shared.restart(&fresh);
@@ -132,7 +138,9 @@ impl Session {
             return Err(Fault::backend("the session cannot be restored behind a change of user"));
         }
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        if !changed {
+        if let Some(refused) = refused {
+            let diagnostics = Diagnostics::Saved(Box::new(only(&refused)));
+            shared.last = Last { row_count: Some(-1), diagnostics, ..shared.last.clone() };
             return Ok(());
         }
         match secret {

@@ -23,6 +23,7 @@ mod entry;
 pub mod error;
 mod exchange;
 mod explain;
+mod found_rows;
 pub mod health;
 mod kill;
 mod kill_among;

@@ -4,6 +4,7 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
+use crate::session::last::found_rows::Found;
 use crate::session::last::{Diagnostics, Ran, added, planted};
 use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
@@ -23,6 +24,11 @@ fn may_add(exchange: &Exchange) -> bool {
     exchange.code != command::QUERY && (exchange.reply.facts.error.is_some() || exchange.code == command::FIELD_LIST)
 }
 
+/// Whether the command's reply has status flags, unless it is an error.
+fn has_status(code: u8) -> bool {
+    !matches!(code, command::STMT_PREPARE | command::STATISTICS | command::STMT_SEND_LONG_DATA)
+}
+
 /// Whether what is behind the statement of errors and warnings is all its own. Where nothing stood and it leaves nothing, nothing
 /// stands, and its text need not be asked.
 fn may_replace(ran: &Ran<'_>, is_clear: bool) -> bool {
@@ -38,7 +44,8 @@ impl Session {
     pub(super) async fn note(&mut self, exchange: &Exchange, commands: &[u8], before: &Before) -> Result<(), Fault> {
         let is_clear = self.lease.backend().kept.conditions_of.is_none();
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        let insert_id = shared.last.last_insert_id;
+        let (insert_id, found_rows) = (shared.last.last_insert_id, shared.last.found_rows);
+        let mut found = Found::Kept;
         let diagnostics = may_add(exchange).then(|| shared.last.diagnostics.clone());
         let facts = &exchange.reply.facts;
         let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
@@ -53,7 +60,7 @@ impl Session {
             command::QUERY => {
                 let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
                 (replaces, counted) = (may_replace(&ran, is_clear), added::counted_by_text(&ran));
-                shared.ran(&ran, schema, &outcome);
+                found = shared.ran(&ran, schema, &outcome);
                 if !exchange.is_whole {
                     shared.ledger.pin(Pin::UnexplainedState);
                 }
@@ -63,7 +70,7 @@ impl Session {
                     let sql = &prepared.template.key.text;
                     let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
                     (replaces, counted) = (may_replace(&ran, is_clear), None);
-                    shared.ran(&ran, schema, &outcome);
+                    found = shared.ran(&ran, schema, &outcome);
                     shared.ledger.executed(id, &outcome);
                 }
                 None => {
@@ -98,7 +105,6 @@ impl Session {
             }
             command::RESET_CONNECTION if !outcome.failed => return Box::pin(self.was_reset()).await,
             command::REGISTER_SLAVE => shared.ledger.pin(Pin::Replication),
-            // Their replies have no status flags.
             command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
             _ => shared.ledger.command(&outcome),
         }
@@ -126,7 +132,9 @@ impl Session {
         if let Some(before) = diagnostics {
             shared.note_added_in(exchange, before);
         }
-        shared.note_status(outcome.status);
+        if has_status(exchange.code) {
+            shared.note_status(outcome.status);
+        }
         // These leave warnings as they are, and count those of the backend at hand.
         let keeps_warnings =
             matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
@@ -140,6 +148,8 @@ impl Session {
             shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
         }
+        shared.note_found_rows(kept.found_rows, found_rows);
+        kept.found_rows = found.after(kept.found_rows);
         if replaces {
             let stand = shared.last.diagnostics != Diagnostics::None;
             self.note_conditions(stand);

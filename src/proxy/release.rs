@@ -20,6 +20,9 @@ use crate::wire::command;
 use crate::wire::fault::ErrPacket;
 use crate::wire::ok::Ok as OkPacket;
 
+/// All that tidegate reads of a session is one row.
+const FOUND_BY_OWN: u64 = 1;
+
 impl Session {
     /// A command has ended: a backend that nothing keeps goes back.
     pub(super) fn settle(&mut self, now: Instant) {
@@ -164,9 +167,15 @@ impl Session {
         let Some(shared) = shared else { return Ok(false) };
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
+        let (was_read, was_free) = (shared.last.unread().is_empty(), shared.is_free());
         let saved = read(&mut channel, facts.capabilities, backend.kept.room, shared).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
+        if !was_read {
+            backend.kept.found_rows = Some(FOUND_BY_OWN);
+        } else if !was_free {
+            backend.kept.found_rows = None;
+        }
         if let Some(id) = saved? {
             backend.kept.last_insert_id = Some(id);
         }
@@ -181,9 +190,13 @@ impl Session {
         let Some(shared) = shared else { return Ok(()) };
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
+        let was_read = shared.last.unread().is_empty();
         let read = read_last(&mut channel, facts.capabilities, shared).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
+        if !was_read {
+            backend.kept.found_rows = Some(FOUND_BY_OWN);
+        }
         if let Some(id) = read? {
             backend.kept.last_insert_id = Some(id);
         }
@@ -198,6 +211,9 @@ impl Session {
         let (mut channel, facts) = backend.borrow();
         let done = statement::query(&mut channel, facts.capabilities, sql).await;
         backend.restore(channel);
+        if sql.starts_with("SELECT") {
+            backend.kept.found_rows = None;
+        }
         done
     }
 
@@ -208,6 +224,7 @@ impl Session {
         let (mut channel, facts) = backend.borrow();
         let done = statement::several(&mut channel, facts.capabilities, statements).await;
         backend.restore(channel);
+        backend.kept.found_rows = None;
         done?.into_iter().collect::<Result<_, _>>().map_err(Fault::refused)
     }
 }
@@ -224,6 +241,9 @@ async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Share
     let answers = statement::several(channel, caps, &asked).await?;
     let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
     shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))?;
+    if holds.has(Hold::FoundRows) {
+        shared.take_found_rows();
+    }
     Ok(if holds.has(Hold::LastInsertId) { shared.take_insert_id() } else { None })
 }
 

@@ -113,6 +113,9 @@ impl Session {
                 Err(Trouble::Broken) => return Err(Fault::backend("the session cannot be begun anew")),
             }
         }
+        if !self.found_rows_are_there(exchange) {
+            Box::pin(self.bring_found_rows(exchange)).await?;
+        }
         if self.may_keep_others(exchange) {
             Box::pin(self.plant_conditions(exchange)).await?;
         }

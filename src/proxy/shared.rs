@@ -11,6 +11,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions, Room};
 use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
+use crate::session::last::found_rows::{Found, Unchanged};
 use crate::session::last::{Diagnostics, Last, Ran};
 use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
 use crate::session::pins::{Ledger, Run};
@@ -88,6 +89,8 @@ pub struct Shared {
     named: Option<Box<[u8]>>,
     /// See [`Shared::note_insert_id`].
     unchanged_id: Option<(u64, u64)>,
+    /// FOUND_ROWS() as it was before what stands on the backend.
+    unchanged_rows: Option<Unchanged>,
 }
 
 impl Shared {
@@ -135,6 +138,7 @@ impl Shared {
             of_login: fresh.state.clone(),
             named: None,
             unchanged_id: None,
+            unchanged_rows: None,
         };
         shared.note_dialect();
         shared
@@ -211,6 +215,27 @@ impl Shared {
         read
     }
 
+    /// A command has run; before it, FOUND_ROWS() was this on the backend, and this for the client.
+    pub fn note_found_rows(&mut self, there: Option<u64>, own: Option<u64>) {
+        match (self.last.found_rows, own) {
+            (None, Some(_)) => self.unchanged_rows = Unchanged::new(own, there),
+            (None, None) => {}
+            (Some(_), _) => self.unchanged_rows = None,
+        }
+    }
+
+    /// FOUND_ROWS() is to be read, and may be another one than the backend says.
+    pub fn found_rows_are_unsure(&self) -> bool {
+        self.unchanged_rows.is_some()
+    }
+
+    /// FOUND_ROWS() was read.
+    pub fn take_found_rows(&mut self) {
+        if let (Some(unchanged), Some(read)) = (self.unchanged_rows.take(), self.last.found_rows) {
+            self.last.found_rows = Some(unchanged.own(read));
+        }
+    }
+
     /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.
     pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
         let tracked = Tracked::parse(payload)?;
@@ -272,27 +297,29 @@ impl Shared {
         self.dialect = self.state.dialect(base);
     }
 
-    /// A text has run. `before`: the dialect and the schema that it was read with.
-    pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) {
+    /// A text has run. `before`: the dialect and the schema that it was read with. Returns what it has made of FOUND_ROWS().
+    pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) -> Found {
         let (sql, before, flags) = (ran.sql, ran.dialect, ran.summary.flags);
         let before_it = std::mem::take(&mut self.last.diagnostics);
         self.last.diagnostics = before_it.clone();
-        self.last.after(ran);
+        let found = self.last.after(ran);
         self.last.diagnostics_failed(before_it.clone(), ran);
         self.note_added_by(ran, before_it);
         if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
-            return self.ledger.status(outcome);
+            self.ledger.status(outcome);
+            return found;
         }
         let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
         self.ledger.ran(run, self.announcing);
         if !flags.any(SETS) {
-            return;
+            return found;
         }
         let many = statements(sql, before).nth(1).is_some();
         for statement in statements(sql, before) {
             self.was_set(sql, before, &statement, outcome.failed, many);
         }
         self.unread |= !self.announcing.trackers && flags.any(SETS_SETTINGS);
+        found
     }
 
     fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, failed: bool, many: bool) {

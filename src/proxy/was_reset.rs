@@ -6,12 +6,15 @@ use crate::proxy::acquire::Trouble;
 use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::{setup, statement};
+use crate::session::last::Last;
 use crate::wire::command;
 
 impl Session {
     /// The session is as after a login without its words, but for the schema.
     pub(super) async fn was_reset(&mut self) -> Result<(), Fault> {
-        let schema = self.shared.as_ref().and_then(|shared| shared.state.schema()).map(<[u8]>::to_vec);
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let schema = shared.state.schema().map(<[u8]>::to_vec);
+        shared.last = Last { found_rows: shared.last.found_rows, ..Last::fresh() };
         match self.read_what_is_left(schema).await {
             Err(fault) if fault.whose == Whose::Backend => {
                 self.lose_reset(&fault);
@@ -23,6 +26,7 @@ impl Session {
 
     /// Reads what the reset made of the session. `schema`: the one that the backend has.
     async fn read_what_is_left(&mut self, schema: Option<Vec<u8>>) -> Result<(), Fault> {
+        self.before_own().await?;
         let Session { lease, shared, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let backend = lease.backend_mut();

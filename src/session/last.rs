@@ -7,11 +7,12 @@
 //! tidegate's own statements and pings on a backend change what stands there: read first. COM_PING makes ROW_COUNT() 0.
 
 pub mod added;
-mod found_rows;
+pub mod found_rows;
 pub mod planted;
 mod questions;
 mod rules;
 
+use self::found_rows::Found;
 use crate::session::reason::{Hold, Holds};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
@@ -185,13 +186,15 @@ impl Last {
         }
     }
 
-    /// A query or an execution ended.
-    pub fn after(&mut self, ran: &Ran<'_>) {
+    /// A query or an execution ended. Returns what it has made of FOUND_ROWS(), for the backend's own.
+    pub fn after(&mut self, ran: &Ran<'_>) -> Found {
         self.row_count = rules::row_count(self.row_count, ran);
-        self.found_rows = found_rows::found_rows(self.found_rows, ran);
+        let found = found_rows::found_rows(ran);
+        self.found_rows = found.after(self.found_rows);
         self.last_insert_id = rules::last_insert_id(self.last_insert_id, ran);
         let before = std::mem::take(&mut self.diagnostics);
         self.diagnostics = rules::diagnostics(before, ran);
+        found
     }
 
     /// GET DIAGNOSTICS of a condition that is not there adds its own error to those that it asked for: also where these
@@ -210,7 +213,7 @@ impl Last {
         }
     }
 
-    /// Any other command ended: its first byte, and what its reply said. Not for COM_STMT_EXECUTE.
+    /// Any other command ended: its first byte, and what its reply said. Not for COM_STMT_EXECUTE. None of them finds rows.
     pub fn after_command(&mut self, code: u8, facts: &Facts, dialect: Dialect) {
         if facts.error.is_some() {
             self.row_count = Some(-1);
@@ -225,10 +228,7 @@ impl Last {
             command::PING | command::INIT_DB | command::STMT_RESET => self.row_count = Some(0),
             // Ends in EOF, which counts as a result set.
             command::SET_OPTION => self.row_count = Some(-1),
-            _ => {
-                self.row_count = None;
-                self.found_rows = None;
-            }
+            _ => self.row_count = None,
         }
     }
 

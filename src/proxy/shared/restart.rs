@@ -26,7 +26,8 @@ impl Shared {
     fn forget_all_but_state(&mut self) {
         self.told = Told::default();
         self.statements.clear();
-        self.last = Last::fresh();
+        // Nothing of this kind makes a server forget FOUND_ROWS().
+        self.last = Last { found_rows: self.last.found_rows, ..Last::fresh() };
         self.locks = UserLocks::default();
         self.ledger.reset();
         self.unread = false;
@@ -44,6 +45,8 @@ impl Shared {
             }
         }
         self.forget_all_but_state();
+        // Where it was not read, it is lost.
+        self.last.found_rows = self.last.found_rows.or(Some(0));
         self.is_to_be_reset = true;
     }
 

@@ -1,58 +1,142 @@
 //! What a statement makes of FOUND_ROWS(): told by the reply only where the statement is simple enough.
+//!
+//! Where it is not, FOUND_ROWS() is read behind it. A server that has left it as it was then shows what stood there before,
+//! which may be another client's: [`Unchanged`] knows that again, and where it could be mistaken, [`plant`] puts the client's
+//! own there first.
 
-use super::{MAX_BYTES, Ran};
+use super::{MAX_BYTES, OPAQUE, Ran};
 use crate::sql::clauses::Clauses;
+use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::verb::Verb;
 use crate::sql::word::{key, pack};
 
-/// `None` where the reply does not tell it.
-pub(super) fn found_rows(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
+/// The most rows that are counted to put their number on a backend.
+const MAX_PLANTED: u64 = 1000;
+
+/// Stands for a greater number: one that hardly a statement finds.
+const MARK: u64 = 997;
+
+/// What a statement has made of FOUND_ROWS().
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Kept,
+    /// This.
+    Rows(u64),
+    /// The reply does not tell it.
+    Untold,
+}
+
+impl Found {
+    /// What it is behind the statement; `None`: it is to be read.
+    pub fn after(self, before: Option<u64>) -> Option<u64> {
+        match self {
+            Found::Kept => before,
+            Found::Rows(rows) => Some(rows),
+            Found::Untold => None,
+        }
+    }
+
+    fn kept_if(keeps: bool) -> Found {
+        if keeps { Found::Kept } else { Found::Untold }
+    }
+}
+
+/// FOUND_ROWS() is to be read, and was the client's `own`, but `there` on the backend: if it is that again when it is read, no
+/// statement has changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unchanged {
+    there: u64,
+    own: u64,
+}
+
+impl Unchanged {
+    /// `own`, `there`: before the statement.
+    pub fn new(own: Option<u64>, there: Option<u64>) -> Option<Unchanged> {
+        let (own, there) = (own?, there?);
+        // A single row is what most statements find that may find any.
+        (own != there && there != 1).then_some(Unchanged { there, own })
+    }
+
+    /// The client's own, from what was read.
+    pub fn own(self, read: u64) -> u64 {
+        if read == self.there { self.own } else { read }
+    }
+}
+
+/// What to run so that FOUND_ROWS() is the client's own, and what it is then.
+pub fn plant(own: u64) -> (String, u64) {
+    const DIGITS: &str = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
+        SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
+    let rows = if own > MAX_PLANTED { MARK } else { own };
+    let sql = match rows {
+        0 => "SELECT 1 FROM (SELECT 1) AS a WHERE 1=0".to_owned(),
+        1 => "SELECT 1 FROM (SELECT 1) AS a LIMIT 1".to_owned(),
+        _ => format!(
+            "SELECT SQL_CALC_FOUND_ROWS 1 FROM {DIGITS} AS a,{DIGITS} AS b,{DIGITS} AS c \
+             WHERE a.d+10*b.d+100*c.d<{rows} LIMIT 0"
+        ),
+    };
+    (sql, rows)
+}
+
+/// Whether the statement may as well leave FOUND_ROWS() as find any number of rows, so that what is read behind it may be
+/// mistaken for its own.
+pub fn may_keep(summary: &Summary) -> bool {
+    let calls = summary.statements > 1 || summary.flags.any(OPAQUE);
+    let shows = summary.verb == Verb::Show && !summary.flags.has(Flags::READS_DIAGNOSTICS);
+    calls || shows || matches!(summary.verb, Verb::Explain | Verb::Unknown)
+}
+
+pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
     // The first of several statements, or all of them where there may be but one.
     if !ran.is_one() && ran.failed() && ran.facts.status_seen == 0 && was_refused(ran) {
-        return before;
+        return Found::Kept;
     }
     if !ran.is_one() || ran.is_opaque() {
-        return None;
+        return Found::Untold;
     }
     let counts_more = ran.has(Flags::CALC_FOUND_ROWS) || ran.opened_cursor();
     if ran.failed() {
-        return before.filter(|_| was_refused(ran) || (!counts_more && is_untouched(ran)));
+        return Found::kept_if(was_refused(ran) || is_new(ran) || (!counts_more && is_untouched(ran)));
     }
     if counts_more {
-        return None;
+        return Found::Untold;
     }
     match ran.verb() {
         Verb::Select => selected(ran),
         // SHOW COUNT(*) is a SELECT of one row.
-        Verb::Show if ran.has(Flags::READS_DIAGNOSTICS) => {
-            if words(ran).count {
-                Some(1)
-            } else {
-                before
-            }
-        }
-        _ => before.filter(|_| is_untouched(ran)),
+        Verb::Show if ran.has(Flags::READS_DIAGNOSTICS) => match words(ran).count {
+            true => Found::Rows(1),
+            false => Found::Kept,
+        },
+        _ => Found::kept_if(is_untouched(ran)),
     }
 }
 
 /// Every row of the one result was sent, and was counted. MariaDB leaves the older count where an aggregate finds no
 /// row, and after VALUES.
-fn selected(ran: &Ran<'_>) -> Option<u64> {
+fn selected(ran: &Ran<'_>) -> Found {
     const UNCOUNTED: Clauses = Clauses::AGGREGATE.with(Clauses::VALUES).with(Clauses::PROCEDURE);
     let clauses = ran.summary.clauses;
     let counted = !ran.has(Flags::UNKNOWN_FUNCTION) && !clauses.any(UNCOUNTED);
     let limited = clauses.any(Clauses::OFFSET) || (clauses.any(Clauses::LIMIT) && clauses.any(Clauses::UNION));
-    (ran.facts.last_affected.is_none() && counted && !limited).then_some(ran.facts.rows)
+    match ran.facts.last_affected.is_none() && counted && !limited {
+        true => Found::Rows(ran.facts.rows),
+        false => Found::Untold,
+    }
 }
 
 /// Refused before it ran.
 fn was_refused(ran: &Ran<'_>) -> bool {
-    matches!(
-        ran.facts.error,
-        Some(1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1065 | 1142 | 1143 | 1146 | 1149 | 1399 | 1792)
-    )
+    /// No right, no such thing, or not to be said so: on all servers, FOUND_ROWS() was seen to be as before.
+    const BEFORE_IT_RAN: [u16; 33] = [
+        1044, 1045, 1046, 1049, 1052, 1054, 1056, 1064, 1065, 1099, 1100, 1106, 1110, 1111, 1115, 1136, 1142, 1143,
+        1146, 1149, 1176, 1191, 1193, 1222, 1241, 1248, 1253, 1267, 1273, 1305, 1399, 1582, 1792,
+    ];
+    ran.facts.error.is_some_and(|code| BEFORE_IT_RAN.contains(&code))
 }
 
 /// The statement counts no rows.
@@ -61,17 +145,22 @@ fn is_untouched(ran: &Ran<'_>) -> bool {
     let updates = || simple() && !words(ran).joins && (ran.dialect.mariadb || is_old(ran));
     match ran.verb() {
         Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Diagnostics => true,
-        Verb::Set | Verb::Insert | Verb::Replace => simple(),
+        Verb::Set | Verb::Insert | Verb::Replace | Verb::LoadData => simple(),
         Verb::Update | Verb::Delete => updates(),
         Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
             true
         }
-        // All but XA RECOVER, which has a result.
-        Verb::Xa => ran.failed() || ran.facts.last_affected.is_some(),
+        // Their results are not a SELECT's.
+        Verb::Flush | Verb::Account | Verb::Admin | Verb::Xa => true,
         Verb::Ddl => simple(),
         Verb::Do => simple() && (ran.dialect.mariadb || is_old(ran)),
         _ => false,
     }
+}
+
+/// MySQL counts when all is done.
+fn is_new(ran: &Ran<'_>) -> bool {
+    ran.dialect.version >= 80_000 && !ran.dialect.mariadb
 }
 
 fn is_old(ran: &Ran<'_>) -> bool {

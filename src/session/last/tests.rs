@@ -1,3 +1,4 @@
+use super::found_rows::Unchanged;
 use super::*;
 
 const MARIADB: Dialect =
@@ -34,11 +35,36 @@ fn a_statement_that_was_refused_counts_no_rows() {
     for (sql, code, expected) in [
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1046, Some(3)),
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1242, None),
+        ("SELECT CONVERT('x' USING nosuch)", 1115, Some(3)),
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 0, None),
     ] {
         let mut last = Last { found_rows: Some(3), ..Last::fresh() };
         let facts = Facts { error: (code > 0).then_some(code), ..Facts::default() };
         assert_eq!(after(&mut last, sql, MARIADB, facts).1, expected, "{sql}: {code}");
+    }
+}
+
+#[test]
+fn what_was_left_as_it_was_is_the_clients_own() {
+    let unchanged = Unchanged::new(Some(3), Some(8)).expect("another's stands there");
+    assert_eq!((unchanged.own(8), unchanged.own(5)), (3, 5));
+    // The same, unknown, or what most statements find: nothing can be told.
+    for (own, there) in [(Some(3), Some(3)), (Some(3), None), (None, Some(3)), (Some(3), Some(1))] {
+        assert_eq!(Unchanged::new(own, there), None, "{own:?} {there:?}");
+    }
+}
+
+#[test]
+fn what_may_keep_the_count_or_find_any_has_the_clients_own_there_first() {
+    let keeps = |sql: &str| found_rows::may_keep(&summary(sql.as_bytes(), MARIADB));
+    for sql in ["CALL p()", "SELECT 1; SELECT 2", "EXECUTE p", "SHOW TABLES", "EXPLAIN SELECT 1"] {
+        assert!(keeps(sql), "{sql}");
+    }
+    for sql in ["SELECT a FROM t", "UPDATE t SET a = 1", "SHOW WARNINGS", "SET @a = 1", "COMMIT", ""] {
+        assert!(!keeps(sql), "{sql}");
+    }
+    for (own, rows) in [(0, 0), (1, 1), (17, 17), (1000, 1000), (1001, 997)] {
+        assert_eq!(found_rows::plant(own).1, rows);
     }
 }
 

@@ -225,10 +225,10 @@ pub const KINDS: &[Kind] = &[
         1,
         &[
             &[
-                "CREATE PROCEDURE made{n}() BEGIN SELECT {n}; SET @made = {n}; END",
-                "CALL made{n}()",
+                "CREATE PROCEDURE {schema}made{n}() BEGIN SELECT {n}; SET @made = {n}; END",
+                "CALL {schema}made{n}()",
                 ">SELECT @made",
-                ">DROP PROCEDURE IF EXISTS made{n}",
+                ">DROP PROCEDURE IF EXISTS {schema}made{n}",
             ],
             &["BEGIN NOT ATOMIC SELECT 1; SET @x = 5; SELECT @x; END"],
         ],

@@ -131,14 +131,14 @@ pub const KINDS: &[Kind] = &[
             &[
                 "BEGIN",
                 "INSERT INTO t2 (note) VALUES ('committed')",
-                "CREATE TABLE IF NOT EXISTS made{n} (i INT)",
+                "CREATE TABLE IF NOT EXISTS {schema}made{n} (i INT)",
                 "ROLLBACK",
                 "SELECT COUNT(*) FROM t2 WHERE note = 'committed'",
             ],
             &[
-                "CREATE TABLE made{n} (i INT PRIMARY KEY) {|ENGINE=MyISAM}",
-                "INSERT INTO made{n} VALUES (1), (1)",
-                ">DROP TABLE IF EXISTS made{n}",
+                "CREATE TABLE {schema}made{n} (i INT PRIMARY KEY) {|ENGINE=MyISAM}",
+                "INSERT INTO {schema}made{n} VALUES (1), (1)",
+                ">DROP TABLE IF EXISTS {schema}made{n}",
             ],
             &["TRUNCATE TABLE small", "ANALYZE TABLE small"],
             &[
@@ -147,8 +147,8 @@ pub const KINDS: &[Kind] = &[
                 "INSERT INTO small (v) VALUES ({text})",
             ],
             &[
-                "CREATE OR REPLACE VIEW view{n} AS SELECT id, a FROM t1 WHERE id < 4",
-                "SELECT * FROM view{n} ORDER BY id",
+                "CREATE OR REPLACE VIEW {schema}view{n} AS SELECT id, a FROM t1 WHERE id < 4",
+                "SELECT * FROM {schema}view{n} ORDER BY id",
             ],
             &["RENAME TABLE small TO big, big TO small"],
         ],
