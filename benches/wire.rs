@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidegate::wire::announce::{Told, put_ok};
+use tidegate::wire::announce::{Told, Ways, put_ok};
 use tidegate::wire::capabilities::{Capabilities, DEPRECATE_EOF};
 use tidegate::wire::command::Shape;
 use tidegate::wire::frame::put_packet;
@@ -59,10 +59,11 @@ fn ends(criterion: &mut Criterion) {
         bencher.iter(|| Tracked::parse(black_box(OK_CHANGED)).map(|tracked| tracked.trackers.count()));
     });
     let mut out = Vec::with_capacity(64);
+    let ways = Ways { mariadb: true, one_name_for_flags: false };
     criterion.bench_function("trackers/hide", |bencher| {
         bencher.iter(|| {
             out.clear();
-            put_ok(&mut out, black_box(OK_CHANGED), None, true, &mut Told::default())
+            put_ok(&mut out, black_box(OK_CHANGED), None, ways, &mut Told::default())
         });
     });
 }

@@ -28,6 +28,9 @@ impl Session {
         if std::mem::take(&mut self.lost_transaction) {
             return self.refuse(exchange, &Box::new(shutting_down())).await;
         }
+        if let Some(shared) = &mut self.shared {
+            shared.begin();
+        }
         let before = self.read_statement(exchange, buffer);
         if !exchange.is_plain && Box::pin(self.carry_out_kill(exchange, buffer)).await? {
             return Ok(());

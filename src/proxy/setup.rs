@@ -17,6 +17,8 @@ use crate::session::state::State;
 use crate::wire::announce::Asked;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
+use crate::wire::trackers::{Tracked, Tracker};
+use crate::wire::variable_names::announced_as;
 
 /// A name or a value, as the server wrote it.
 type Bytes = Box<[u8]>;
@@ -71,6 +73,7 @@ pub struct Questions {
     /// The collations' numbers.
     numbers: Vec<(Bytes, Bytes)>,
     mariadb: bool,
+    one_name_for_flags: bool,
 }
 
 /// Statements for a connection that has room for them.
@@ -139,6 +142,16 @@ impl Questions {
     /// Whether the server announces what changes in a session.
     pub fn announces(&self) -> bool {
         self.ample.trackers.is_some()
+    }
+
+    /// Whether the server announces one flag for all of them, see [`crate::wire::variable_names`].
+    pub fn has_one_name_for_flags(&self) -> bool {
+        self.one_name_for_flags
+    }
+
+    /// Whether the variable of this name, in small letters, is among those that are read.
+    pub fn reads(&self, name: &[u8]) -> bool {
+        self.names.iter().any(|own| own.as_bytes() == name || own.as_bytes() == announced_as(name))
     }
 
     /// By a connection's `max_allowed_packet`.
@@ -216,8 +229,18 @@ impl Questions {
         let numbers = rows(statement::query(channel, caps, numbers).await?)?;
         let mut numbers: Vec<_> = numbers.into_iter().filter(|row| row.len() == 2).filter_map(pair).collect();
         numbers.sort();
-        Ok(Questions { names, ample, short, collations, numbers, mariadb: facts.mariadb })
+        let one_name_for_flags = tracks && facts.mariadb && names_one_flag_for_all(channel, caps).await?;
+        Ok(Questions { names, ample, short, collations, numbers, mariadb: facts.mariadb, one_name_for_flags })
     }
+}
+
+/// Whether a server that is to announce one flag does so when another one changes. Behind it, tidegate's own settings are due.
+async fn names_one_flag_for_all(channel: &mut Channel, caps: Capabilities) -> Result<bool, Fault> {
+    rows(statement::query(channel, caps, "SET session_track_system_variables='autocommit'").await?)?;
+    let other = statement::payload(caps, "SET unique_checks=@@unique_checks");
+    let ok = statement::simple(channel, &other).await?.map_err(Fault::refused)?;
+    let mut trackers = Tracked::parse(&ok).ok_or_else(malformed)?.trackers;
+    Ok(trackers.any(|tracker| matches!(tracker, Tracker::Variable { name: b"autocommit", .. })))
 }
 
 /// All variables where that costs nothing. MySQL announces `statement_id` with every statement if it is asked for all.

@@ -3,6 +3,7 @@
 
 mod lacking;
 mod restart;
+mod unannounced;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
-use crate::wire::announce::{self, Asked, Told};
+use crate::wire::announce::{self, Asked, Told, Ways};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
 use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
@@ -54,6 +55,8 @@ pub struct Shared {
     pub locks: UserLocks,
     /// Its own `session_track_*`.
     pub asked: Asked,
+    /// The variables that the command at hand was answered with.
+    heard: Vec<Box<[u8]>>,
     /// What it was told of its transaction without having asked.
     told: Told,
     /// It agreed on `SESSION_TRACK`: what it asked for is announced to it.
@@ -119,6 +122,7 @@ impl Shared {
             status: None,
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
+            heard: Vec::new(),
             told: Told::default(),
             tracks: client.has(SESSION_TRACK),
             dialect: server,
@@ -215,6 +219,11 @@ impl Shared {
         read
     }
 
+    /// A command begins: nothing was announced for it.
+    pub fn begin(&mut self) {
+        self.heard.clear();
+    }
+
     /// A command has run; before it, FOUND_ROWS() was this on the backend, and this for the client.
     pub fn note_found_rows(&mut self, there: Option<u64>, own: Option<u64>) {
         match (self.last.found_rows, own) {
@@ -254,12 +263,17 @@ impl Shared {
 
     /// Appends an OK payload as the client may see it. `None`: it is malformed.
     pub fn put_ok(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
-        announce::put_ok(out, payload, self.tracks.then_some(&self.asked), self.server.mariadb, &mut self.told)
+        let one_name_for_flags = self.questions.has_one_name_for_flags();
+        let ways = Ways { mariadb: self.server.mariadb, one_name_for_flags };
+        announce::put_ok(out, payload, self.tracks.then_some(&self.asked), ways, &mut self.told)
     }
 
     fn take(&mut self, tracker: Tracker<'_>) {
         let noted = match tracker {
-            Tracker::Variable { name, value } => self.set(name, value),
+            Tracker::Variable { name, value } => {
+                self.heard.push(name.to_ascii_lowercase().into());
+                self.set(name, value)
+            }
             Tracker::Schema(name) => {
                 self.has_schema(Some(name).filter(|name| !name.is_empty()));
                 Ok(())
@@ -311,6 +325,7 @@ impl Shared {
         }
         let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
         self.ledger.ran(run, self.announcing);
+        self.note_unannounced(sql, before, flags.any(SETS_SETTINGS), outcome.failed);
         if !flags.any(SETS) {
             return found;
         }

@@ -18,7 +18,7 @@ pub const NAMES: &[&str] = &[
     "explain_format", "explicit_defaults_for_timestamp", "foreign_key_checks", "group_concat_max_len",
     "histogram_size", "idle_readonly_transaction_timeout", "idle_transaction_timeout",
     "idle_write_transaction_timeout", "information_schema_stats_expiry", "innodb_lock_wait_timeout",
-    "innodb_strict_mode", "innodb_table_locks", "interactive_timeout", "internal_tmp_mem_storage_engine",
+    "innodb_snapshot_isolation", "innodb_strict_mode", "innodb_table_locks", "interactive_timeout", "internal_tmp_mem_storage_engine",
     "join_buffer_size", "keep_files_on_create", "lc_messages", "lc_time_names", "lock_wait_timeout",
     "long_query_time", "low_priority_updates", "max_error_count", "max_execution_time", "max_heap_table_size",
     "max_join_size", "max_length_for_sort_data", "max_points_in_geometry", "max_recursive_iterations",

@@ -59,7 +59,9 @@ pub(super) fn rank(name: &[u8]) -> u8 {
 
 /// Variables whose empty announcement is NULL.
 pub(super) fn is_nullable(name: &[u8]) -> bool {
-    name == b"character_set_results" || (name.starts_with(b"innodb_ft_") && name.ends_with(b"_table"))
+    name == b"character_set_results"
+        || name == b"default_tmp_storage_engine"
+        || (name.starts_with(b"innodb_ft_") && name.ends_with(b"_table"))
 }
 
 /// The character sets and the collation: a login says them, and a state always has them.

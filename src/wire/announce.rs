@@ -10,10 +10,20 @@
 
 use crate::wire::frame::put_lenenc_bytes;
 use crate::wire::ok::Ok;
-use crate::wire::status::{IN_TRANS, SESSION_STATE_CHANGED};
+use crate::wire::status::{AUTOCOMMIT, IN_TRANS, SESSION_STATE_CHANGED};
 use crate::wire::trackers::{
     Entry, GTIDS, SCHEMA, STATE_CHANGE, SYSTEM_VARIABLES, TRANSACTION_CHARACTERISTICS, TRANSACTION_STATE, Tracked,
 };
+use crate::wire::variable_names;
+
+/// How a server announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ways {
+    /// As MariaDB does.
+    pub mariadb: bool,
+    /// Of all flags it names one, see [`variable_names`].
+    pub one_name_for_flags: bool,
+}
 
 /// `session_track_transaction_info`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -66,6 +76,12 @@ impl Variables {
     /// Whether the variable of this name is asked for.
     pub fn has(&self, name: &[u8]) -> bool {
         self.named(name).is_some()
+    }
+
+    /// The flag that a server names for all of them: the first in the list.
+    fn first_flag(&self) -> Option<&[u8]> {
+        let Self::Named(names) = self else { return None };
+        names.iter().map(|name| &**name).find(|name| variable_names::is_flag(&name.to_ascii_lowercase()))
     }
 
     /// The name as the client wrote it, if it is asked for.
@@ -174,12 +190,12 @@ pub fn differs(status: u16) -> bool {
 
 /// Appends to `out` the OK payload (header 0x00 or 0xFE) as a client sees it. `asked`: `None` for a client without
 /// `SESSION_TRACK`. `None`, with `out` as it was, if the payload is malformed.
-pub fn put_ok(out: &mut Vec<u8>, payload: &[u8], asked: Option<&Asked>, mariadb: bool, told: &mut Told) -> Option<()> {
+pub fn put_ok(out: &mut Vec<u8>, payload: &[u8], asked: Option<&Asked>, ways: Ways, told: &mut Told) -> Option<()> {
     let tracked = Tracked::parse(payload)?;
     let begin = out.len();
     put_head(out, &tracked);
     let nothing = asked.is_none_or(|asked| !asked.any());
-    let kept = if nothing { Kept::Nothing } else { put_kept(out, &tracked, asked?, mariadb, told) };
+    let kept = if nothing { Kept::Nothing } else { put_kept(out, &tracked, asked?, ways, told) };
     if kept == Kept::Flag || kept == Kept::Some {
         let status = begin + tracked.head.len() - 4;
         out[status + 1] |= (SESSION_STATE_CHANGED >> 8) as u8;
@@ -205,13 +221,14 @@ fn put_head(out: &mut Vec<u8>, tracked: &Tracked<'_>) {
     }
 }
 
-fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, mariadb: bool, told: &mut Told) -> Kept {
+fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, ways: Ways, told: &mut Told) -> Kept {
+    let mariadb = ways.mariadb;
     let characteristics = tracked.trackers.entries().any(|entry| entry.kind == TRANSACTION_CHARACTERISTICS);
     let mut block = Vec::new();
     for entry in tracked.trackers.entries().filter(|entry| asked.wants(entry.kind, mariadb, characteristics)) {
         match entry.kind == TRANSACTION_STATE && asked.transaction == TransactionInfo::Off {
             true => put_begun(&mut block, entry, tracked, told),
-            false => put_entry(&mut block, entry, asked, mariadb),
+            false => put_entry(&mut block, entry, asked, ways, tracked.ok.status),
         }
     }
     let silent = characteristics && asked.hears_of_characteristics(tracked.ok.status, mariadb);
@@ -248,7 +265,7 @@ fn put_begun(block: &mut Vec<u8>, entry: Entry<'_>, tracked: &Tracked<'_>, told:
 }
 
 // MySQL writes the names as the client wrote them in its list, MariaDB as it knows them.
-fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, mariadb: bool) {
+fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, ways: Ways, status: u16) {
     if entry.kind != SYSTEM_VARIABLES || asked.variables == Variables::All {
         block.push(entry.kind);
         put_lenenc_bytes(block, entry.content);
@@ -256,8 +273,16 @@ fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, mariadb: bool
     }
     let mut content = Vec::new();
     for (name, value) in entry.variables().flatten() {
+        let flag = ways.one_name_for_flags && variable_names::is_flag(name);
+        let (name, value) = match asked.variables.first_flag().filter(|_| flag) {
+            // Every status says it.
+            Some(first) if first.eq_ignore_ascii_case(b"autocommit") => {
+                (&b"autocommit"[..], if status & AUTOCOMMIT != 0 { &b"ON"[..] } else { b"OFF" })
+            }
+            _ => (name, value),
+        };
         if let Some(own) = asked.variables.named(name) {
-            put_lenenc_bytes(&mut content, if mariadb { name } else { own });
+            put_lenenc_bytes(&mut content, if ways.mariadb { name } else { own });
             put_lenenc_bytes(&mut content, value);
         }
     }
@@ -285,6 +310,7 @@ mod tests {
     use super::*;
     use crate::wire::ok::with_info;
 
+    const MARIADB: Ways = Ways { mariadb: true, one_name_for_flags: false };
     const MARIADB_1011: &str = include_str!("testdata/ok-mariadb10.11.txt");
     const MARIADB_11: &str = include_str!("testdata/ok-mariadb11.txt");
     const MYSQL_9: &str = include_str!("testdata/ok-mysql9.txt");
@@ -348,6 +374,7 @@ mod tests {
     }
 
     fn compare(text: &str, mysql: bool, known: &[(&str, &str)]) -> usize {
+        let ways = Ways { mariadb: !mysql, one_name_for_flags: text == MARIADB_11 };
         let all = recorded(text, "all");
         let mut compared = 0;
         for Connection { name, mut asked } in connections(mysql) {
@@ -359,7 +386,7 @@ mod tests {
                 }
                 for (payload, expected) in sent.iter().zip(&expected) {
                     let mut seen = Vec::new();
-                    put_ok(&mut seen, payload, asked.as_ref(), !mysql, &mut told).expect("an OK payload");
+                    put_ok(&mut seen, payload, asked.as_ref(), ways, &mut told).expect("an OK payload");
                     let same = seen == *expected || (!mysql && sorted(&seen) == sorted(expected));
                     assert_ne!(
                         same,
@@ -397,7 +424,7 @@ mod tests {
             let payloads = recorded(text, "all").into_iter().flat_map(|(_, payloads)| payloads);
             for payload in payloads.filter(|payload| !differs(status_of(payload).expect("a status"))) {
                 let mut seen = Vec::new();
-                put_ok(&mut seen, &payload, None, false, &mut Told::default()).expect("an OK payload");
+                put_ok(&mut seen, &payload, None, Ways::default(), &mut Told::default()).expect("an OK payload");
                 assert_eq!(seen, payload);
             }
         }
@@ -422,6 +449,21 @@ mod tests {
     }
 
     #[test]
+    fn one_flag_is_named_for_all_where_the_server_does_so() {
+        let entry = b"\x00\x11\x0dunique_checks\x02ON";
+        let payload = [&[0, 0, 0, 2, 0x40, 0, 0, 0, entry.len() as u8][..], entry].concat();
+        let shown = |list: &str, one_name_for_flags| {
+            let asked = Asked { variables: Variables::parse(list.as_bytes()), ..Asked::default() };
+            let (mut seen, ways) = (Vec::new(), Ways { mariadb: true, one_name_for_flags });
+            put_ok(&mut seen, &payload, Some(&asked), ways, &mut Told::default()).expect("an OK payload");
+            String::from_utf8_lossy(&seen).into_owned()
+        };
+        assert!(shown("time_zone,autocommit,sql_notes", true).ends_with("\nautocommit\x02ON"));
+        assert!(shown("unique_checks,autocommit", true).ends_with("\x0dunique_checks\x02ON"));
+        assert!(!shown("time_zone", true).contains("ON") && !shown("autocommit", false).contains("ON"));
+    }
+
+    #[test]
     fn a_legacy_eof_loses_the_flag_only() {
         let mut eof = [0xFE, 1, 0, 0x22, 0x60];
         clear_eof(&mut eof);
@@ -435,9 +477,9 @@ mod tests {
         let asked = Asked { variables: Variables::parse(b"b"), ..Asked::default() };
         let mut told = Told::default();
         let mut seen = Vec::new();
-        put_ok(&mut seen, &payload, Some(&asked), true, &mut told).expect("an OK payload");
+        put_ok(&mut seen, &payload, Some(&asked), MARIADB, &mut told).expect("an OK payload");
         assert_eq!(seen, b"\x00\x00\x00\x02\x40\x00\x00\x00\x06\x00\x04\x01b\x01y");
         assert_eq!(with_info(&seen, true, b""), Some(seen));
-        assert!(put_ok(&mut Vec::new(), &payload[..12], Some(&asked), true, &mut told).is_none());
+        assert!(put_ok(&mut Vec::new(), &payload[..12], Some(&asked), MARIADB, &mut told).is_none());
     }
 }

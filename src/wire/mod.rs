@@ -13,4 +13,5 @@ pub mod query_text;
 pub mod reply;
 pub mod status;
 pub mod trackers;
+pub mod variable_names;
 pub mod whole_packets;

@@ -58,3 +58,4 @@ mod simulate;
 mod slow_log;
 mod stats_memory;
 mod transparency;
+mod variables;

@@ -144,14 +144,14 @@ fn is_untouched(ran: &Ran<'_>) -> bool {
     let simple = || !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS));
     let updates = || simple() && !words(ran).joins && (ran.dialect.mariadb || is_old(ran));
     match ran.verb() {
-        Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Diagnostics => true,
+        Verb::Empty | Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint => true,
         Verb::Set | Verb::Insert | Verb::Replace | Verb::LoadData => simple(),
         Verb::Update | Verb::Delete => updates(),
         Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
             true
         }
         // Their results are not a SELECT's.
-        Verb::Flush | Verb::Account | Verb::Admin | Verb::Xa => true,
+        Verb::Flush | Verb::Account | Verb::Admin | Verb::Xa | Verb::Diagnostics => true,
         Verb::Ddl => simple(),
         Verb::Do => simple() && (ran.dialect.mariadb || is_old(ran)),
         _ => false,
@@ -175,14 +175,25 @@ pub(super) struct Words {
     /// FROM or JOIN of anything but DUAL or a derived table.
     pub table: bool,
     pub has_table_word: bool,
+    /// It is about a schema, a procedure, a function or a server.
+    pub makes_no_table: bool,
     pub shows_schema: bool,
     pub grants: bool,
 }
 
 impl Words {
     /// A text too long to be read a second time: anything may stand in it.
-    const ANY: Words =
-        Words { joins: true, count: false, table: true, has_table_word: false, shows_schema: false, grants: false };
+    const ANY: Words = Words { joins: true, table: true, ..Words::NONE };
+
+    const NONE: Words = Words {
+        joins: false,
+        count: false,
+        table: false,
+        has_table_word: false,
+        makes_no_table: false,
+        shows_schema: false,
+        grants: false,
+    };
 }
 
 pub(super) fn words(ran: &Ran<'_>) -> Words {
@@ -190,7 +201,7 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
         return Words::ANY;
     }
     let mut words = Words::default();
-    let (mut before, mut set) = (0, false);
+    let (mut before, mut set, mut object) = (0, false, false);
     for token in Lexer::new(ran.sql, ran.dialect) {
         let text = &ran.sql[token.start..token.end];
         let word = if token.kind == Kind::Word { key(ran.sql, token.start, token.end) } else { 0 };
@@ -203,6 +214,10 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
             _ => {}
         }
         words.has_table_word |= matches!(word, TABLE | TABLES | VIEW | INDEX);
+        // The first of these words says what the statement makes.
+        let is_procedure = token.kind == Kind::Word && text.eq_ignore_ascii_case(b"procedure");
+        words.makes_no_table |= !object && (is_procedure || matches!(word, DATABASE | SCHEMA | FUNCTION | SERVER));
+        object |= is_procedure || matches!(word, TABLE | TABLES | VIEW | INDEX | TRIGGER | EVENT);
         words.shows_schema |=
             matches!(word, TABLE | TABLES | COLUMNS | STATUS | ENGINES | CREATE | INDEX | INDEXES | KEYS);
         words.grants |= word == GRANTS;
@@ -230,6 +245,7 @@ macro_rules! keys {
 }
 
 keys! {
-    COLUMNS "columns", COUNT "count", CREATE "create", DUAL "dual", ENGINES "engines", FROM "from", GRANTS "grants", INDEX "index",
-    INDEXES "indexes", JOIN "join", KEYS "keys", SET "set", STATUS "status", TABLE "table", TABLES "tables", USING "using", VIEW "view",
+    COLUMNS "columns", COUNT "count", CREATE "create", DATABASE "database", DUAL "dual", EVENT "event", FUNCTION "function",
+    ENGINES "engines", FROM "from", GRANTS "grants", INDEX "index",
+    INDEXES "indexes", JOIN "join", KEYS "keys", SCHEMA "schema", SERVER "server", SET "set", STATUS "status", TABLE "table", TABLES "tables", TRIGGER "trigger", USING "using", VIEW "view",
 }

@@ -116,6 +116,9 @@ fn without_tables(verb: Verb, ran: &Ran<'_>) -> Fate {
         Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Deallocate | Verb::Xa => {
             Fate::Kept
         }
+        Verb::Empty | Verb::Account => Fate::Kept,
+        Verb::Lock if ran.has(Flags::UNLOCKS_TABLES) => Fate::Kept,
+        Verb::Ddl if words(ran).makes_no_table => Fate::Kept,
         Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::LoadData | Verb::Handler => Fate::Cleared,
         Verb::Ddl if words(ran).has_table_word => Fate::Cleared,
         Verb::Show if words(ran).shows_schema => Fate::Cleared,

@@ -115,3 +115,24 @@ fn what_the_server_did_not_keep_is_too_much() {
         assert_eq!(last.diagnostics == Diagnostics::TooMuch, expected.is_none(), "{told:?} {level}");
     }
 }
+
+#[test]
+fn what_makes_no_table_keeps_warnings_on_mariadb() {
+    for (sql, kept) in [
+        ("CREATE DATABASE d", true),
+        ("DROP SCHEMA IF EXISTS d", true),
+        ("CREATE OR REPLACE PROCEDURE p() BEGIN DROP TABLE t; END", true),
+        ("CREATE FUNCTION f() RETURNS INT RETURN 1", true),
+        ("DROP USER u", true),
+        ("UNLOCK TABLES", true),
+        ("-- nothing", true),
+        ("CREATE TABLE t (i INT)", false),
+        ("CREATE VIEW v AS SELECT database()", false),
+        ("LOCK TABLES t READ", false),
+    ] {
+        let mut last = Last::fresh();
+        last.diagnostics = Diagnostics::Saved(Box::new(Saved { warnings: 1, ..Saved::default() }));
+        after(&mut last, sql, MARIADB, ok(0));
+        assert_eq!(last.diagnostics != Diagnostics::None, kept, "{sql}");
+    }
+}

@@ -1,0 +1,43 @@
+//! What a text has set, and the server has not announced by its name: it is read, or stays where it is.
+
+use super::{Shared, variable};
+use crate::session::carried::{Variable, rule};
+use crate::session::reason::Pin;
+use crate::sql::assign::{Assignment, Scope, Target};
+use crate::sql::details::{Detail, details};
+use crate::sql::dialect::Dialect;
+use crate::sql::effects::statements;
+use crate::sql::verb::Verb;
+use crate::wire::variable_names::{announced_as, is_flag};
+
+impl Shared {
+    /// A text has run. Where the server has one name for all flags, one that it names stands for any of them.
+    pub(super) fn note_unannounced(&mut self, sql: &[u8], dialect: Dialect, sets: bool, failed: bool) {
+        let heard = std::mem::take(&mut self.heard);
+        let names_a_flag = self.questions.has_one_name_for_flags() && heard.iter().any(|name| is_flag(name));
+        if !sets {
+            self.unread |= names_a_flag;
+            return;
+        }
+        let is_announced = |name: &[u8]| heard.iter().any(|own| **own == *name || **own == *announced_as(name));
+        // A SET of nothing else than the flag that is named has changed no other.
+        let mut is_told = true;
+        for statement in statements(sql, dialect) {
+            is_told &= statement.verb == Verb::Set;
+            for detail in details(sql, dialect, &statement) {
+                let Detail::Assigned(Assignment { target: Target::System(scope, name), literal, .. }) = detail else {
+                    continue;
+                };
+                let name = variable(name.of(sql));
+                is_told &= literal && is_announced(&name);
+                let is_carried = scope != Scope::Global && rule(&name) == Variable::Carried;
+                match is_carried && !is_announced(&name) {
+                    true if self.questions.reads(&name) => self.unread = true,
+                    true if !failed => self.ledger.pin(Pin::UnexplainedState),
+                    _ => {}
+                }
+            }
+        }
+        self.unread |= names_a_flag && !is_told;
+    }
+}

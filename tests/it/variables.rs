@@ -1,0 +1,137 @@
+//! Whatever a session can set by its name is its own, on every server: no other client finds it on the connection that both use,
+//! and it is still there when the other one has used it, or it keeps its connection.
+
+use crate::crowd::{self, Answered, Client};
+use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
+
+/// One connection, and nobody waits long for it.
+const MORE: &str = "pool.checkout_timeout = \"200ms\"\n";
+
+/// They say nothing of the session, or are the test's own.
+const LEFT_OUT: [&str; 11] = [
+    "error_count",
+    "gtid_next",
+    "identity",
+    "insert_id",
+    "last_insert_id",
+    "max_allowed_packet",
+    "pseudo_thread_id",
+    "rand_seed1",
+    "rand_seed2",
+    "timestamp",
+    "warning_count",
+];
+
+/// What is no number and no switch.
+const WORDS: [(&str, &str); 28] = [
+    ("alter_algorithm", "'COPY'"),
+    ("aria_stats_method", "'nulls_equal'"),
+    ("binlog_row_image", "'MINIMAL'"),
+    ("block_encryption_mode", "'aes-256-cbc'"),
+    ("character_set_client", "'latin2'"),
+    ("character_set_connection", "'latin2'"),
+    ("character_set_database", "'latin2'"),
+    ("character_set_filesystem", "'latin2'"),
+    ("character_set_results", "'latin2'"),
+    ("character_set_server", "'latin2'"),
+    ("collation_connection", "'latin2_bin'"),
+    ("collation_database", "'latin2_bin'"),
+    ("collation_server", "'latin2_bin'"),
+    ("default_storage_engine", "'MyISAM'"),
+    ("default_tmp_storage_engine", "'MyISAM'"),
+    ("explain_format", "'JSON'"),
+    ("lc_messages", "'fr_FR'"),
+    ("lc_time_names", "'fr_FR'"),
+    ("log_slow_filter", "'filesort'"),
+    ("myisam_stats_method", "'nulls_equal'"),
+    ("optimizer_switch", "'index_merge=off'"),
+    ("optimizer_trace", "'enabled=on'"),
+    ("sql_mode", "'ANSI'"),
+    ("time_zone", "'+03:00'"),
+    ("transaction_isolation", "'SERIALIZABLE'"),
+    ("tx_isolation", "'SERIALIZABLE'"),
+    ("updatable_views_with_limit", "'NO'"),
+    ("use_stat_tables", "'never'"),
+];
+
+/// Values that differ from this one, for the server to choose from.
+fn others(name: &str, value: &str) -> Vec<String> {
+    if let Some((_, word)) = WORDS.iter().find(|(own, _)| *own == name) {
+        return vec![(*word).to_owned()];
+    }
+    let switched = [("ON", "OFF"), ("OFF", "ON"), ("YES", "NO"), ("NO", "YES")];
+    if let Some((_, other)) = switched.iter().find(|(own, _)| own.eq_ignore_ascii_case(value)) {
+        return vec![(*other).to_owned()];
+    }
+    if let Ok(number) = value.parse::<i64>() {
+        return [number.saturating_add(1), number.saturating_sub(1), number / 2].map(|other| other.to_string()).into();
+    }
+    value.parse::<f64>().map(|number| format!("{:.3}", number + 0.5)).into_iter().collect()
+}
+
+fn show(client: &mut Client, name: &str) -> Answered<String> {
+    let answer = client.ask(&format!("SHOW SESSION VARIABLES LIKE '{}'", name.replace('_', "\\_")))?;
+    Ok(answer.rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).unwrap_or_default())
+}
+
+/// A statement that sets it to another value, and what it is then, direct.
+fn change(server: &Server, name: &str, value: &str) -> Option<(String, String)> {
+    let mut direct = Client::login(server.address(), crowd::USER, "").expect("a login");
+    others(name, value).into_iter().find_map(|other| {
+        let set = format!("SET SESSION {name} = {other}");
+        direct.ask(&set).ok()?;
+        let now = show(&mut direct, name).expect("its value");
+        (now != value).then_some((set, now))
+    })
+}
+
+/// Whether it was carried; it may be pinned instead.
+fn is_carried(tidegate: &Tidegate, kind: Kind, name: &str, value: &str, (set, now): (&str, &str)) -> bool {
+    let [mut holder, mut neighbour] = [(); 2].map(|()| crowd::enter(tidegate));
+    holder.run(set);
+    let seen = show(&mut neighbour, name);
+    if let Ok(seen) = &seen {
+        assert_eq!(seen, value, "{kind}: another client sees: {set}");
+    }
+    assert_eq!(show(&mut holder, name).expect(name), now, "{kind}: lost: {set}");
+    seen.is_ok()
+}
+
+fn all_on(kind: Kind) {
+    let server = crowd::shared(kind);
+    let tidegate = crowd::tidegate(server, 1, MORE);
+    let known = crowd::enter(&tidegate).rows("SHOW SESSION VARIABLES");
+    let known = known.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
+    let of_session = |name: &str| !LEFT_OUT.contains(&name) && !name.starts_with("session_track_");
+    let (mut carried, mut pinned) = (0, Vec::new());
+    for [name, value] in known.filter(|[name, _]| of_session(name)) {
+        let Some((set, now)) = change(server, &name, &value) else { continue };
+        match is_carried(&tidegate, kind, &name, &value, (&set, &now)) {
+            true => carried += 1,
+            false => pinned.push(name),
+        }
+    }
+    eprintln!("{kind}: {carried} carried, pinned: {}", pinned.join(" "));
+    assert!(carried >= 70 && pinned.len() < 30, "{kind}: {carried} carried, pinned: {}", pinned.join(" "));
+}
+
+#[test]
+fn every_one_that_mariadb_10_11_has_is_the_sessions_own() {
+    all_on(Kind::MariaDb1011);
+}
+
+#[test]
+fn every_one_that_mariadb_11_has_is_the_sessions_own() {
+    Kind::here().into_iter().filter(|kind| *kind == Kind::MariaDb11).for_each(all_on);
+}
+
+#[test]
+fn every_one_that_mysql_9_has_is_the_sessions_own() {
+    Kind::here().into_iter().filter(|kind| *kind == Kind::Mysql9).for_each(all_on);
+}
+
+#[test]
+fn every_one_that_mysql_5_6_has_is_the_sessions_own() {
+    all_on(Kind::Mysql56);
+}
