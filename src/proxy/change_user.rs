@@ -107,6 +107,12 @@ impl Session {
         };
         let mut told = Vec::new();
         shared.put_ok(&mut told, ok)?;
+        // MySQL 5.6 keeps what the last statement left, and counts it: that one's, not those of the backend at hand.
+        if let (false, Some(count), [0, 0, 0, _, _, low, high, ..]) =
+            (shared.announcing.trackers, shared.counted(), told.as_mut_slice())
+        {
+            [*low, *high] = count.to_le_bytes();
+        }
         ok::with_info(&told, self.capabilities.has(SESSION_TRACK), &[])
     }
 

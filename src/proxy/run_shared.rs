@@ -181,14 +181,18 @@ impl Session {
         let reason = if exchange.discards { RetireReason::ResetFailed } else { RetireReason::ServerClosed };
         self.drop_backend(reason);
         exchange.start_again(self.capabilities);
+        // Nothing was said on the next one yet.
+        self.in_step = true;
         if let Err(refused) = self.acquire(exchange, buffer).await? {
-            self.in_step = true;
             return self.refuse(exchange, &refused).await;
         }
-        if let Err(refused) = self.translate(exchange, buffer).await? {
-            self.in_step = true;
-            self.settle(Instant::now());
-            return self.refuse(exchange, &refused).await;
+        match self.make_ready(exchange, buffer, false).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => {
+                self.settle(Instant::now());
+                return self.refuse(exchange, &refused).await;
+            }
+            Err(fault) => return self.backend_lost(exchange, fault, true).await,
         }
         if let Err(fault) = self.run_exchange(exchange, buffer).await {
             return self.backend_lost(exchange, fault, true).await;

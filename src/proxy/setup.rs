@@ -187,6 +187,9 @@ impl Questions {
 
     /// Whether this value of character_set_results, which names a collation, shows as this character set.
     pub fn describes(&self, results: &[u8], charset: &[u8]) -> bool {
+        if results.strip_prefix(charset).is_some_and(|rest| rest.starts_with(b" COLLATE ")) {
+            return true;
+        }
         let named = self.numbers.iter().find(|(_, number)| **number == *results);
         named.is_some_and(|(name, _)| name.strip_prefix(charset).is_some_and(|rest| rest.first() == Some(&b'_')))
     }

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,6 +33,7 @@ pub struct Relay {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
     accepted: Arc<AtomicUsize>,
+    cuts_next: Arc<AtomicBool>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -45,8 +46,10 @@ impl Relay {
         let (stop, stopped) = oneshot::channel();
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
-        std::thread::spawn(move || run(listener, to, faults, count, stopped));
-        Relay { address, fault, accepted, _stop: stop }
+        let cuts_next = Arc::<AtomicBool>::default();
+        let way = Way { to, faults, cuts_next: Arc::clone(&cuts_next) };
+        std::thread::spawn(move || run(listener, way, count, stopped));
+        Relay { address, fault, accepted, cuts_next, _stop: stop }
     }
 
     /// Where to connect.
@@ -59,48 +62,60 @@ impl Relay {
         self.fault.send_replace(fault);
     }
 
+    /// The next connection on which the server says something is closed instead; the others stay.
+    pub fn cut_next(&self) {
+        self.cuts_next.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether that is still to come.
+    pub fn is_to_cut(&self) -> bool {
+        self.cuts_next.load(Ordering::SeqCst)
+    }
+
     /// How many connections it has accepted.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
 }
 
-fn run(
-    listener: std::net::TcpListener,
+/// Where to, and what becomes of it on the way.
+#[derive(Clone)]
+struct Way {
     to: SocketAddr,
     faults: watch::Receiver<Fault>,
-    count: Arc<AtomicUsize>,
-    stopped: oneshot::Receiver<()>,
-) {
+    cuts_next: Arc<AtomicBool>,
+}
+
+fn run(listener: std::net::TcpListener, way: Way, count: Arc<AtomicUsize>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         listener.set_nonblocking(true).expect("a listener");
         let listener = TcpListener::from_std(listener).expect("a listener");
         tokio::select! {
-            () = accept(listener, to, faults, count) => {}
+            () = accept(listener, way, count) => {}
             _ = stopped => {}
         }
     });
 }
 
-async fn accept(listener: TcpListener, to: SocketAddr, faults: watch::Receiver<Fault>, count: Arc<AtomicUsize>) {
+async fn accept(listener: TcpListener, way: Way, count: Arc<AtomicUsize>) {
     loop {
         let (client, _) = listener.accept().await.expect("a connection");
         count.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(relay(client, to, faults.clone()));
+        tokio::spawn(relay(client, way.clone()));
     }
 }
 
 // One connection. When either direction ends, both are closed.
-async fn relay(client: TcpStream, to: SocketAddr, faults: watch::Receiver<Fault>) -> std::io::Result<()> {
-    let server = TcpStream::connect(to).await?;
+async fn relay(client: TcpStream, way: Way) -> std::io::Result<()> {
+    let server = TcpStream::connect(way.to).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, Direction::ToServer, faults.clone()) => {}
-        () = pump(from_server, to_client, Direction::ToClient, faults) => {}
+        () = pump(from_client, to_server, Direction::ToServer, way.clone()) => {}
+        () = pump(from_server, to_client, Direction::ToClient, way) => {}
     }
     Ok(())
 }
@@ -111,12 +126,8 @@ enum Direction {
     ToClient,
 }
 
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    direction: Direction,
-    mut faults: watch::Receiver<Fault>,
-) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direction, way: Way) {
+    let Way { mut faults, cuts_next, .. } = way;
     let mut fault = faults.borrow_and_update().clone();
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -131,6 +142,9 @@ async fn pump(
             },
             read = from.read(&mut chunk), if !frozen => read.unwrap_or(0),
         };
+        if direction == Direction::ToClient && length > 0 && cuts_next.swap(false, Ordering::SeqCst) {
+            return;
+        }
         let Some(bytes) = apply(&mut fault, direction, &chunk[..length]) else {
             return;
         };

@@ -72,6 +72,8 @@ fn behind_a_resets_ok() {
             relay.set(Fault::CutAfter(cut));
             sleep(Duration::from_millis(5));
             let answer = client.command(RESET_CONNECTION);
+            // What tidegate reads behind the OK is cut, too.
+            sleep(Duration::from_millis(5));
             relay.set(Fault::None);
             match answer {
                 Ok(_) => {
@@ -93,6 +95,32 @@ fn behind_a_resets_ok() {
         }
         let lost = tidegate.log().matches("fault=\"backend\"").count();
         assert!(refused > 0 && reset > 0 && lost > refused, "{kind}: {refused} refused, {reset} reset, {lost} lost");
+    }
+}
+
+/// A SELECT whose connection dies is asked again on another one, where another client's LAST_INSERT_ID() stands.
+#[test]
+fn under_a_question_about_the_last_statement() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &[]);
+        let relay = Relay::start(server.address());
+        let config = crowd::config(2, "");
+        let tidegate = Tidegate::start(&format!("backend.address = \"{}\"\n{config}", relay.address()));
+        let [mut asker, mut second, mut third] = [(); 3].map(|()| client_of(&tidegate));
+        asker.run("BEGIN");
+        let mut other = client_of(&tidegate);
+        other.run("SELECT LAST_INSERT_ID(9)");
+        drop(other);
+        asker.run("COMMIT");
+        asker.run("SELECT LAST_INSERT_ID(7)");
+        // With the other connection taken, the asker's is wanted, and what stands there is read.
+        second.run("BEGIN");
+        third.run("SELECT 1");
+        second.run("COMMIT");
+        third.run("SELECT 1");
+        relay.cut_next();
+        assert_eq!(asker.value("SELECT LAST_INSERT_ID()"), "7", "{kind}");
+        assert!(!relay.is_to_cut(), "{kind}: the server was asked");
     }
 }
 

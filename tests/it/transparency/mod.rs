@@ -104,9 +104,7 @@ fn transparent(kind: Kind) {
     }
     let server = server(kind);
     let modes = wish("TIDEGATE_MODE");
-    // MariaDB 11 announces with a session's first statement what its login set: not compared where logins are shared.
-    let in_transaction = if kind == Kind::MariaDb11 { 0 } else { IN_TRANSACTION };
-    for (mode, count) in [("session", IN_SESSION), ("observe", IN_OBSERVE), ("transaction", in_transaction)] {
+    for (mode, count) in [("session", IN_SESSION), ("observe", IN_OBSERVE), ("transaction", IN_TRANSACTION)] {
         match &modes {
             Some(only) if only != mode => {}
             Some(_) => in_mode(&server, mode, IN_SESSION),
