@@ -51,7 +51,7 @@ impl Session {
         match self.run_there(exchange, buffer).await {
             Ok(()) => {}
             // A read that no byte of a reply came to may be asked again where the backend was dead already.
-            Err(fault) if was_free && exchange.is_young() && exchange.may_run_again(&fault) && !swaps_trackers => {
+            Err(fault) if was_free && !swaps_trackers && self.may_run_again(exchange, &fault) => {
                 return Box::pin(self.run_again(exchange, buffer, &before)).await;
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
@@ -203,6 +203,13 @@ impl Session {
         }
         self.settle(Instant::now());
         Ok(())
+    }
+
+    /// Whether a statement whose backend has gone may be sent to another one. Whose client is being killed may not: that is
+    /// what the backend has gone of.
+    fn may_run_again(&self, exchange: &Exchange, fault: &Fault) -> bool {
+        let killed = self.admission.is_killed() || self.admission.is_being_killed();
+        !killed && exchange.is_young() && exchange.may_run_again(fault)
     }
 
     /// Whether a COM_STMT_PREPARE failed because of statements that tidegate keeps for others.

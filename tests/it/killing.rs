@@ -3,6 +3,9 @@
 
 mod among;
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::crowd::{
     Answer, Answered, Client, LIMIT, USER, account, await_taken, enter, eventually, running, server_of,
 };
@@ -31,6 +34,24 @@ fn kill_user_ends_all_of_an_accounts_clients() {
     assert_eq!(bystander.value("SELECT @@in_transaction"), "1");
     assert_eq!(killer.value("SELECT 'goes on'"), "goes on");
     assert_eq!(hunted(&tidegate).value("SELECT 'comes again'"), "comes again");
+}
+
+/// A connection that a KILL has closed is not one that was dead already: its statement is not sent to another one.
+#[test]
+fn a_statement_that_is_killed_at_once_is_not_asked_again() {
+    for kind in Kind::here() {
+        let (server, tidegate) = scene("transaction", kind, 3);
+        let mut killer = enter(&tidegate);
+        for delay in (0..12).chain(0..12) {
+            let mut victim = hunted(&tidegate);
+            let id = victim.value("SELECT CONNECTION_ID()");
+            victim.start("SELECT SLEEP(50) /* of the hunted */").expect("a connection");
+            sleep(Duration::from_millis(delay));
+            killer.run(&format!("KILL {id}"));
+            eventually(&format!("{kind}: killed after {delay} ms"), LIMIT, || victim.is_closed());
+        }
+        eventually("nothing of theirs runs", LIMIT, || running(&server, "of the hunted") == 0);
+    }
 }
 
 #[test]
