@@ -279,6 +279,10 @@ fn put_entry(block: &mut Vec<u8>, entry: Entry<'_>, asked: &Asked, ways: Ways, s
             Some(first) if first.eq_ignore_ascii_case(b"autocommit") => {
                 (&b"autocommit"[..], if status & AUTOCOMMIT != 0 { &b"ON"[..] } else { b"OFF" })
             }
+            // A collation and its character set are one, too.
+            _ if ways.one_name_for_flags && name == b"collation_connection" && !asked.variables.has(name) => {
+                (&b"character_set_connection"[..], variable_names::charset_of(value))
+            }
             _ => (name, value),
         };
         if let Some(own) = asked.variables.named(name) {

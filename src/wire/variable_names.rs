@@ -26,6 +26,11 @@ const FLAGS: [&[u8]; 19] = [
     b"unique_checks",
 ];
 
+/// The character set, from the collation's name.
+pub fn charset_of(collation: &[u8]) -> &[u8] {
+    collation.split(|&byte| byte == b'_').next().unwrap_or_default()
+}
+
 /// Whether the variable of this name, in small letters, shares its word with others.
 pub fn is_flag(name: &[u8]) -> bool {
     FLAGS.contains(&name)

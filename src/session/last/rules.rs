@@ -20,12 +20,14 @@ pub(super) fn row_count(before: Option<i64>, ran: &Ran<'_>) -> Option<i64> {
     }
 }
 
-/// A failed INSERT may have made ids, and what reports one may report one that the client gave.
+/// A failed INSERT may have made ids, and what reports one may report one that the client gave. LOAD DATA reports none of those
+/// that it makes.
 pub(super) fn last_insert_id(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
     let sets = Flags::SETS_LAST_INSERT_ID.with(Flags::SETS_FROZEN).with(Flags::UNKNOWN_FUNCTION);
     let inserts = matches!(ran.verb(), Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With) || !ran.is_one();
     let unseen = inserts && (ran.failed() || ran.facts.last_affected.is_none());
-    before.filter(|_| ran.facts.insert_id == 0 && !ran.has(sets) && !ran.is_opaque() && !unseen)
+    let loads = ran.verb() == Verb::LoadData || !ran.is_one() && !ran.summary.is_read_only();
+    before.filter(|_| ran.facts.insert_id == 0 && !ran.has(sets) && !ran.is_opaque() && !unseen && !loads)
 }
 
 pub(super) fn diagnostics(before: Diagnostics, ran: &Ran<'_>) -> Diagnostics {

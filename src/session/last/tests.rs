@@ -136,3 +136,15 @@ fn what_makes_no_table_keeps_warnings_on_mariadb() {
         assert_eq!(last.diagnostics != Diagnostics::None, kept, "{sql}");
     }
 }
+
+#[test]
+fn a_load_tells_no_id() {
+    let mut last = Last { last_insert_id: Some(7), ..Last::fresh() };
+    after(&mut last, "UPDATE t SET a = 1", MARIADB, ok(3));
+    assert_eq!(last.last_insert_id, Some(7));
+    for sql in ["LOAD DATA LOCAL INFILE 'f' INTO TABLE t", "LOAD DATA INFILE 'f' INTO TABLE t; DO 1"] {
+        let mut last = last.clone();
+        after(&mut last, sql, MYSQL, ok(3));
+        assert_eq!(last.last_insert_id, None, "{sql}");
+    }
+}

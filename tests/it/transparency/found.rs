@@ -483,6 +483,17 @@ const FOUND: &[Found] = &[
             "0 SELECT @@innodb_lock_wait_timeout",
         ],
     ),
+    found(
+        "the_id_of_a_load",
+        45,
+        TRACKS,
+        &[
+            "0 LOAD DATA LOCAL INFILE 'three_rows' INTO TABLE t2 (t1_id, note)",
+            "1 SELECT 4",
+            "1 SELECT 5",
+            "0 SELECT LAST_INSERT_ID()",
+        ],
+    ),
 ];
 
 /// Their seeds.
