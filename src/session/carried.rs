@@ -35,6 +35,8 @@ pub fn rule(name: &[u8]) -> Variable {
         | b"pseudo_slave_mode"
         | b"pseudo_replica_mode"
         | b"profiling"
+        // What was traced lies in the session, too.
+        | b"optimizer_trace"
         | b"debug"
         | b"debug_sync"
         | b"debug_dbug" => Variable::Unexplained,

@@ -453,6 +453,7 @@ fn system_flags(sql: &[u8], scope: Scope, name: Span, item: Assignment) -> Flags
             return Flags::SETS_NEXT_TRANSACTION | expression;
         }
         b"profiling"
+        | b"optimizer_trace"
         | b"debug"
         | b"debug_sync"
         | b"debug_dbug"

@@ -4,10 +4,11 @@ use super::{Shared, variable};
 use crate::session::carried::{Variable, rule};
 use crate::session::reason::Pin;
 use crate::sql::assign::{Assignment, Scope, Target};
-use crate::sql::details::{Detail, details};
+use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::statements;
 use crate::sql::verb::Verb;
+use crate::wire::announce::is_on;
 use crate::wire::variable_names::{announced_as, is_flag};
 
 impl Shared {
@@ -25,10 +26,16 @@ impl Shared {
         for statement in statements(sql, dialect) {
             is_told &= statement.verb == Verb::Set;
             for detail in details(sql, dialect, &statement) {
-                let Detail::Assigned(Assignment { target: Target::System(scope, name), literal, .. }) = detail else {
+                let Detail::Assigned(Assignment { target: Target::System(scope, name), value, literal }) = detail
+                else {
                     continue;
                 };
-                let name = variable(name.of(sql));
+                let (name, value) = (variable(name.of(sql)), unquoted(value.of(sql)));
+                // Of the client's own trackers, tidegate does not bring this one to another backend.
+                let wants_gtids = name == b"session_track_gtids" && is_on(&value) != Some(false);
+                if wants_gtids && scope != Scope::Global && !failed {
+                    self.ledger.pin(Pin::UnexplainedState);
+                }
                 is_told &= literal && is_announced(&name);
                 let is_carried = scope != Scope::Global && rule(&name) == Variable::Carried;
                 match is_carried && !is_announced(&name) {
