@@ -128,7 +128,8 @@ impl Session {
         let kept_backend = self.lease.backend_mut();
         kept_backend.restore(backend);
         let Ok(mut fresh) = read else {
-            // MySQL closes behind a refusal.
+            // MySQL closes behind a refusal: nobody else is to have this connection.
+            self.in_step = false;
             return Err(Fault { quiet: true, ..Fault::client("its change of user was refused", None) });
         };
         let Some(shared) = &mut self.shared else { return Ok(()) };

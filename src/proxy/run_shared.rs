@@ -10,7 +10,7 @@ use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::{Refused, Trouble};
 use crate::proxy::client::{Session, shutting_down};
-use crate::proxy::error::Fault;
+use crate::proxy::error::{Fault, Whose};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::note::Before;
 use crate::proxy::prepared::TOO_MANY;
@@ -45,6 +45,10 @@ impl Session {
             Ok(Err(refused)) => {
                 self.settle(Instant::now());
                 return self.refuse(exchange, &refused).await;
+            }
+            // Nothing of the client's was sent yet.
+            Err(fault) if was_free && !swaps_trackers && fault.whose == Whose::Backend && !self.is_to_go() => {
+                return Box::pin(self.run_again(exchange, buffer, &before)).await;
             }
             Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
         }
@@ -208,8 +212,12 @@ impl Session {
     /// Whether a statement whose backend has gone may be sent to another one. Whose client is being killed may not: that is
     /// what the backend has gone of.
     fn may_run_again(&self, exchange: &Exchange, fault: &Fault) -> bool {
-        let killed = self.admission.is_killed() || self.admission.is_being_killed();
-        !killed && exchange.is_young() && exchange.may_run_again(fault)
+        !self.is_to_go() && exchange.is_young() && exchange.may_run_again(fault)
+    }
+
+    /// Whether the client was killed, or is being killed just now.
+    fn is_to_go(&self) -> bool {
+        self.admission.is_killed() || self.admission.is_being_killed()
     }
 
     /// Whether a COM_STMT_PREPARE failed because of statements that tidegate keeps for others.

@@ -531,6 +531,7 @@ const OF_OWN_OK: u16 = (status::OF_SESSION | status::IN_TRANS_READONLY) & !statu
 /// What may leave something behind in the session, or end what was there.
 const LOUD: Flags = Flags::UNEXPLAINED
     .with(SETS)
+    .with(Flags::SAVEPOINT)
     .with(Flags::EXECUTABLE_COMMENT)
     .with(Flags::BEGINS)
     .with(Flags::ENDS)

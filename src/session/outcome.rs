@@ -2,7 +2,7 @@
 
 use crate::session::carried::{Variable, rule};
 use crate::wire::reply::Facts;
-use crate::wire::status::{CURSOR_EXISTS, IN_TRANS, LAST_ROW_SENT, SESSION_STATE_CHANGED};
+use crate::wire::status::{AUTOCOMMIT, CURSOR_EXISTS, IN_TRANS, LAST_ROW_SENT, SESSION_STATE_CHANGED};
 use crate::wire::trackers::Tracker;
 
 /// What a server can say of its own accord.
@@ -96,6 +96,11 @@ impl Outcome {
     /// A transaction is open; `None` where nothing says so.
     pub fn in_transaction(&self) -> Option<bool> {
         self.status.filter(|_| !self.failed).map(|status| status & IN_TRANS != 0)
+    }
+
+    /// Each statement is a transaction of its own, as far as the last flags say.
+    pub fn autocommits(&self) -> bool {
+        self.status.is_none_or(|status| status & AUTOCOMMIT != 0)
     }
 
     /// A transaction was open at some point of the reply.

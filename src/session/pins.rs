@@ -42,6 +42,8 @@ pub struct Ledger {
     xa_prepared: bool,
     /// A transaction was seen open since the next one's characteristics were set.
     next_began: bool,
+    /// Without autocommit, a savepoint was set before anything was read or written.
+    savepoint: bool,
     names: Option<Box<Names>>,
 }
 
@@ -133,7 +135,9 @@ impl Ledger {
         if !open && std::mem::take(&mut self.next_began) {
             self.pins.set(Pin::NextTransaction, false);
         }
-        self.pins.set(Pin::Transaction, open);
+        // The flags of a transaction that nothing was read in yet do not show it.
+        self.savepoint &= !open && !outcome.autocommits();
+        self.pins.set(Pin::Transaction, open || self.savepoint);
     }
 
     /// COM_STMT_EXECUTE of this statement ended (besides [`Ledger::ran`]): its long data is used up, and it may have
@@ -315,6 +319,7 @@ impl Ledger {
     fn succeeded(&mut self, run: &Run<'_>, statement: &Statement, many: bool) {
         self.begins(run, statement, many);
         let flags = statement.flags;
+        self.savepoint = flags.has(Flags::SAVEPOINT) || self.savepoint && !flags.has(Flags::ENDS);
         // So does a transaction that begins.
         if flags.any(Flags::UNLOCKS_TABLES.with(Flags::BEGINS)) {
             self.pins.set(Pin::TableLocks, false);

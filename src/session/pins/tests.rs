@@ -103,6 +103,26 @@ fn a_transaction_is_as_long_as_its_flag() {
 }
 
 #[test]
+fn a_savepoint_without_autocommit_is_a_transaction_that_no_flag_shows() {
+    let manual = |status| Outcome { status: Some(status), seen: status, ..Outcome::default() };
+    let pinned = |ledger: &Ledger| ledger.pins().has(Pin::Transaction);
+    let mut ledger = Ledger::default();
+    run(&mut ledger, "SAVEPOINT a", &manual(0), WITH);
+    run(&mut ledger, "SET @a = 1", &manual(0), WITH);
+    assert!(pinned(&ledger));
+    run(&mut ledger, "ROLLBACK TO a", &manual(0), WITH);
+    assert!(pinned(&ledger));
+    run(&mut ledger, "COMMIT", &manual(0), WITH);
+    assert!(!pinned(&ledger));
+    run(&mut ledger, "SAVEPOINT a", &manual(0), WITH);
+    run(&mut ledger, "SELECT 1 FROM t", &manual(IN_TRANS), WITH);
+    run(&mut ledger, "SET autocommit = 1", &ok(0), WITH);
+    assert!(!pinned(&ledger), "the transaction has ended");
+    run(&mut ledger, "SAVEPOINT a", &ok(0), WITH);
+    assert!(!pinned(&ledger), "nothing was set");
+}
+
+#[test]
 fn the_next_transaction_ends_with_it() {
     let characteristics = |some| Some(Announced { characteristics: Some(some), ..Announced::default() });
     let set = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE";
