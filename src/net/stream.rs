@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Handle, Id};
+use tokio::task::coop::has_budget_remaining;
 use tokio_rustls::TlsStream;
 
 use crate::net::buffer::Buffer;
@@ -207,8 +208,10 @@ impl Stream {
                 if self.wakes == Some(task) && !socket.may_be_readable() {
                     return Poll::Pending;
                 }
+                // A task that has used its turn up is not promised anything: it is only told to come again.
+                let asks = has_budget_remaining();
                 let ready = socket.poll_read_ready(cx);
-                self.wakes = ready.is_pending().then_some(task);
+                self.wakes = (asks && ready.is_pending()).then_some(task);
                 ready
             }
             _ if !self.drained => Poll::Ready(Ok(())),

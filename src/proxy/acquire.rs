@@ -390,7 +390,7 @@ fn is_silent(backend: &Backend) -> bool {
     peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-fn is_about_schema(refused: &ErrPacket) -> bool {
+pub(super) fn is_about_schema(refused: &ErrPacket) -> bool {
     matches!(refused.code, fault::UNKNOWN_DATABASE | fault::DB_ACCESS_DENIED)
 }
 

@@ -21,7 +21,7 @@ use crate::proxy::relayed::Relayed;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::{setup, statement};
-use crate::session::last::{Diagnostics, Last};
+use crate::session::last::{Diagnostics, Last, planted};
 use crate::session::reason::Pin;
 use crate::wire::capabilities::{PLUGIN_AUTH, SESSION_TRACK};
 use crate::wire::command;
@@ -87,6 +87,9 @@ impl Session {
         self.refused_changes = self.refused_changes.saturating_add(is_refused.into());
         if is_refused && facts.mariadb && proxy.settings.mode != Mode::Observe {
             begin_again(&mut backend, facts).await;
+            if let Some(refused) = result.as_ref().err().and_then(|fault| fault.answer.as_ref()) {
+                leave_error(&mut backend, facts, refused).await;
+            }
         }
         self.lease.backend_mut().restore(backend);
         self.client = client.stream;
@@ -191,6 +194,12 @@ async fn begin_again(backend: &mut Channel, facts: BackendFacts) {
     let set = "SET character_set_client=DEFAULT,character_set_results=DEFAULT,collation_connection=DEFAULT";
     let _ = statement::simple(backend, &[command::RESET_CONNECTION]).await;
     let _ = statement::query(backend, facts.capabilities, set).await;
+}
+
+/// The refusal is what SHOW WARNINGS shows next, and ROW_COUNT() is that of an error.
+async fn leave_error(backend: &mut Channel, facts: BackendFacts, refused: &ErrPacket) {
+    let sql = planted::plan(&Diagnostics::Saved(Box::new(only(refused))), false).sql;
+    let _ = statement::query(backend, facts.capabilities, &sql).await;
 }
 
 /// A change of user that went well.

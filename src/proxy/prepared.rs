@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::net::channel::Channel;
-use crate::proxy::acquire::Refused;
+use crate::proxy::acquire::{Refused, is_about_schema};
 use crate::proxy::backend::Backend;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
@@ -176,13 +176,25 @@ impl Session {
             return Ok(Ok(id));
         }
         let there = as_prepared(&shared.state, &prepared.state);
-        walk(backend, shared.standing(), Standing { state: &there, baseline: &shared.baseline }).await?;
+        match walk(backend, shared.standing(), Standing { state: &there, baseline: &shared.baseline }).await? {
+            Ok(()) => {}
+            // The schema that it was prepared in is no more. All else was set, and is set back.
+            Err(refused) if is_about_schema(&refused) => {
+                let mut reached = there;
+                reached.set_schema(shared.state.schema());
+                let reached = Standing { state: &reached, baseline: &shared.baseline };
+                walk(backend, reached, shared.standing()).await?.map_err(not_its_own)?;
+                return Ok(Err(Box::new(refused)));
+            }
+            Err(refused) => return Err(not_its_own(refused)),
+        }
         let mut done = prepare(backend, &prepared.template.key.text).await?;
         if done.as_ref().is_err_and(|refused| refused.code == TOO_MANY) {
             close_unused(proxy, backend).await?;
             done = prepare(backend, &prepared.template.key.text).await?;
         }
-        walk(backend, Standing { state: &there, baseline: &shared.baseline }, shared.standing()).await?;
+        let there = Standing { state: &there, baseline: &shared.baseline };
+        walk(backend, there, shared.standing()).await?.map_err(not_its_own)?;
         let (id, shape) = match done {
             Ok(done) => done,
             Err(refused) => return Ok(Err(Box::new(refused))),
@@ -240,21 +252,21 @@ fn as_prepared(now: &State, then: &State) -> State {
     there
 }
 
-async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Result<(), Fault> {
+/// From one state to another; inside, the first refusal: all else was done.
+async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Result<Result<(), ErrPacket>, Fault> {
     let found = steps(from, to).map_err(|error| Fault::backend(error.to_string()))?;
     if found.is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let payloads: Vec<_> = found.iter().map(|step| crate::proxy::acquire::payload(backend, step)).collect();
     let (mut channel, _) = backend.borrow();
     let answers = statement::commands(&mut channel, &payloads).await;
     backend.restore(channel);
-    match answers?.into_iter().find_map(Result::err) {
-        None => Ok(()),
-        Some(refused) => {
-            Err(Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text())))
-        }
-    }
+    Ok(answers?.into_iter().find_map(Result::err).map_or(Ok(()), Err))
+}
+
+fn not_its_own(refused: ErrPacket) -> Fault {
+    Fault::backend(format!("a prepared statement's own session is refused: {}", refused.text()))
 }
 
 async fn prepare(backend: &mut Backend, text: &[u8]) -> Result<Result<(u32, Shape), ErrPacket>, Fault> {

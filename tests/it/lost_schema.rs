@@ -27,6 +27,30 @@ fn a_schema_that_was_dropped() {
     }
 }
 
+/// A statement that was prepared in it cannot be prepared there on another backend.
+#[test]
+fn a_schema_that_a_statement_was_prepared_in() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &[]);
+        let tidegate = tidegate(&server, 2, "");
+        let [mut client, mut other, mut third] = [(); 3].map(|()| enter(&tidegate));
+        client.run("CREATE DATABASE birth");
+        client.run("USE birth");
+        let statement = client.prepare("SELECT 'prepared'").expect("a statement");
+        client.run("USE crowd");
+        client.run("SET sql_mode = 'ANSI_QUOTES'");
+        other.run("DROP DATABASE birth");
+        // One takes the connection that it is prepared on, the other one leaves another.
+        other.run("BEGIN");
+        third.run("BEGIN");
+        other.run("COMMIT");
+        let refused = client.execute(statement, &[]).expect_err("its schema is no more");
+        assert_eq!(refused.code(), Some(1049), "{kind}: {refused}");
+        let session = client.rows("SELECT DATABASE(), @@sql_mode, @@warning_count");
+        assert_eq!(session, [["crowd", "ANSI_QUOTES", "0"]], "{kind}");
+    }
+}
+
 /// Who has dropped it himself has none from then on.
 #[test]
 fn a_schema_that_was_ones_own_to_drop() {

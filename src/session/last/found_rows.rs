@@ -85,9 +85,7 @@ pub fn plant(own: u64) -> (String, u64) {
 /// Whether the statement may as well leave FOUND_ROWS() as find any number of rows, so that what is read behind it may be
 /// mistaken for its own.
 pub fn may_keep(summary: &Summary) -> bool {
-    let calls = summary.statements > 1 || summary.flags.any(OPAQUE);
-    let shows = summary.verb == Verb::Show && !summary.flags.has(Flags::READS_DIAGNOSTICS);
-    calls || shows || matches!(summary.verb, Verb::Explain | Verb::Unknown)
+    summary.statements > 1 || summary.flags.any(OPAQUE) || summary.verb == Verb::Unknown
 }
 
 pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
@@ -112,7 +110,52 @@ pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
             true => Found::Rows(1),
             false => Found::Kept,
         },
+        Verb::Show => shown(ran),
         _ => Found::kept_if(is_untouched(ran)),
+    }
+}
+
+/// SHOW of what is a SELECT within the server counts its rows, that of other things counts none.
+fn shown(ran: &Ran<'_>) -> Found {
+    const BEFORE: [&str; 6] = ["extended", "full", "global", "local", "session", "storage"];
+    const COUNTED: [&str; 19] = [
+        "character",
+        "charset",
+        "collation",
+        "columns",
+        "databases",
+        "engines",
+        "events",
+        "fields",
+        "index",
+        "indexes",
+        "keys",
+        "open",
+        "plugins",
+        "profile",
+        "schemas",
+        "status",
+        "tables",
+        "triggers",
+        "variables",
+    ];
+    const HAVE_STATUS: [&str; 4] = ["function", "package", "procedure", "table"];
+    const KEPT: [&str; 8] = ["binary", "binlog", "create", "engine", "grants", "privileges", "processlist", "profiles"];
+    if ran.has(Flags::EXECUTABLE_COMMENT) || ran.facts.last_affected.is_some() {
+        return Found::Untold;
+    }
+    let is_one_of = |list: &[&str], word: &[u8]| list.iter().any(|own| word.eq_ignore_ascii_case(own.as_bytes()));
+    let tokens = Lexer::new(ran.sql, ran.dialect).filter(|token| token.kind == Kind::Word).skip(1);
+    let mut words = tokens.map(|token| &ran.sql[token.start..token.end]).skip_while(|word| is_one_of(&BEFORE, word));
+    match words.next() {
+        Some(word) if is_one_of(&COUNTED, word) => Found::Rows(ran.facts.rows),
+        Some(word) if is_one_of(&KEPT, word) => Found::Kept,
+        Some(word)
+            if is_one_of(&HAVE_STATUS, word) && words.next().is_some_and(|next| is_one_of(&["status"], next)) =>
+        {
+            Found::Rows(ran.facts.rows)
+        }
+        _ => Found::Untold,
     }
 }
 
