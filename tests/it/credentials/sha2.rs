@@ -46,8 +46,6 @@ fn mysql(port: u16, user: &str, password: &str, options: &[&str]) -> Result<Stri
 /// Once learned: tidegate answers fast, and the same backend serves the next client.
 fn assert_pooled(tidegate: &Tidegate, user: &str) {
     let first = served_by(tidegate, user, PASSWORD);
-    // Behind its client's goodbye the backend is reset; who comes meanwhile is given another one.
-    thread::sleep(std::time::Duration::from_millis(200));
     let mut raw = Raw::tcp(tidegate.address());
     let ended = raw.login(&As::new(user, PASSWORD));
     assert_eq!((ended.code(), ended.more.as_str(), ended.switches.len()), (0, "3", 0), "{}", tidegate.log());
