@@ -111,7 +111,9 @@ fn prepared(w: &mut Writer<'_>) -> Result<(), Trouble> {
 fn transaction(w: &mut Writer<'_>) -> Result<(), Trouble> {
     let who = w.number;
     w.ask("BEGIN")?;
-    w.ask(&format!("UPDATE crossing.counters SET n = n + 1 WHERE who = {who}"))?;
+    if w.changes_nothing(&format!("UPDATE crossing.counters SET n = n + 1 WHERE who = {who}"))? {
+        return w.ask("ROLLBACK").map(drop);
+    }
     let next = (w.counter + 1).to_string();
     w.expect(&format!("SELECT n FROM crossing.counters WHERE who = {who}"), &[&[&next]])?;
     w.ask("COMMIT")?;

@@ -1,14 +1,17 @@
 //! One client of the crossing: does one deed after another, and survives being killed.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use super::{Scene, WRITERS, deeds};
-use crate::crowd::{Client, Trouble, USER};
+use crate::crowd::{Answer, Client, Trouble, USER};
 use crate::transparency::random::Random;
 
 const INTERRUPTED: [u16; 3] = [1317, 1927, 3024];
 /// A kill may also meet a statement that waits.
 const OF_A_KILL: [u16; 2] = [1053, 1969];
+/// How many of its last answers a failure shows.
+const SHOWN: usize = 12;
 
 /// A client, and what it wrote.
 pub struct Writer<'a> {
@@ -23,13 +26,16 @@ pub struct Writer<'a> {
     /// Its committed counter.
     pub counter: u64,
     deeds: u64,
+    /// What was last asked and answered.
+    heard: VecDeque<String>,
 }
 
 impl<'a> Writer<'a> {
     pub fn new(scene: &'a Scene, number: usize, seed: u64) -> Writer<'a> {
         let random = Random::new(seed << 16 | number as u64);
         let client = login(scene);
-        let mut writer = Writer { scene, number, random, client, tag: String::new(), mine: None, counter: 0, deeds: 0 };
+        let (tag, mine, heard) = (String::new(), None, VecDeque::new());
+        let mut writer = Writer { scene, number, random, client, tag, mine, counter: 0, deeds: 0, heard };
         writer.arrived();
         writer
     }
@@ -49,13 +55,37 @@ impl<'a> Writer<'a> {
     /// One statement; its rows.
     pub fn ask(&mut self, sql: &str) -> Result<Vec<Vec<String>>, Trouble> {
         self.scene.statements.fetch_add(1, Ordering::Relaxed);
-        Ok(self.client.ask(sql)?.rows)
+        Ok(self.hear(sql)?.rows)
+    }
+
+    /// One UPDATE of a row that is there. MariaDB answers it by an OK of no rows, direct as well, where a KILL QUERY comes
+    /// while it looks for the row.
+    pub fn changes_nothing(&mut self, sql: &str) -> Result<bool, Trouble> {
+        self.scene.statements.fetch_add(1, Ordering::Relaxed);
+        let affected = self.hear(sql)?.affected;
+        assert!(affected == 1 || (affected == 0 && self.is_mortal()), "{sql}: {affected} rows");
+        Ok(affected == 0)
+    }
+
+    fn hear(&mut self, sql: &str) -> Result<Answer, Trouble> {
+        let answer = self.client.ask(sql);
+        let text = match &answer {
+            Ok(Answer { rows, affected, status, .. }) => format!("{rows:?} affected {affected} status {status:#x}"),
+            Err(trouble) => trouble.to_string(),
+        };
+        if self.heard.len() == SHOWN {
+            self.heard.pop_front();
+        }
+        let short = |text: &str| text.chars().take(120).collect::<String>();
+        self.heard.push_back(format!("  {}: {}: {}\n", self.client.id, short(sql), short(&text)));
+        answer
     }
 
     /// One statement whose rows are known.
     pub fn expect(&mut self, sql: &str, rows: &[&[&str]]) -> Result<(), Trouble> {
         let seen = self.ask(sql)?;
-        assert!(seen == rows, "{sql}\n shows {seen:?}\n and not {rows:?}");
+        let heard = || self.heard.iter().map(String::as_str).collect::<String>();
+        assert!(seen == rows, "{sql}\n shows {seen:?}\n and not {rows:?}; before:\n{}", heard());
         Ok(())
     }
 
@@ -86,14 +116,14 @@ impl<'a> Writer<'a> {
         assert!(self.is_mortal() && is_kill, "{trouble} (deed {})", self.tag);
         // Another kill may be on its way.
         for sql in ["ROLLBACK", "DROP TEMPORARY TABLE IF EXISTS crossing.own", "DO RELEASE_ALL_LOCKS()"] {
-            while let Err(trouble) = self.client.ask(sql) {
+            while let Err(trouble) = self.hear(sql) {
                 assert!(trouble.code().is_some(), "{trouble} in the midst of {sql}");
             }
         }
         self.mine = None;
         let counter = format!("SELECT n FROM crossing.counters WHERE who = {}", self.number);
         self.counter = loop {
-            match self.client.ask(&counter) {
+            match self.hear(&counter) {
                 Ok(answer) => break answer.rows[0][0].parse().expect("a number"),
                 Err(trouble) => assert!(trouble.code().is_some(), "{trouble}"),
             }
