@@ -85,7 +85,7 @@ pub fn plant(own: u64) -> (String, u64) {
 /// Whether the statement may as well leave FOUND_ROWS() as find any number of rows, so that what is read behind it may be
 /// mistaken for its own.
 pub fn may_keep(summary: &Summary) -> bool {
-    summary.statements > 1 || summary.flags.any(OPAQUE) || summary.verb == Verb::Unknown
+    summary.statements > 1 || summary.flags.any(OPAQUE) || matches!(summary.verb, Verb::Unknown | Verb::Explain)
 }
 
 pub(super) fn found_rows(ran: &Ran<'_>) -> Found {

@@ -384,6 +384,13 @@ const FOUND: &[Found] = &[
             "1 SELECT id FROM t1 WHERE id < 6",
             "0 EXPLAIN SELECT 1",
             "0 SELECT FOUND_ROWS()",
+            // Where another client's is the number of rows that an EXPLAIN might have found.
+            "0 SELECT id FROM t1 WHERE id < 4",
+            "1 SELECT id FROM t1 WHERE id < 2",
+            "0 EXPLAIN SELECT id FROM t1",
+            "0 SELECT FOUND_ROWS()",
+            "0 DESCRIBE t1",
+            "0 SELECT FOUND_ROWS()",
         ],
     ),
     found(
