@@ -43,6 +43,11 @@ fn mysql(port: u16, user: &str, password: &str, options: &[&str]) -> Result<Stri
     }
 }
 
+/// With a single backend: who comes while it is made clean for the next waits for it, and is not given another one.
+fn with_one_backend(server: &Server, config: &str) -> Tidegate {
+    session(server, &format!("pool.size = 1\npool.max_overflow = 0\n{config}"))
+}
+
 /// Once learned: tidegate answers fast, and the same backend serves the next client.
 fn assert_pooled(tidegate: &Tidegate, user: &str) {
     let first = served_by(tidegate, user, PASSWORD);
@@ -56,7 +61,7 @@ fn assert_pooled(tidegate: &Tidegate, user: &str) {
 fn learned_over_tls() {
     let Some(server) = start() else { return };
     for backend in ["preferred", "off"] {
-        let tidegate = session(&server, &format!("backend.tls = \"{backend}\"\n"));
+        let tidegate = with_one_backend(&server, &format!("backend.tls = \"{backend}\"\n"));
         let port = tidegate.address().port();
         let failed = status(&server, "Aborted_connects");
         let refused = mysql(port, "sha", "wrong", &["--ssl-mode=REQUIRED"]).expect_err("a wrong password");
@@ -75,7 +80,7 @@ fn learned_over_a_unix_socket() {
     let scratch = Scratch::new();
     let path = scratch.path().join("tide");
     let listen = format!("listen.address = [\"127.0.0.1:{}\", \"unix:{}\"]\n", free_port(), path.display());
-    let tidegate = session(&server, &listen);
+    let tidegate = with_one_backend(&server, &listen);
     let ended = Raw::unix(&path).login(&As::new("sha", PASSWORD));
     assert_eq!((ended.code(), ended.more.as_str()), (0, "4"), "{}", tidegate.log());
     assert_pooled(&tidegate, "sha");
@@ -86,7 +91,7 @@ fn learned_over_plain_tcp_by_rsa_where_the_server_asks_for_the_password() {
     let Some(server) = start() else { return };
     for backend in ["preferred", "off"] {
         server.sql("FLUSH PRIVILEGES");
-        let tidegate = session(&server, &format!("backend.tls = \"{backend}\"\n"));
+        let tidegate = with_one_backend(&server, &format!("backend.tls = \"{backend}\"\n"));
         let failed = status(&server, "Aborted_connects");
         assert_eq!(attempt(&tidegate, &As::new("sha", "wrong")).code(), 1045);
         assert_eq!(status(&server, "Aborted_connects") - failed, 1);
@@ -107,7 +112,7 @@ fn a_configured_rsa_key_may_be_known_beforehand() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/login/methods/testdata");
     let private = folder.join("rsa_pkcs8.pem");
     let public = folder.join("rsa_public.pem");
-    let tidegate = session(&server, &format!("auth.rsa_private_key = \"{}\"\n", private.display()));
+    let tidegate = with_one_backend(&server, &format!("auth.rsa_private_key = \"{}\"\n", private.display()));
     let key = fs::read_to_string(&public).expect("a public key");
     let ended = attempt(&tidegate, &As { key: Some(&key), ..As::new("sha", PASSWORD) });
     assert_eq!((ended.code(), ended.more.as_str()), (0, "4"), "{}", tidegate.log());
@@ -122,7 +127,7 @@ fn a_configured_rsa_key_may_be_known_beforehand() {
 fn a_warm_server_answers_fast_and_the_client_has_its_own_backend() {
     let Some(server) = start() else { return };
     mysql(server.port(), "sha", PASSWORD, &["--get-server-public-key"]).expect("a direct login");
-    let tidegate = session(&server, "");
+    let tidegate = with_one_backend(&server, "");
     let mut raw = Raw::tcp(tidegate.address());
     let ended = raw.login(&As::new("sha", PASSWORD));
     assert_eq!((ended.code(), ended.more.as_str()), (0, "3"), "{}", tidegate.log());
