@@ -32,9 +32,34 @@ pub enum Fault {
 pub struct Relay {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     cuts_next: Arc<AtomicBool>,
     _stop: oneshot::Sender<()>,
+}
+
+/// Connections: a connection is open until the server has closed it, or the relay both sides.
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicUsize,
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Counts {
+    fn came(self: &Arc<Counts>) -> Open {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(open, Ordering::Relaxed);
+        Open(Arc::clone(self))
+    }
+}
+
+struct Open(Arc<Counts>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Relay {
@@ -44,12 +69,12 @@ impl Relay {
         let address = listener.local_addr().expect("its address");
         let (fault, faults) = watch::channel(Fault::None);
         let (stop, stopped) = oneshot::channel();
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&accepted);
+        let counts = Arc::<Counts>::default();
+        let count = Arc::clone(&counts);
         let cuts_next = Arc::<AtomicBool>::default();
         let way = Way { to, faults, cuts_next: Arc::clone(&cuts_next) };
         std::thread::spawn(move || run(listener, way, count, stopped));
-        Relay { address, fault, accepted, cuts_next, _stop: stop }
+        Relay { address, fault, counts, cuts_next, _stop: stop }
     }
 
     /// Where to connect.
@@ -74,7 +99,12 @@ impl Relay {
 
     /// How many connections it has accepted.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::Relaxed)
+        self.counts.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The most that were open at once.
+    pub fn most(&self) -> usize {
+        self.counts.most.load(Ordering::Relaxed)
     }
 }
 
@@ -86,7 +116,7 @@ struct Way {
     cuts_next: Arc<AtomicBool>,
 }
 
-fn run(listener: std::net::TcpListener, way: Way, count: Arc<AtomicUsize>, stopped: oneshot::Receiver<()>) {
+fn run(listener: std::net::TcpListener, way: Way, count: Arc<Counts>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         listener.set_nonblocking(true).expect("a listener");
@@ -98,26 +128,45 @@ fn run(listener: std::net::TcpListener, way: Way, count: Arc<AtomicUsize>, stopp
     });
 }
 
-async fn accept(listener: TcpListener, way: Way, count: Arc<AtomicUsize>) {
+async fn accept(listener: TcpListener, way: Way, count: Arc<Counts>) {
     loop {
         let (client, _) = listener.accept().await.expect("a connection");
-        count.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(relay(client, way.clone()));
+        tokio::spawn(relay(client, way.clone(), count.came()));
     }
 }
 
-// One connection. When either direction ends, both are closed.
-async fn relay(client: TcpStream, way: Way) -> std::io::Result<()> {
+// One connection. The client's end is passed on, and the server then has the last word; at the server's, and at a fault, both
+// are closed.
+async fn relay(client: TcpStream, way: Way, open: Open) -> std::io::Result<()> {
     let server = TcpStream::connect(way.to).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let to_server = async {
+        if pump(from_client, to_server, Direction::ToServer, way.clone()).await == End::PassedOn {
+            std::future::pending::<()>().await;
+        }
+    };
+    let to_client = async {
+        pump(from_server, to_client, Direction::ToClient, way.clone()).await;
+        // Before the client can know that it is closed.
+        drop(open);
+    };
     tokio::select! {
-        () = pump(from_client, to_server, Direction::ToServer, way.clone()) => {}
-        () = pump(from_server, to_client, Direction::ToClient, way) => {}
+        () = to_server => {}
+        () = to_client => {}
     }
     Ok(())
+}
+
+/// How a direction ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client's was passed on.
+    PassedOn,
+    /// By the server, or by a fault.
+    Cut,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,33 +175,36 @@ enum Direction {
     ToClient,
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direction, way: Way) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direction, way: Way) -> End {
     let Way { mut faults, cuts_next, .. } = way;
     let mut fault = faults.borrow_and_update().clone();
     let mut chunk = vec![0; CHUNK];
     loop {
         if fault == Fault::Cut {
-            return;
+            return End::Cut;
         }
         let frozen = fault == Fault::Freeze;
         let length = tokio::select! {
             changed = faults.changed() => match changed {
                 Ok(()) => { fault = faults.borrow_and_update().clone(); continue }
-                Err(_) => return,
+                Err(_) => return End::Cut,
             },
             read = from.read(&mut chunk), if !frozen => read.unwrap_or(0),
         };
         if direction == Direction::ToClient && length > 0 && cuts_next.swap(false, Ordering::SeqCst) {
-            return;
+            return End::Cut;
+        }
+        if length == 0 && direction == Direction::ToServer && to.shutdown().await.is_ok() {
+            return End::PassedOn;
         }
         let Some(bytes) = apply(&mut fault, direction, &chunk[..length]) else {
-            return;
+            return End::Cut;
         };
         if to.write_all(&bytes).await.is_err() {
-            return;
+            return End::Cut;
         }
         if fault == Fault::CutAfter(0) && direction == Direction::ToClient {
-            return;
+            return End::Cut;
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::thread::scope;
 
-use crate::crowd::{self, Client, enter_many, server, status, tidegate};
+use crate::crowd::{self, Client, enter_many, server, tidegate};
+use crate::relay::Relay;
 use crate::servers::Server;
 
 const BACKENDS: usize = 5;
 /// tidegate's own connection for KILL, health and the like.
-const CONTROL: u64 = 1;
+const CONTROL: usize = 1;
 
 #[test]
 fn two_hundred_clients_live_on_five_backends() {
@@ -16,7 +17,7 @@ fn two_hundred_clients_live_on_five_backends() {
         let mut clients = enter_many(tidegate, 200);
         busy(&mut clients);
     });
-    assert!(seen <= BACKENDS as u64 + CONTROL, "{seen} connections");
+    assert!((BACKENDS..=BACKENDS + CONTROL).contains(&seen), "{seen} connections");
 }
 
 #[test]
@@ -28,7 +29,7 @@ fn overflow_is_part_of_the_bound() {
         drop(clients);
         busy(&mut enter_many(tidegate, 60));
     });
-    assert!(seen <= 2 + CONTROL, "{seen} connections");
+    assert!((2..=2 + CONTROL).contains(&seen), "{seen} connections");
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn forty_accounts_share_the_one_bound() {
             assert_eq!(user, format!("user{}@%", number % ACCOUNTS));
         }
     });
-    assert!(seen <= BACKENDS as u64 + CONTROL, "{seen} connections");
+    assert!((BACKENDS..=BACKENDS + CONTROL).contains(&seen), "{seen} connections");
 }
 
 /// All at once, each some statements and transactions.
@@ -66,16 +67,16 @@ fn busy(clients: &mut [Client]) {
     });
 }
 
-/// The most connections that the server had at once meanwhile; who asks is not counted.
-fn peak(server: &Server, size: usize, load: impl FnOnce(&crate::tidegate::Tidegate)) -> u64 {
+/// The most connections to the server that were open at once meanwhile. The server's own count of them lags: it goes on for a
+/// moment when a connection is closed.
+fn peak(server: &Server, size: usize, load: impl FnOnce(&crate::tidegate::Tidegate)) -> usize {
     let users: String = (0..40).map(|n| format!("[[user]]\nname = \"user{n}\"\npassword = \"\"\n")).collect();
-    let config = crowd::config(size, "") + &users;
-    server.sql("FLUSH STATUS");
+    let relay = Relay::start(server.address());
+    let config = format!("backend.address = \"{}\"\n", relay.address()) + &crowd::config(size, "") + &users;
     let mut tidegate = crate::tidegate::Tidegate::in_front_of(server, &config);
     load(&tidegate);
     tidegate.stop();
-    drop(tidegate);
-    status(server, "Max_used_connections")
+    relay.most()
 }
 
 fn with_accounts(count: usize) -> Server {
