@@ -98,6 +98,10 @@ impl Session {
         answer: Result<u64, ErrPacket>,
         by_command: bool,
     ) -> Result<(), Fault> {
+        // An error came last, and may have left a transaction open: the answer's flags tell.
+        if self.shared.as_ref().is_some_and(|shared| shared.ledger.needs_status()) && self.lease.is_held() {
+            Box::pin(self.save()).await?;
+        }
         let Some(shared) = &mut self.shared else { return Ok(()) };
         shared.is_here = false;
         // What stands on the backend, if there is one, is what an earlier statement left.

@@ -418,6 +418,23 @@ const FOUND: &[Found] = &[
         &["1 SELECT 1", "0 .statistics", "0 KILL QUERY {id:1}", "0 .long 3 early", "0 KILL QUERY {id:1}"],
     ),
     found(
+        "flags_of_a_kill_behind_an_error_in_a_transaction",
+        45,
+        TRACKS,
+        &[
+            "0 SET autocommit = 0",
+            "0 INSERT INTO t1 (id) VALUES (1)",
+            "1 SELECT 1",
+            "0 KILL QUERY {id:1}",
+            "0 ROLLBACK",
+            "0 INSERT INTO t1 (id) VALUES (1, 2)",
+            "0 KILL QUERY {id:1}",
+            "0 INSERT INTO t1 (id) VALUES (1)",
+            "1 SELECT 1",
+            "0 .kill 1",
+        ],
+    ),
+    found(
         "what_a_refused_change_of_user_leaves",
         8,
         TRACKS,
