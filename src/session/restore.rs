@@ -116,9 +116,12 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
     let names = names.filter(|value| is_names(value));
     for (name, value) in to.state.variables().filter(|(name, _)| *name != ROLE) {
         let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
-        // SET NAMES sets all four.
-        let again = again || (names.is_some() && is_of_charset(name));
-        if again || !is_there(name, value) {
+        let is_to_set = match names {
+            // SET NAMES sets all four. MariaDB 11 describes what is made of a character set's name otherwise: it is not set again.
+            Some(names) if is_of_charset(name) => !is_brought(name, value, names),
+            _ => again || !is_there(name, value),
+        };
+        if is_to_set {
             items.push((rank_of(name, value), system_item(name, Some(value))?));
         }
     }
@@ -175,6 +178,21 @@ fn is_names(value: &[u8]) -> bool {
     value.windows(9).any(|window| window == b" COLLATE ")
 }
 
+/// Whether SET NAMES, as these words of character_set_results say it, gives the variable this value.
+fn is_brought(name: &[u8], value: &[u8], names: &[u8]) -> bool {
+    let (charset, collation) = charset_and_collation(names);
+    match name {
+        b"character_set_client" | b"character_set_connection" => same(charset, value),
+        b"collation_connection" => same(collation, value),
+        _ => false,
+    }
+}
+
+fn charset_and_collation(names: &[u8]) -> (&[u8], &[u8]) {
+    let mut words = names.split(|byte| *byte == b' ');
+    (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default())
+}
+
 fn rank_of(name: &[u8], value: &[u8]) -> u8 {
     if name == b"character_set_results" && is_names(value) { 1 } else { rank(name) }
 }
@@ -183,8 +201,7 @@ fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable
     if let (b"character_set_results", Some(value)) = (name, value)
         && is_names(value)
     {
-        let mut words = value.split(|byte| *byte == b' ');
-        let (charset, collation) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+        let (charset, collation) = charset_and_collation(value);
         let words = [charset, collation].map(|word| String::from_utf8_lossy(word).into_owned());
         return match is_word(charset) && is_word(collation) {
             true => Ok(format!("NAMES {} COLLATE {}", words[0], words[1])),

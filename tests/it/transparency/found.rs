@@ -434,6 +434,26 @@ const FOUND: &[Found] = &[
             "0 .kill 1",
         ],
     ),
+    // MariaDB 11 flags it as binary where a SET gave character_set_client its name, and not behind a login or SET NAMES.
+    found(
+        "flags_of_a_text_of_the_login's_character_set",
+        33,
+        TRACKS,
+        &[
+            "1 SELECT 1",
+            "0 .prepare 1 SELECT CONCAT(?, '!')",
+            "0 .execute 1 text:plain",
+            "0 SELECT CONCAT('a', '!'), 'b'",
+            "0 SET NAMES latin1 COLLATE latin1_german1_ci",
+            "1 SELECT 1",
+            "0 .prepare 2 SELECT CONCAT(?, '!')",
+            "0 .execute 2 text:plain",
+            "0 SELECT CONCAT('a', '!'), 'b', @@collation_connection",
+            "0 SET character_set_client = utf8",
+            "1 SELECT 1",
+            "0 SELECT CONCAT('a', '!'), 'b', @@collation_connection",
+        ],
+    ),
     found(
         "what_a_refused_change_of_user_leaves",
         8,
