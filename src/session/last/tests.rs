@@ -164,3 +164,19 @@ fn a_load_tells_no_id() {
         assert_eq!(last.last_insert_id, None, "{sql}");
     }
 }
+
+#[test]
+fn several_that_read_make_no_id() {
+    let refused = || Facts { rows: 1, error: Some(1146), ..Facts::default() };
+    for (sql, expected) in [
+        ("SELECT 1; SELECT * FROM nosuch; SELECT 3", Some(7)),
+        ("SELECT 1; INSERT INTO t VALUES (1)", None),
+        ("SELECT 1; SELECT LAST_INSERT_ID(5)", None),
+        ("SELECT 1; CALL p()", None),
+        ("SELECT 1; SELECT f()", None),
+    ] {
+        let mut last = Last { last_insert_id: Some(7), ..Last::fresh() };
+        after(&mut last, sql, MARIADB, refused());
+        assert_eq!(last.last_insert_id, expected, "{sql}");
+    }
+}
