@@ -185,11 +185,14 @@ fn was_refused(ran: &Ran<'_>) -> bool {
 /// The statement counts no rows.
 fn is_untouched(ran: &Ran<'_>) -> bool {
     let simple = || !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS));
-    let updates = || simple() && !words(ran).joins && (ran.dialect.mariadb || is_old(ran));
+    let has_one_table = || simple() && !words(ran).joins;
+    let is_9 = || ran.dialect.version >= 90_000 && !ran.dialect.mariadb;
     match ran.verb() {
         Verb::Empty | Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint => true,
         Verb::Set | Verb::Insert | Verb::Replace | Verb::LoadData => simple(),
-        Verb::Update | Verb::Delete => updates(),
+        // MySQL 9 counts what an UPDATE finds.
+        Verb::Update => has_one_table() && (ran.dialect.mariadb || is_old(ran)),
+        Verb::Delete => has_one_table() && (ran.dialect.mariadb || is_old(ran) || is_9()),
         Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
             true
         }

@@ -23,6 +23,7 @@ fn a_reply_tells_most() {
     let mut last = Last::fresh();
     assert_eq!(after(&mut last, "SELECT a FROM t LIMIT 2", MARIADB, set(2)), (Some(-1), Some(2)));
     assert_eq!(after(&mut last, "UPDATE t SET a = 1", MARIADB, ok(7)), (Some(7), Some(2)));
+    assert_eq!(after(&mut last, "DELETE FROM t WHERE a = 1", MYSQL, ok(7)), (Some(7), Some(2)));
     assert_eq!(after(&mut last, "UPDATE t SET a = 1", MYSQL, ok(7)), (Some(7), None));
     assert_eq!(after(&mut last, "SELECT a FROM t LIMIT 2, 2", MARIADB, set(2)), (Some(-1), None));
     assert_eq!(after(&mut last, "SELECT min(a) FROM t", MARIADB, set(1)), (Some(-1), None));
