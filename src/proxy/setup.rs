@@ -11,7 +11,7 @@ use crate::proxy::statement::{self, Rows};
 use crate::session::baseline::{Baseline, NAMES};
 use crate::session::carried::{Variable, rule};
 use crate::session::pieces::{ALWAYS_TAKEN, pieces};
-use crate::session::quote::put_name;
+use crate::session::quote::{put_name, put_value};
 use crate::session::restore::own_trackers;
 use crate::session::state::State;
 use crate::wire::announce::Asked;
@@ -237,13 +237,20 @@ impl Questions {
     }
 }
 
-/// Whether a server that is to announce one flag does so when another one changes. Behind it, tidegate's own settings are due.
+/// Whether a server that is to announce one flag does so when another one changes. What was to be announced before is so again:
+/// it is read as the login's own.
 async fn names_one_flag_for_all(channel: &mut Channel, caps: Capabilities) -> Result<bool, Fault> {
+    let before = rows(statement::query(channel, caps, "SELECT @@session_track_system_variables LIMIT 1").await?)?;
+    let before = before.into_iter().next().and_then(|row| row.into_iter().next()).flatten().ok_or_else(malformed)?;
     rows(statement::query(channel, caps, "SET session_track_system_variables='autocommit'").await?)?;
     let other = statement::payload(caps, "SET unique_checks=@@unique_checks");
     let ok = statement::simple(channel, &other).await?.map_err(Fault::refused)?;
     let mut trackers = Tracked::parse(&ok).ok_or_else(malformed)?.trackers;
-    Ok(trackers.any(|tracker| matches!(tracker, Tracker::Variable { name: b"autocommit", .. })))
+    let named = trackers.any(|tracker| matches!(tracker, Tracker::Variable { name: b"autocommit", .. }));
+    let mut again = "SET session_track_system_variables=".to_owned();
+    put_value(&mut again, &before);
+    rows(statement::query(channel, caps, &again).await?)?;
+    Ok(named)
 }
 
 /// All variables where that costs nothing. MySQL announces `statement_id` with every statement if it is asked for all.

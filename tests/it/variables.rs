@@ -9,7 +9,7 @@ use crate::tidegate::Tidegate;
 const MORE: &str = "pool.checkout_timeout = \"200ms\"\n";
 
 /// They say nothing of the session, or are the test's own.
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 12] = [
     "error_count",
     "gtid_next",
     "identity",
@@ -19,6 +19,7 @@ const LEFT_OUT: [&str; 11] = [
     "pseudo_thread_id",
     "rand_seed1",
     "rand_seed2",
+    "statement_id",
     "timestamp",
     "warning_count",
 ];
@@ -98,12 +99,27 @@ fn is_carried(tidegate: &Tidegate, kind: Kind, name: &str, value: &str, (set, no
     seen.is_ok()
 }
 
+fn known(client: &mut Client) -> Vec<[String; 2]> {
+    let rows = client.rows("SHOW SESSION VARIABLES").into_iter();
+    rows.filter_map(|row| <[String; 2]>::try_from(row).ok()).filter(|[name, _]| !is_left_out(name)).collect()
+}
+
+fn known_direct(server: &Server) -> Vec<[String; 2]> {
+    known(&mut Client::login(server.address(), crowd::USER, "").expect("a login"))
+}
+
+fn is_left_out(name: &str) -> bool {
+    LEFT_OUT.contains(&name)
+}
+
 fn all_on(kind: Kind) {
     let server = crowd::shared(kind);
     let tidegate = crowd::tidegate(server, 1, MORE);
-    let known = crowd::enter(&tidegate).rows("SHOW SESSION VARIABLES");
-    let known = known.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok());
-    let of_session = |name: &str| !LEFT_OUT.contains(&name) && !name.starts_with("session_track_");
+    let known = known(&mut crowd::enter(&tidegate));
+    // Whoever comes first comes by the connection on which the server was asked what it is.
+    assert_eq!(known, known_direct(server), "{kind}: the first client's variables are the login's");
+    let known = known.into_iter();
+    let of_session = |name: &str| !name.starts_with("session_track_");
     let (mut carried, mut pinned) = (0, Vec::new());
     for [name, value] in known.filter(|[name, _]| of_session(name)) {
         let Some((set, now)) = change(server, &name, &value) else { continue };
