@@ -118,7 +118,7 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
         let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
         let is_to_set = match names {
             // SET NAMES sets all four. MariaDB 11 describes what is made of a character set's name otherwise: it is not set again.
-            Some(names) if is_of_charset(name) => !is_brought(name, value, names),
+            Some(names) if is_of_charset(name) => !is_brought(name, value, names, to.state),
             _ => again || !is_there(name, value),
         };
         if is_to_set {
@@ -179,10 +179,12 @@ fn is_names(value: &[u8]) -> bool {
 }
 
 /// Whether SET NAMES, as these words of character_set_results say it, gives the variable this value.
-fn is_brought(name: &[u8], value: &[u8], names: &[u8]) -> bool {
+fn is_brought(name: &[u8], value: &[u8], names: &[u8], to: &State) -> bool {
     let (charset, collation) = charset_and_collation(names);
     match name {
-        b"character_set_client" | b"character_set_connection" => same(charset, value),
+        b"character_set_client" => same(charset, value),
+        // Set by itself, it has taken the collation away that SET NAMES brings.
+        b"character_set_connection" => same(charset, value) && to.variable(b"collation_connection").is_some(),
         b"collation_connection" => same(collation, value),
         _ => false,
     }
@@ -353,6 +355,24 @@ mod tests {
             Ok(steps) => steps.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(" "),
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn what_set_names_brings_is_not_set_again() {
+        let to = |more: &[(&str, &str)]| {
+            let names = [("character_set_results", "utf8mb3 COLLATE utf8mb3_bin"), ("character_set_client", "utf8mb3")];
+            state(None, &[&names[..], more].concat(), &[])
+        };
+        let way = |to: &State| text(&state(None, &[], &[]), to);
+        let connection = ("character_set_connection", "utf8mb3");
+        let brought = "Set(\"SET NAMES utf8mb3 COLLATE utf8mb3_bin";
+        assert_eq!(way(&to(&[connection, ("collation_connection", "utf8mb3_bin")])), format!("{brought}\")"));
+        // Another collation, and the character set's own.
+        let other = "@@session.`collation_connection`='utf8mb3_general_ci'";
+        let of_other = to(&[connection, ("collation_connection", "utf8mb3_general_ci")]);
+        assert_eq!(way(&of_other), format!("{brought},{other}\")"));
+        let again = "@@session.`character_set_connection`='utf8mb3'";
+        assert_eq!(way(&named(to(&[connection]), None)), format!("{brought},{again}\")"));
     }
 
     fn named(mut state: State, collation: Option<&str>) -> State {

@@ -446,7 +446,7 @@ const FOUND: &[Found] = &[
     ),
     // MariaDB 11 flags it as binary where a SET gave character_set_client its name, and not behind a login or SET NAMES.
     found(
-        "flags_of_a_text_of_the_login's_character_set",
+        "flags_of_a_text_of_the_character_set_of_the_login",
         33,
         TRACKS,
         &[
@@ -456,12 +456,29 @@ const FOUND: &[Found] = &[
             "0 SELECT CONCAT('a', '!'), 'b'",
             "0 SET NAMES latin1 COLLATE latin1_german1_ci",
             "1 SELECT 1",
-            "0 .prepare 2 SELECT CONCAT(?, '!')",
-            "0 .execute 2 text:plain",
             "0 SELECT CONCAT('a', '!'), 'b', @@collation_connection",
             "0 SET character_set_client = utf8",
             "1 SELECT 1",
             "0 SELECT CONCAT('a', '!'), 'b', @@collation_connection",
+        ],
+    ),
+    found(
+        "a_collation_that_a_character_set_has_taken_away",
+        45,
+        TRACKS,
+        &[
+            "0 SET NAMES utf8 COLLATE utf8_bin",
+            "0 SET character_set_connection = utf8",
+            "1 SELECT 1",
+            "0 SELECT @@collation_connection, 'a' = 'A'",
+            "0 SET NAMES utf8 COLLATE utf8_bin",
+            "0 SET collation_connection = utf8_unicode_ci",
+            "1 SELECT 1",
+            "0 SELECT @@collation_connection, 'a' = 'A'",
+            "0 SET NAMES utf8 COLLATE utf8_bin",
+            "0 SET character_set_client = latin1",
+            "1 SELECT 1",
+            "0 SELECT @@collation_connection, @@character_set_client, 'a' = 'A'",
         ],
     ),
     found(
