@@ -13,7 +13,7 @@ const CONTROL: usize = 1;
 #[test]
 fn two_hundred_clients_live_on_five_backends() {
     let server = with_accounts(1);
-    let seen = peak(&server, BACKENDS, |tidegate| {
+    let seen = peak(&server, (BACKENDS, 0), |tidegate| {
         let mut clients = enter_many(tidegate, 200);
         busy(&mut clients);
     });
@@ -23,7 +23,7 @@ fn two_hundred_clients_live_on_five_backends() {
 #[test]
 fn overflow_is_part_of_the_bound() {
     let server = with_accounts(1);
-    let seen = peak(&server, 2, |tidegate| {
+    let seen = peak(&server, (1, 1), |tidegate| {
         let mut clients = enter_many(tidegate, 60);
         busy(&mut clients);
         drop(clients);
@@ -36,7 +36,7 @@ fn overflow_is_part_of_the_bound() {
 fn forty_accounts_share_the_one_bound() {
     const ACCOUNTS: usize = 40;
     let server = with_accounts(ACCOUNTS);
-    let seen = peak(&server, BACKENDS, |tidegate| {
+    let seen = peak(&server, (BACKENDS, 0), |tidegate| {
         let login = |number: usize| {
             let user = format!("user{}", number % ACCOUNTS);
             Client::login(tidegate.address(), &user, "crowd").unwrap_or_else(|trouble| panic!("{user}: {trouble}"))
@@ -69,10 +69,11 @@ fn busy(clients: &mut [Client]) {
 
 /// The most connections to the server that were open at once meanwhile. The server's own count of them lags: it goes on for a
 /// moment when a connection is closed.
-fn peak(server: &Server, size: usize, load: impl FnOnce(&crate::tidegate::Tidegate)) -> usize {
+fn peak(server: &Server, (size, overflow): (usize, usize), load: impl FnOnce(&crate::tidegate::Tidegate)) -> usize {
     let users: String = (0..40).map(|n| format!("[[user]]\nname = \"user{n}\"\npassword = \"\"\n")).collect();
     let relay = Relay::start(server.address());
     let config = format!("backend.address = \"{}\"\n", relay.address()) + &crowd::config(size, "") + &users;
+    let config = config.replace("max_overflow = 0", &format!("max_overflow = {overflow}"));
     let mut tidegate = crate::tidegate::Tidegate::in_front_of(server, &config);
     load(&tidegate);
     tidegate.stop();
