@@ -150,7 +150,7 @@ async fn relay(client: TcpStream, way: Way, open: Open) -> std::io::Result<()> {
     };
     let to_client = async {
         pump(from_server, to_client, Direction::ToClient, way.clone()).await;
-        // Before the client can know that it is closed.
+        // On the one thread, before another connection is accepted.
         drop(open);
     };
     tokio::select! {

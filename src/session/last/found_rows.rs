@@ -186,13 +186,12 @@ fn was_refused(ran: &Ran<'_>) -> bool {
 fn is_untouched(ran: &Ran<'_>) -> bool {
     let simple = || !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS));
     let has_one_table = || simple() && !words(ran).joins;
-    let is_9 = || ran.dialect.version >= 90_000 && !ran.dialect.mariadb;
     match ran.verb() {
         Verb::Empty | Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint => true,
         Verb::Set | Verb::Insert | Verb::Replace | Verb::LoadData => simple(),
         // MySQL 9 counts what an UPDATE finds.
         Verb::Update => has_one_table() && (ran.dialect.mariadb || is_old(ran)),
-        Verb::Delete => has_one_table() && (ran.dialect.mariadb || is_old(ran) || is_9()),
+        Verb::Delete => has_one_table() && (ran.dialect.mariadb || is_old(ran) || is_9(ran)),
         Verb::Prepare | Verb::Deallocate | Verb::Lock | Verb::Kill | Verb::Signal | Verb::Resignal | Verb::Handler => {
             true
         }
@@ -207,6 +206,11 @@ fn is_untouched(ran: &Ran<'_>) -> bool {
 /// MySQL counts when all is done.
 fn is_new(ran: &Ran<'_>) -> bool {
     ran.dialect.version >= 80_000 && !ran.dialect.mariadb
+}
+
+/// What was asked of MySQL 9 need not hold before.
+fn is_9(ran: &Ran<'_>) -> bool {
+    ran.dialect.version >= 90_000 && !ran.dialect.mariadb
 }
 
 fn is_old(ran: &Ran<'_>) -> bool {

@@ -24,10 +24,10 @@ pub(super) fn row_count(before: Option<i64>, ran: &Ran<'_>) -> Option<i64> {
 /// that it makes.
 pub(super) fn last_insert_id(before: Option<u64>, ran: &Ran<'_>) -> Option<u64> {
     let sets = Flags::SETS_LAST_INSERT_ID.with(Flags::SETS_FROZEN).with(Flags::UNKNOWN_FUNCTION);
-    let may_load = !ran.is_one() && !ran.summary.is_read_only();
-    let inserts = matches!(ran.verb(), Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With) || may_load;
+    let may_write = !ran.is_one() && !ran.summary.is_read_only();
+    let inserts = matches!(ran.verb(), Verb::Insert | Verb::Replace | Verb::LoadData | Verb::With) || may_write;
     let unseen = inserts && (ran.failed() || ran.facts.last_affected.is_none());
-    let loads = ran.verb() == Verb::LoadData || may_load;
+    let loads = ran.verb() == Verb::LoadData || may_write;
     before.filter(|_| ran.facts.insert_id == 0 && !ran.has(sets) && !ran.is_opaque() && !unseen && !loads)
 }
 
