@@ -183,6 +183,22 @@ impl Server {
     /// Stops its process in its tracks: connections stay open, the kernel accepts new ones, nobody answers.
     pub fn freeze(&self) {
         scratch::signal(self.pid(), "STOP");
+        // The signal is on its way: a thread that another processor runs goes on for a moment.
+        let limit = Instant::now() + STOP_LIMIT;
+        while !self.is_frozen() {
+            assert!(Instant::now() < limit, "it does not freeze");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether each of its threads is stopped.
+    fn is_frozen(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("its threads");
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which may hold anything.
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
     }
 
     /// Lets a frozen process go on.
