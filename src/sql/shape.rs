@@ -91,24 +91,26 @@ impl Scan<'_, '_> {
         }
     }
 
-    // Most bytes stay as they are: this loop is what a statement costs.
+    // Most bytes stay as they are: to find where that ends is what a statement costs.
     #[inline]
     fn stretch(&mut self) {
-        let (from, mut joined) = (self.at, self.joined);
-        let rest = self.sql[from..].iter().zip(&mut self.out[self.len..]);
+        let rest = &self.sql[self.at..];
+        let class = |at: usize| CLASS[rest[at] as usize];
+        let is_joined = |at: usize| if at == 0 { self.joined } else { class(at - 1) != Class::Plain };
         let mut n = 0;
-        for (&byte, place) in rest {
-            let class = CLASS[byte as usize] as u8;
-            if class > Class::Joining as u8 + u8::from(joined) {
+        loop {
+            while n < rest.len() && class(n) as u8 <= Class::Joining as u8 {
+                n += 1;
+            }
+            // A digit stays where it belongs to a word.
+            if n == rest.len() || class(n) != Class::Digit || !is_joined(n) {
                 break;
             }
-            *place = byte;
-            joined = class != Class::Plain as u8;
             n += 1;
         }
-        self.at += n;
-        self.len += n;
-        self.joined = joined;
+        let joined = is_joined(n);
+        self.out[self.len..self.len + n].copy_from_slice(&rest[..n]);
+        (self.at, self.len, self.joined) = (self.at + n, self.len + n, joined);
     }
 
     #[inline]
