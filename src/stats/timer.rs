@@ -29,9 +29,14 @@ pub struct QueryTimer {
     start: Instant,
     leg: Leg,
     leg_since: Instant,
-    /// Time blocked on the client within the present leg, so that it is not counted twice.
-    blocked_in_leg: Duration,
-    phases: Phases,
+    /// Nanoseconds blocked on the client within the present leg, so that they are not counted twice.
+    blocked_in_leg: u64,
+    // Numbers are half as long as durations, and cost a third to add.
+    queue: u64,
+    restore: u64,
+    server: u64,
+    transfer: u64,
+    client: u64,
 }
 
 impl QueryTimer {
@@ -41,8 +46,12 @@ impl QueryTimer {
             start: at,
             leg: Leg::Idle,
             leg_since: at,
-            blocked_in_leg: Duration::ZERO,
-            phases: Phases::default(),
+            blocked_in_leg: 0,
+            queue: 0,
+            restore: 0,
+            server: 0,
+            transfer: 0,
+            client: 0,
         }
     }
 
@@ -58,12 +67,12 @@ impl QueryTimer {
 
     /// The command waited for a backend.
     pub fn queued(&mut self, begin: Instant, end: Instant) {
-        self.phases.queue += end.saturating_duration_since(begin);
+        self.queue += nanos_between(begin, end);
     }
 
     /// The session's state was brought to the backend.
     pub fn restored(&mut self, begin: Instant, end: Instant) {
-        self.phases.restore += end.saturating_duration_since(begin);
+        self.restore += nanos_between(begin, end);
     }
 
     /// The command (or one more part of it: the file of a LOCAL INFILE) went to the server.
@@ -80,31 +89,38 @@ impl QueryTimer {
 
     /// tidegate waited for the client: for its reading of the reply, or for its next part.
     pub fn client_blocked(&mut self, begin: Instant, end: Instant) {
-        let blocked = end.saturating_duration_since(begin);
-        self.phases.client += blocked;
+        self.client += nanos_between(begin, end);
         if self.leg != Leg::Idle {
-            self.blocked_in_leg += end.saturating_duration_since(begin.max(self.leg_since));
+            self.blocked_in_leg += nanos_between(begin.max(self.leg_since), end);
         }
     }
 
     /// The reply's last byte was written, or the command ended early. The timer is a value: a copy goes on.
     pub fn finish(mut self, at: Instant) -> Phases {
         self.enter(Leg::Idle, at);
-        self.phases.total = at.saturating_duration_since(self.start);
-        self.phases
+        let QueryTimer { queue, restore, server, transfer, client, .. } = self;
+        let total = nanos_between(self.start, at);
+        let [queue, restore, server, transfer, client, total] =
+            [queue, restore, server, transfer, client, total].map(Duration::from_nanos);
+        Phases { queue, restore, server, transfer, client, total }
     }
 
     fn enter(&mut self, next: Leg, at: Instant) {
-        let passed = at.saturating_duration_since(self.leg_since).saturating_sub(self.blocked_in_leg);
+        let passed = nanos_between(self.leg_since, at).saturating_sub(self.blocked_in_leg);
         match self.leg {
             Leg::Idle => {}
-            Leg::Server => self.phases.server += passed,
-            Leg::Transfer => self.phases.transfer += passed,
+            Leg::Server => self.server += passed,
+            Leg::Transfer => self.transfer += passed,
         }
         self.leg = next;
         self.leg_since = at;
-        self.blocked_in_leg = Duration::ZERO;
+        self.blocked_in_leg = 0;
     }
+}
+
+/// 0 where they run backwards.
+fn nanos_between(begin: Instant, end: Instant) -> u64 {
+    u64::try_from(end.saturating_duration_since(begin).as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -186,6 +202,6 @@ mod tests {
 
     #[test]
     fn it_stays_small() {
-        assert!(std::mem::size_of::<QueryTimer>() <= 192);
+        assert!(std::mem::size_of::<QueryTimer>() <= 96);
     }
 }
