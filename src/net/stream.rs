@@ -45,6 +45,26 @@ impl Socket {
         }
     }
 
+    /// Writes what the kernel takes now; `None`: not all of it.
+    #[inline]
+    fn send_now(&self, buf: &[u8], written: &mut usize) -> Option<io::Result<()>> {
+        let rest = &buf[*written..];
+        let sent = match self {
+            _ if rest.is_empty() => return Some(Ok(())),
+            Socket::Tcp(tcp) => tcp.try_write(rest),
+            Socket::Unix(unix) => unix.try_write(rest),
+            Socket::Closed => return Some(closed()),
+        };
+        match sent {
+            Ok(n) => {
+                *written += n;
+                (n == rest.len()).then_some(Ok(()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Ready when a read would not wait, as far as is known without asking the kernel.
     #[inline]
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -204,12 +224,15 @@ impl Stream {
         match &mut self.layer {
             Layer::Plain(socket) => {
                 let task = cx.waker().data().addr();
-                // Nothing has come since this task asked to be woken: to ask once more would cost a lock.
-                if self.wakes == Some(task) && !socket.may_be_readable() {
-                    return Poll::Pending;
-                }
                 // A task that has used its turn up is not promised anything: it is only told to come again.
                 let asks = has_budget_remaining();
+                match socket.may_be_readable() {
+                    // The read that follows takes its share of the turn.
+                    true if asks => return Poll::Ready(Ok(())),
+                    // Nothing has come since this task asked to be woken: to ask once more would cost a lock.
+                    false if self.wakes == Some(task) => return Poll::Pending,
+                    _ => {}
+                }
                 let ready = socket.poll_read_ready(cx);
                 self.wakes = (asks && ready.is_pending()).then_some(task);
                 ready
@@ -273,6 +296,12 @@ impl Stream {
 
     /// Writes from `buf[*written..]`, counting on, and pushes it through all layers. Cancel safe: `written` is the truth.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, buf: &[u8], written: &mut usize) -> Poll<io::Result<()>> {
+        // Most sockets take all of it at once: then nothing is to be asked of the runtime.
+        if let Layer::Plain(socket) = &self.layer
+            && let Some(done) = socket.send_now(buf, written)
+        {
+            return Poll::Ready(done);
+        }
         while *written < buf.len() {
             match ready!(Pin::new(&mut *self).poll_write(cx, &buf[*written..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
