@@ -69,7 +69,7 @@ struct Counts {
 /// What may wait for the writer. A slow statement is rare enough to wake it.
 const WAITING: Bounds = Bounds { max_entries: 8192, max_bytes: 16 << 20, pace: Pace::AtOnce };
 /// A statement that runs for at least so long may be named while it runs, however low the threshold is.
-const NAMED_AFTER: Duration = Duration::from_secs(1);
+pub const NEVER_NAMED_BEFORE: Duration = Duration::from_secs(1);
 /// The most statements that are named in a second: tidegate's own log is for people.
 const MAX_NAMED_PER_SECOND: u32 = 10;
 /// The most plans that are asked for in a second.
@@ -80,6 +80,8 @@ const MAX_EXPLAINED_PER_SECOND: u32 = 1;
 pub struct SlowLog {
     /// Swapped as a whole where its settings change.
     gate: ArcSwap<Gate>,
+    /// Nanoseconds below which the gate calls nothing slow: most commands need not ask it.
+    least: AtomicU64,
     naming: Rate,
     /// `None`: plans are not asked for.
     explaining: Option<Rate>,
@@ -113,11 +115,13 @@ impl SlowLog {
         let (ring, counts) = (Arc::new(Ring::new(WAITING)), Arc::new(Counts::default()));
         let writer = Writer::new(settings, file, fingerprint, Arc::clone(&ring), Arc::clone(&counts));
         std::thread::Builder::new().name("slow-log".into()).spawn(move || writer.run())?;
-        let gate = ArcSwap::from_pointee(Gate::new(settings));
+        let gate = Gate::new(settings);
+        let least = AtomicU64::new(gate.least_nanos());
+        let gate = ArcSwap::from_pointee(gate);
         let naming = Rate::new(Some(MAX_NAMED_PER_SECOND));
         let explaining = settings.explain.then(|| Rate::new(Some(MAX_EXPLAINED_PER_SECOND)));
         let redact = settings.redact;
-        Ok(Some(SlowLog { gate, naming, explaining, redact, fingerprint, ring, counts }))
+        Ok(Some(SlowLog { gate, least, naming, explaining, redact, fingerprint, ring, counts }))
     }
 
     /// Has the command written if it is slow. Never waits for the disk.
@@ -129,6 +133,10 @@ impl SlowLog {
 
     /// A copy of the command's record if it is slow and to be written: what is returned must be [`SlowLog::put`].
     pub fn admit(&self, record: &QueryRecord<'_>) -> Option<Slow> {
+        // No phase is longer than the whole.
+        if record.phases.total < Duration::from_nanos(self.least.load(Ordering::Relaxed)) {
+            return None;
+        }
         let verdict = self.gate.load().judge(record);
         if verdict != Verdict::Fast {
             self.counts.slow.fetch_add(1, Ordering::Relaxed);
@@ -168,7 +176,7 @@ impl SlowLog {
 
     /// After which time a statement of this account that still runs is to be named.
     pub fn named_after(&self, user: &str) -> Duration {
-        self.gate.load().threshold_of(user).max(NAMED_AFTER)
+        self.gate.load().threshold_of(user).max(NEVER_NAMED_BEFORE)
     }
 
     /// A statement still runs after that time: its text for tidegate's own log (not for this file, where it will stand when
@@ -203,7 +211,12 @@ impl SlowLog {
 
     /// From now on it chooses by these settings: threshold, basis, sample, rate. Its file stays as it is.
     pub fn reconfigure(&self, settings: &SlowLogSettings) {
-        self.gate.store(Arc::new(Gate::new(settings)));
+        let gate = Gate::new(settings);
+        // At no time above what the gate at hand says.
+        self.least.store(0, Ordering::SeqCst);
+        let least = gate.least_nanos();
+        self.gate.store(Arc::new(gate));
+        self.least.store(least, Ordering::SeqCst);
     }
 
     /// What became of the slow commands so far.

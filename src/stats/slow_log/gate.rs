@@ -74,6 +74,12 @@ impl Gate {
         }
     }
 
+    /// The lowest of the thresholds.
+    pub fn least_nanos(&self) -> u64 {
+        let lowest = self.user_thresholds.values().copied().fold(self.threshold, Duration::min);
+        u64::try_from(lowest.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn in_sample(&self) -> bool {
         let number = self.slow.fetch_add(1, Ordering::Relaxed);
         self.sample >= 1.0 || unit_interval(number) < self.sample
@@ -147,6 +153,7 @@ mod tests {
         };
         assert_eq!([verdict("app", 9), verdict("app", 10)], [Verdict::Fast, Verdict::Write]);
         assert_eq!([verdict("reports", 60_000), verdict("web", 1_000)], [Verdict::Fast, Verdict::Write]);
+        assert_eq!(gate.least_nanos(), 10_000_000);
     }
 
     #[test]
