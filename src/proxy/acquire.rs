@@ -131,7 +131,7 @@ impl Session {
             let is_there = self.lease.try_take_up(state, now);
             if !is_there || !self.is_proved() {
                 self.drop_unproved();
-                let waited = self.wait_for_backend(state, (!is_there).then_some(now), commands).await;
+                let waited = Box::pin(self.wait_for_backend(state, (!is_there).then_some(now), commands)).await;
                 timer.queued(now, self.lease.pooled_lease().map_or_else(Instant::now, |lease| lease.taken_at()));
                 match waited {
                     Ok(()) => {}

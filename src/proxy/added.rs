@@ -44,7 +44,7 @@ impl Shared {
             return;
         }
         let count = added::by_command(exchange.code, &exchange.reply.facts, self.dialect);
-        self.note_added(count, before, exchange.own_words.clone());
+        self.note_added(count, before, exchange.own_words.as_deref().cloned());
     }
 
     fn note_added(&mut self, count: usize, before: Diagnostics, told: Option<ErrPacket>) {

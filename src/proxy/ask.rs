@@ -105,7 +105,7 @@ impl Session {
                     packet
                 });
                 exchange.holds_reply |= patch.is_some();
-                exchange.patch = patch;
+                exchange.patch = patch.map(Box::new);
             }
             Some(Plan::Cannot(why)) => {
                 tracing::debug!(client = self.admission.id, "answered by the backend at hand: {why}");

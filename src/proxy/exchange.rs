@@ -22,7 +22,8 @@ use crate::wire::fault::ErrPacket;
 use crate::wire::frame::Header;
 use crate::wire::reply::Reply;
 
-/// What one command's record is made of, while it is under way.
+/// What one command's record is made of, while it is under way. What is rare is boxed: a client has as many cache lines under way
+/// as this is long, and all of them go through the processor's nearest cache with each command.
 pub(super) struct Exchange {
     pub(super) code: u8,
     /// Of the command's first packet.
@@ -57,13 +58,13 @@ pub(super) struct Exchange {
     /// What the text does to its session, where backends are shared.
     pub(super) summary: Summary,
     /// What is replaced in the reply.
-    pub(super) patch: Option<Patch>,
+    pub(super) patch: Option<Box<Patch>>,
     /// Why the backend was held when the command began.
     pub(super) pin_reason: &'static str,
     /// The backend's id of the prepared statement, and the client's.
     pub(super) mapped: Option<(u32, u32)>,
     /// The error that the client was told in its own words for a statement's id.
-    pub(super) own_words: Option<ErrPacket>,
+    pub(super) own_words: Option<Box<ErrPacket>>,
     /// The packet to send in the client's packet's place.
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
@@ -75,7 +76,7 @@ pub(super) struct Exchange {
     /// Nothing of the reply is for the client.
     pub(super) discards: bool,
     /// Bytes of the reply that came with the answers to the prelude.
-    pub(super) ahead: Option<Buffer>,
+    pub(super) ahead: Option<Box<Buffer>>,
     /// The client goes before the reply has come.
     pub(super) leaving: Leaving,
     /// The text that a PREPARE prepares, where it stands in no string.
@@ -83,7 +84,7 @@ pub(super) struct Exchange {
     /// It was to kill this client, which the server does not know by its id.
     pub(super) meant: Option<Box<Meant>>,
     /// Whom it kills by the server's id.
-    pub(super) killing: Option<Mapped>,
+    pub(super) killing: Option<Box<Mapped>>,
     /// The same for a text of several statements.
     pub(super) among: Option<Box<[Killing]>>,
 }

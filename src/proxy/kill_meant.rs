@@ -147,7 +147,7 @@ impl Session {
         exchange.start_again(self.capabilities);
         exchange.reply = Reply::new(command::shape(command::QUERY), self.capabilities, 1);
         (exchange.instead, exchange.is_whole) = (Some(packet), true);
-        exchange.killing = Some(mapped);
+        exchange.killing = Some(Box::new(mapped));
         self.run_exchange(exchange, buffer).await
     }
 
@@ -166,7 +166,7 @@ impl Session {
                 Some(question) => Box::pin(self.ask_for_text(&question)).await?,
                 None => None,
             },
-            false => self.ask_unseen(span.of(sql)).await?,
+            false => Box::pin(self.ask_unseen(span.of(sql))).await?,
         };
         exchange.prepares = found;
         Ok(())

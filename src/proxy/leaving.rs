@@ -56,7 +56,7 @@ const QUIT: &[u8] = &[1, 0, 0, 0, command::QUIT];
 #[derive(Default)]
 pub(super) struct Leaving {
     grace: Option<Pin<Box<Sleep>>>,
-    killing: Option<Killing>,
+    killing: Option<Box<Killing>>,
     /// It was looked into whether the statement is to be killed.
     is_decided: bool,
 }
@@ -115,7 +115,7 @@ impl Session {
             let order = Order { proxy, user, secret, id, there, client_gone: Arc::clone(&client_gone) };
             let (goes_on, over) = oneshot::channel();
             let task = tokio::spawn(order.until(over));
-            exchange.leaving.killing = Some(Killing { task, client_gone, goes_on });
+            exchange.leaving.killing = Some(Box::new(Killing { task, client_gone, goes_on }));
         }
         true
     }

@@ -147,7 +147,7 @@ impl Session {
             let key = Key { text: text.into(), ..prepared.template.key.clone() };
             prepared.template = lock(&self.proxy.registry).intern(key);
         }
-        exchange.patch = patch;
+        exchange.patch = patch.map(Box::new);
     }
 
     /// Types that the client has left out, since it has sent them before, and that this backend does not know.

@@ -149,10 +149,9 @@ impl Session {
     /// Command and reply. Whatever happens, the record is made.
     async fn exchange(&mut self, command: Command, buffer: &mut Buffer) -> Result<(), Fault> {
         let mut exchange = self.begin(command, buffer);
-        // Two small boxes cost less than a large one: see the architecture's page.
         let done = match self.is_shared() {
-            false => Box::pin(self.run_unshared(&mut exchange, buffer)).await,
-            true => Box::pin(self.run_shared(&mut exchange, buffer)).await,
+            false => self.run_unshared(&mut exchange, buffer).await,
+            true => self.run_shared(&mut exchange, buffer).await,
         };
         let outcome = exchange.outcome(done.as_ref().err());
         if !exchange.is_plain {
@@ -305,6 +304,18 @@ impl Session {
     }
 
     async fn send_whole(&mut self, exchange: &mut Exchange, packet: &[u8]) -> Result<(), Fault> {
+        let may_kill = match exchange.code {
+            command::QUERY => !exchange.is_plain,
+            code => code == command::PROCESS_KILL,
+        };
+        if may_kill || exchange.instead.is_some() || !exchange.prelude.payloads.is_empty() {
+            return Box::pin(self.send_otherwise(exchange, packet)).await;
+        }
+        self.send_backend(packet).await
+    }
+
+    /// Not as it came, or perhaps not: another packet, one behind a prelude, a KILL.
+    async fn send_otherwise(&mut self, exchange: &mut Exchange, packet: &[u8]) -> Result<(), Fault> {
         if let Some(instead) = exchange.instead.take() {
             return self.send_behind(exchange, &instead).await;
         }
@@ -324,7 +335,7 @@ impl Session {
             own.victim = None;
         }
         exchange.holds_reply |= killing.is_some();
-        exchange.killing = killing;
+        exchange.killing = killing.map(Box::new);
         self.send_backend(mapped.as_deref().unwrap_or(packet)).await
     }
 
@@ -365,15 +376,17 @@ impl Session {
             }
         }
         exchange.discards = exchange.prelude.failed && exchange.prelude.matters;
-        exchange.ahead = (!buffer.is_empty()).then_some(buffer);
+        exchange.ahead = (!buffer.is_empty()).then(|| Box::new(buffer));
         Ok(())
     }
 
     pub(super) async fn send_backend(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let limit = self.proxy.settings.backend.write_timeout;
-        within(limit, self.lease.backend_mut().stream.send(bytes), "backend.write_timeout")
-            .await?
-            .map_err(Fault::backend_io)
+        let stream = &mut self.lease.backend_mut().stream;
+        let sent = match self.proxy.settings.backend.write_timeout {
+            None => stream.send(bytes).await,
+            Some(limit) => Box::pin(within(limit, stream.send(bytes), "backend.write_timeout")).await?,
+        };
+        sent.map_err(Fault::backend_io)
     }
 
     /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays
@@ -439,12 +452,9 @@ pub(super) fn too_slow() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "idle for longer than listen.idle_timeout")
 }
 
-/// Bounds a wait where the configuration says so; for ever by default.
-pub(super) async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>, key: &str) -> Result<T, Fault> {
-    match limit {
-        None => Ok(work.await),
-        Some(limit) => tokio::time::timeout(limit, work)
-            .await
-            .map_err(|_| Fault::backend(format!("the server was silent for {limit:?} ({key})"))),
-    }
+/// Bounds a wait. Boxed by its callers: a timer's room is for those alone who set a limit.
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>, key: &str) -> Result<T, Fault> {
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| Fault::backend(format!("the server was silent for {limit:?} ({key})")))
 }

@@ -1,6 +1,7 @@
 //! A reply's way from the backend to the client: looked at packet by packet, passed on as it came where nothing is to be changed.
 
-use std::task::Poll;
+use std::io;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::net::buffer::{Buffer, LARGE};
@@ -29,7 +30,7 @@ impl Session {
     /// Passes the reply on as it comes. A client that goes meanwhile costs its reply, not the backend: the rest is read
     /// and thrown away, so that what the statement did is whole.
     pub(super) async fn pass_reply(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
-        let mut buffer = exchange.ahead.take();
+        let mut buffer = exchange.ahead.take().map(|ahead| *ahead);
         let mut is_there = buffer.is_some();
         exchange.holds_reply |= !exchange.is_plain && self.proxy.settings.mode != Mode::Observe && {
             lists_clients(exchange, commands.filled()) || self.may_mean_a_client(exchange, commands.filled())
@@ -59,18 +60,14 @@ impl Session {
                 Verdict::NeedWhole(packet) => buffer.grow(packet),
                 Verdict::LocalInfile => {
                     // The client sends its file when it has been asked for it.
-                    if let Some(all) = held.as_mut() {
-                        let asked = self.patched(exchange, std::mem::take(all));
-                        self.send_client(exchange, &asked).await;
-                        exchange.held_from = exchange.reply.facts.results;
-                    }
+                    Box::pin(self.ask_for_file(exchange, &mut held)).await;
                     Box::pin(self.pass_file(exchange, commands)).await?;
                 }
                 Verdict::Done => {
                     if let Some(held) = held {
-                        self.send_held(exchange, held, commands.filled()).await?;
+                        Box::pin(self.send_held(exchange, held, commands.filled())).await?;
                     }
-                    return if buffer.is_empty() { Ok(()) } else { self.pass_goodbye(buffer.filled()).await };
+                    return if buffer.is_empty() { Ok(()) } else { Box::pin(self.pass_goodbye(buffer.filled())).await };
                 }
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
@@ -87,14 +84,15 @@ impl Session {
         loop {
             let (pass, verdict) = exchange.reply.scan(buffer.filled());
             let was_full = pass == buffer.capacity();
-            self.deliver(exchange, &buffer.filled()[..pass], held).await;
+            match held {
+                None => self.send_client(exchange, &buffer.filled()[..pass]).await,
+                Some(_) => Box::pin(self.hold(exchange, &buffer.filled()[..pass], held)).await,
+            }
             buffer.consume(pass);
             match verdict {
                 Verdict::NeedWhole(packet) if buffer.filled().len() >= packet => {
-                    let mut told = Vec::new();
-                    let ended = self.hear(exchange, &buffer.filled()[..packet], &mut told);
+                    let ended = Box::pin(self.pass_heard(exchange, &buffer.filled()[..packet], held)).await;
                     buffer.consume(packet);
-                    self.deliver(exchange, &told, held).await;
                     if ended != Verdict::More {
                         return Ok(ended);
                     }
@@ -129,20 +127,39 @@ impl Session {
         ended
     }
 
-    /// To the client, or to what is held of the reply until it is whole.
-    async fn deliver(&mut self, exchange: &mut Exchange, bytes: &[u8], held: &mut Option<Vec<u8>>) {
+    /// The same, and what the client is told of it goes to the client.
+    async fn pass_heard(&mut self, exchange: &mut Exchange, packet: &[u8], held: &mut Option<Vec<u8>>) -> Verdict {
+        let mut told = Vec::new();
+        let ended = self.hear(exchange, packet, &mut told);
+        match held {
+            None => self.send_client(exchange, &told).await,
+            Some(_) => self.hold(exchange, &told, held).await,
+        }
+        ended
+    }
+
+    /// To what is held of the reply until it is whole, and to the client where that would be too much.
+    async fn hold(&mut self, exchange: &mut Exchange, bytes: &[u8], held: &mut Option<Vec<u8>>) {
         match held {
             // A statement's definitions are few, and its id must be the client's.
             Some(all) if exchange.code == command::STMT_PREPARE || all.len() + bytes.len() <= processlist::MAX_LIST => {
                 all.extend_from_slice(bytes);
             }
-            Some(_) => {
+            _ => {
                 if let Some(all) = held.take() {
                     self.send_client(exchange, &all).await;
                 }
                 self.send_client(exchange, bytes).await;
             }
-            None => self.send_client(exchange, bytes).await,
+        }
+    }
+
+    /// What is held asks the client for its file.
+    async fn ask_for_file(&mut self, exchange: &mut Exchange, held: &mut Option<Vec<u8>>) {
+        if let Some(all) = held.as_mut() {
+            let asked = self.patched(exchange, std::mem::take(all));
+            self.send_client(exchange, &asked).await;
+            exchange.held_from = exchange.reply.facts.results;
         }
     }
 
@@ -165,7 +182,7 @@ impl Session {
         let binary = exchange.code != command::QUERY;
         let from = exchange.held_from as usize;
         let apply = |patch: &Patch| patch.apply_from(from, &reply, self.capabilities, binary, &clients);
-        exchange.patch.as_ref().and_then(apply).unwrap_or(reply)
+        exchange.patch.as_deref().and_then(apply).unwrap_or(reply)
     }
 
     /// What was held of the reply, in the client's words.
@@ -177,7 +194,7 @@ impl Session {
             return Ok(());
         }
         if let Some((told, refused)) = exchange.among.as_ref().and_then(|among| in_client_ids(&reply, among)) {
-            (reply, exchange.own_words) = (told, Some(refused));
+            (reply, exchange.own_words) = (told, Some(Box::new(refused)));
         }
         self.name_lacking_schema(exchange, &mut reply);
         match exchange.code {
@@ -198,7 +215,7 @@ impl Session {
             _ => {
                 if let Some(mapped) = exchange.mapped {
                     with_own_id(&mut reply, mapped);
-                    exchange.own_words = reply.get(HEADER..).and_then(ErrPacket::parse);
+                    exchange.own_words = reply.get(HEADER..).and_then(ErrPacket::parse).map(Box::new);
                 }
             }
         }
@@ -214,7 +231,7 @@ impl Session {
             reply.clear();
             put_packet(reply, header.seq, &lacks.refused.payload());
             exchange.reply.facts.error = Some(lacks.refused.code);
-            exchange.own_words = Some(lacks.refused.clone());
+            exchange.own_words = Some(Box::new(lacks.refused.clone()));
         }
     }
 
@@ -228,36 +245,47 @@ impl Session {
 
     /// Waits for the backend's next bytes, and notices a client that goes or sends ahead meanwhile.
     pub(super) async fn await_backend(&mut self, exchange: &mut Exchange, commands: &mut Buffer) -> Result<(), Fault> {
-        let limit = self.proxy.settings.backend.read_timeout;
-        let Session { client, lease, admission, .. } = &mut *self;
-        let backend = &mut lease.backend_mut().stream;
-        let readable = std::future::poll_fn(|cx| {
-            if let Poll::Ready(ready) = backend.poll_readable(cx) {
-                return Poll::Ready(ready.map(|()| true));
+        let spoke = match self.proxy.settings.backend.read_timeout {
+            None => std::future::poll_fn(|cx| self.poll_backend(cx, exchange, commands)).await,
+            Some(limit) => {
+                let spoke = std::future::poll_fn(|cx| self.poll_backend(cx, exchange, commands));
+                Box::pin(within(limit, spoke, "backend.read_timeout")).await?
             }
-            while !exchange.client_ended && !commands.is_full() {
-                match client.poll_fill_ahead(cx, commands) {
-                    Poll::Pending => break,
-                    Poll::Ready(Ok(1..)) => {}
-                    Poll::Ready(Ok(0)) => exchange.client_ended = true,
-                    Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
-                }
-            }
-            let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
-            let ahead = client.frame_ahead().unwrap_or_else(|| ahead(commands.filled(), *kept));
-            let is_due = leaving.is_due(cx, *client_ended, *client_gone, ahead);
-            match is_due || admission.has_rung() {
-                true => Poll::Ready(Ok(false)),
-                false => Poll::Pending,
-            }
-        });
-        if !within(limit, readable, "backend.read_timeout").await?.map_err(Fault::backend_io)? {
+        };
+        if !spoke.map_err(Fault::backend_io)? {
             match self.admission.has_rung() {
                 true => self.statement_is_late(exchange, commands.filled()),
                 false => self.abandon(exchange, commands.filled()),
             }
         }
         Ok(())
+    }
+
+    /// Whether it was the backend that has something to say; else something of the client is due.
+    fn poll_backend(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        commands: &mut Buffer,
+    ) -> Poll<io::Result<bool>> {
+        let Session { client, lease, admission, .. } = self;
+        if let Poll::Ready(ready) = lease.backend_mut().stream.poll_readable(cx) {
+            return Poll::Ready(ready.map(|()| true));
+        }
+        while !exchange.client_ended && !commands.is_full() {
+            match client.poll_fill_ahead(cx, commands) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) => exchange.client_ended = true,
+                Poll::Ready(Err(_)) => (exchange.client_ended, exchange.client_gone) = (true, true),
+            }
+        }
+        let Exchange { leaving, client_ended, client_gone, kept, .. } = exchange;
+        let ahead = client.frame_ahead().unwrap_or_else(|| ahead(commands.filled(), *kept));
+        match leaving.is_due(cx, *client_ended, *client_gone, ahead) || admission.has_rung() {
+            true => Poll::Ready(Ok(false)),
+            false => Poll::Pending,
+        }
     }
 
     async fn send_client(&mut self, exchange: &mut Exchange, bytes: &[u8]) {
