@@ -190,6 +190,17 @@ async fn stay(mut session: Box<Session>, mut ahead: Option<Buffer>) {
     }
 }
 
+/// How long a client may be silent without giving back the room that its commands need, in milliseconds.
+const KEEPS_ROOM: u64 = 1_000;
+
+/// Why no more commands are served for now.
+enum Served {
+    /// The session is over, or another worker's.
+    Ended(End),
+    /// There is something else to do, or nothing.
+    Woken(Wake),
+}
+
 enum Wake {
     Client,
     Backend,
@@ -251,66 +262,91 @@ impl Session {
         (session, (!buffer.is_empty()).then_some(buffer))
     }
 
-    /// Command after command.
+    /// From the login to the end.
     async fn run(&mut self, mut ahead: Option<Buffer>) -> Result<End, Fault> {
         self.note_waker().await;
         loop {
-            let mut buffer = match ahead.take() {
-                Some(buffer) => buffer,
-                None => match self.idle().await {
-                    Wake::Client => Buffer::take(),
-                    Wake::Leaving => return Ok(End::Leaving),
-                    Wake::Overdue => return Ok(End::Idle("listen.idle_timeout")),
-                    Wake::Killed => return Ok(End::Killed),
-                    Wake::Alarm => match Box::pin(self.time_has_come()).await {
-                        Some(end) => return Ok(end),
-                        None => continue,
-                    },
-                    Wake::Backend => match Box::pin(self.backend_spoke()).await? {
-                        true => return Ok(End::BackendClosed),
-                        false => continue,
-                    },
-                    Wake::Wanted => {
-                        Box::pin(self.give_up()).await;
-                        continue;
-                    }
-                },
+            let mut wake = match ahead.is_some() {
+                true => Wake::Client,
+                false => self.idle(None).await,
             };
-            let started = Instant::now();
-            if buffer.is_empty() {
-                match fill_now(&mut self.client, &mut buffer).await.map_err(Fault::client_io)? {
-                    None => continue,
-                    Some(0) => return Ok(End::Quit),
-                    Some(_) => {}
+            if matches!(wake, Wake::Client) {
+                // Boxed, so that an idle client does not hold the room that a command needs; for many commands, so that a busy
+                // one does not ask for it each time.
+                match Box::pin(self.serve(ahead.take())).await? {
+                    Served::Ended(end) => return Ok(end),
+                    Served::Woken(by) => wake = by,
                 }
             }
-            let mut started = started;
-            self.times.client_spoke();
-            self.stays = false;
-            loop {
-                // Boxed, so that an idle client does not hold the room that a command needs.
-                let ended = match enabled!(Level::DEBUG) {
-                    false => Box::pin(self.command(&mut buffer, started)).await?,
-                    true => Box::pin(self.command(&mut buffer, started).instrument(query_span())).await?,
-                };
-                if let Some(end) = ended {
-                    return Ok(end);
-                }
-                if self.admission.is_killed() {
-                    return Ok(End::Killed);
-                }
-                if self.times.is_over {
-                    return Ok(End::Transaction("pool.transaction_timeout"));
-                }
-                if buffer.is_empty() {
-                    break;
-                }
-                started = Instant::now();
+            if let Some(end) = Box::pin(self.awake(wake)).await? {
+                return Ok(end);
             }
-            drop(buffer);
+        }
+    }
+
+    /// Does what an idle client is woken for, but for its own next command. `Some`: the session is over.
+    async fn awake(&mut self, wake: Wake) -> Result<Option<End>, Fault> {
+        Ok(match wake {
+            Wake::Client => None,
+            Wake::Leaving => Some(End::Leaving),
+            Wake::Overdue => Some(End::Idle("listen.idle_timeout")),
+            Wake::Killed => Some(End::Killed),
+            Wake::Alarm => self.time_has_come().await,
+            Wake::Backend => self.backend_spoke().await?.then_some(End::BackendClosed),
+            Wake::Wanted => {
+                self.give_up().await;
+                None
+            }
+        })
+    }
+
+    /// Command after command, until the client is silent for a while or something else wakes it.
+    async fn serve(&mut self, mut ahead: Option<Buffer>) -> Result<Served, Fault> {
+        loop {
+            if let Some(end) = self.serve_turn(ahead.take()).await? {
+                return Ok(Served::Ended(end));
+            }
             if let Some(to) = self.worker.between_commands(&mut self.window) {
-                return Ok(End::Moved(to));
+                return Ok(Served::Ended(End::Moved(to)));
             }
+            match self.idle(Some(KEEPS_ROOM)).await {
+                Wake::Client => {}
+                wake => return Ok(Served::Woken(wake)),
+            }
+        }
+    }
+
+    /// The commands that have come. `Some`: the session is over.
+    async fn serve_turn(&mut self, ahead: Option<Buffer>) -> Result<Option<End>, Fault> {
+        let mut started = Instant::now();
+        let mut buffer = ahead.unwrap_or_else(Buffer::take);
+        if buffer.is_empty() {
+            match fill_now(&mut self.client, &mut buffer).await.map_err(Fault::client_io)? {
+                None => return Ok(None),
+                Some(0) => return Ok(Some(End::Quit)),
+                Some(_) => {}
+            }
+        }
+        self.times.client_spoke();
+        self.stays = false;
+        loop {
+            let ended = match enabled!(Level::DEBUG) {
+                false => self.command(&mut buffer, started).await?,
+                true => Box::pin(self.command(&mut buffer, started).instrument(query_span())).await?,
+            };
+            if let Some(end) = ended {
+                return Ok(Some(end));
+            }
+            if self.admission.is_killed() {
+                return Ok(Some(End::Killed));
+            }
+            if self.times.is_over {
+                return Ok(Some(End::Transaction("pool.transaction_timeout")));
+            }
+            if buffer.is_empty() {
+                return Ok(None);
+            }
+            started = Instant::now();
         }
     }
 
@@ -323,11 +359,11 @@ impl Session {
         self.client.rehome().map(drop).map_err(Fault::client_io)
     }
 
-    /// Waits for whoever speaks first, holding no buffer.
-    async fn idle(&mut self) -> Wake {
+    /// Waits for whoever speaks first, holding no buffer; `at_most` so many milliseconds, about.
+    async fn idle(&mut self, at_most: Option<u64>) -> Wake {
         self.admission.await_client();
         self.offer();
-        self.await_times();
+        self.await_times(at_most);
         let wake = std::future::poll_fn(|cx| {
             if self.admission.is_leaving() {
                 return Poll::Ready(Wake::Leaving);
@@ -353,7 +389,9 @@ impl Session {
         })
         .await;
         self.admission.client_moved();
-        self.admission.stop_alarm();
+        if matches!(wake, Wake::Alarm) {
+            self.admission.stop_alarm();
+        }
         if !matches!(wake, Wake::Wanted) {
             self.keep();
         }

@@ -334,6 +334,21 @@ impl Admission {
         self.clients.clock.expect_alarm(at);
     }
 
+    /// The task is to be woken at this time at the latest. An alarm that rings before stays: whoever is woken looks what is due,
+    /// which is rare, and a client that is busy need not set an alarm with each command.
+    #[inline]
+    pub fn ring_by(&self, at: u64) {
+        if !self.rings_by(at) {
+            self.set_alarm(at);
+        }
+    }
+
+    /// Whether an alarm will have rung by this time.
+    #[inline]
+    pub fn rings_by(&self, at: u64) -> bool {
+        self.entry.alarm.load(Ordering::Relaxed) <= at
+    }
+
     /// From now on the client is waited for: to speak, or to take what was sent.
     #[inline]
     pub fn await_client(&self) {

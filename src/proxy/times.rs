@@ -16,6 +16,7 @@ use crate::proxy::statement;
 use crate::session::reason::Pin;
 use crate::sql::digest::fingerprint;
 use crate::sql::flags::Flags;
+use crate::stats::slow_log::NEVER_NAMED_BEFORE;
 use crate::wire::command;
 use crate::wire::status::IN_TRANS;
 
@@ -79,13 +80,15 @@ impl Due {
 }
 
 impl Session {
-    /// The client is idle from now on, if it was not already: it is to be woken when it is due.
-    pub(super) fn await_times(&mut self) {
+    /// The client is idle from now on, if it was not already: it is to be woken when it is due, or after `at_most` so many
+    /// milliseconds.
+    pub(super) fn await_times(&mut self, at_most: Option<u64>) {
         if self.times.idle_since == 0 {
             let now = if self.times.is_in_transaction() { self.admission.exact() } else { self.admission.now() };
             (self.times.idle_since, self.times.asked) = (now, now);
         }
-        self.admission.set_alarm(self.due().first());
+        let pause = at_most.map_or(NEVER, |at_most| self.times.idle_since.saturating_add(at_most));
+        self.admission.ring_by(self.due().first().min(pause));
     }
 
     fn due(&self) -> Due {
@@ -184,8 +187,13 @@ impl Session {
             let of_transaction = if self.times.is_in_transaction() { transaction_timeout } else { None };
             self.times.ends = after(self.admission.exact(), query_timeout).min(after(self.times.began, of_transaction));
         }
-        let named = self.proxy.slow_log.as_ref().map(|slow_log| slow_log.named_after(&self.identity.user));
-        self.admission.set_alarm(self.times.ends.min(after(self.admission.now(), named)));
+        self.admission.ring_by(self.times.ends);
+        let now = self.admission.now();
+        // Woken before any statement is named, it will see when this one is.
+        if !self.admission.rings_by(after(now, Some(NEVER_NAMED_BEFORE))) {
+            let named = self.proxy.slow_log.as_ref().map(|slow_log| slow_log.named_after(&self.identity.user));
+            self.admission.ring_by(after(now, named));
+        }
     }
 
     /// The alarm of a statement: it is to be named, or ended.
