@@ -62,16 +62,32 @@ pub struct Lexer<'a> {
     name_end: usize,
 }
 
+fn opens_comment(sql: &[u8]) -> bool {
+    memchr::memmem::find(sql, b"/*").is_some()
+}
+
 impl<'a> Lexer<'a> {
     /// Reads `sql` from its first byte.
     pub fn new(sql: &'a [u8], dialect: Dialect) -> Self {
         Self { sql, at: 0, dialect, in_code: false, name_end: usize::MAX }
     }
 
-    /// Reads `sql[start..end]`, with offsets of the whole `sql`.
+    /// Reads `sql[start..end]`, with offsets of the whole `sql`, as one who has read it from its first byte: the end of an
+    /// executable comment is no operator.
     pub fn within(sql: &'a [u8], start: usize, end: usize, dialect: Dialect) -> Self {
         let sql = sql.get(..end).unwrap_or(sql);
-        Self { at: start, ..Self::new(sql, dialect) }
+        let in_code = opens_comment(sql.get(..start).unwrap_or_default()) && Self::new(sql, dialect).is_code_at(start);
+        Self { at: start, in_code, ..Self::new(sql, dialect) }
+    }
+
+    fn is_code_at(mut self, start: usize) -> bool {
+        loop {
+            let in_code = self.in_code;
+            match self.next() {
+                Some(token) if token.start < start => {}
+                _ => return in_code,
+            }
+        }
     }
 
     /// The text it reads.
@@ -569,6 +585,21 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(spaced(sql, MYSQL), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn whoever_begins_in_the_middle_reads_the_same() {
+        let sql = "/*!40101 SET NAMES utf8 */; /* a */ SELECT 2 /*! */ */*b*/ FROM t; /*!1 SELECT 1";
+        for dialect in [MYSQL, MARIADB] {
+            let read = |from| {
+                let lexer = Lexer::within(sql.as_bytes(), from, sql.len(), dialect);
+                lexer.map(|token| (token.kind, token.start, token.end)).collect::<Vec<_>>()
+            };
+            let all = read(0);
+            for (n, (_, start, _)) in all.iter().enumerate() {
+                assert_eq!(read(*start), all[n..], "from {start}");
+            }
         }
     }
 
