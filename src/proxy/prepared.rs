@@ -19,6 +19,7 @@ use crate::session::restore::{Standing, steps};
 use crate::session::state::State;
 use crate::session::statements::{Key, Need, Prepared, Shape, Told};
 use crate::sql::effects::summary;
+use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::execute::{ID, Types};
 use crate::wire::fault::ErrPacket;
@@ -68,17 +69,21 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the text names user variables whose types are those of now, and the backend may have other types for them
-    /// than a connection of the client's own.
+    /// Whether the text asks more of user variables than their values, and the backend may have others than a connection of the
+    /// client's own: variables of other clients, which are NULL there, but are there.
     pub(super) fn wants_fresh_variables(&self, exchange: &Exchange, packet: &[u8]) -> bool {
-        let Some(shared) = self.shared.as_ref().filter(|_| exchange.code == command::STMT_PREPARE) else {
+        let Some(shared) = &self.shared else { return false };
+        if !self.lease.backend().kept.had_variables || self.lease.secret.is_none() || !self.can_change_backend() {
             return false;
-        };
-        let text = || packet.get(exchange.text.clone()).unwrap_or_default();
-        self.lease.secret.is_some()
-            && self.lease.backend().kept.had_variables
-            && self.can_change_backend()
-            && pins::types_variables(text(), shared.dialect)
+        }
+        let text = packet.get(exchange.text.clone()).unwrap_or_default();
+        match exchange.code {
+            command::STMT_PREPARE => pins::types_variables(text, shared.dialect),
+            command::QUERY if exchange.summary.flags.has(Flags::SETS_USER_OTHER) => {
+                pins::sets_new_variables(text, shared.dialect, &shared.state)
+            }
+            _ => false,
+        }
     }
 
     /// The packet of a command about a prepared statement as the backend must have it, which has it prepared then.

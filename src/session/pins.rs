@@ -8,6 +8,7 @@ mod names;
 use crate::session::outcome::{Announcing, AtEof, Outcome};
 use crate::session::pins::names::Names;
 use crate::session::reason::{Hold, Holds, Pin, Pins};
+use crate::session::state::State;
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, Name, details, unquoted};
 use crate::sql::dialect::Dialect;
@@ -51,6 +52,17 @@ pub struct Ledger {
 pub fn types_variables(sql: &[u8], dialect: Dialect) -> bool {
     let keeps = !dialect.mariadb && dialect.version >= 80_022;
     keeps && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
+}
+
+/// Whether a text sets user variables by `:=` that have no value in this state. One that was never set is NULL to such a statement
+/// to its end, whatever it is set to; one that is there, be it NULL, has the value that it was given last.
+pub fn sets_new_variables(sql: &[u8], dialect: Dialect, state: &State) -> bool {
+    let is_new = |name: &[u8]| state.user_variables().all(|(known, _)| *known != *variable(name));
+    memchr::memmem::find(sql, b":=").is_some()
+        && statements(sql, dialect).filter(|statement| statement.flags.has(Flags::SETS_USER_OTHER)).any(|statement| {
+            let found = details(sql, dialect, &statement);
+            found.iter().any(|found| matches!(found, Detail::UserVariable(name) if is_new(name.of(sql))))
+        })
 }
 
 /// Whether a server of this kind answers wrongly where a statement that was executed with a cursor is executed without: by

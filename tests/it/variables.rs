@@ -2,6 +2,7 @@
 //! and it is still there when the other one has used it, or it keeps its connection.
 
 use crate::crowd::{self, Answered, Client};
+use crate::raw::{BASE, Raw, connect, text};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -112,6 +113,38 @@ fn is_left_out(name: &str) -> bool {
     LEFT_OUT.contains(&name)
 }
 
+/// What a client does, what another one does on the same connection, and what the first one then asks: values that are told by no
+/// variable's name.
+const UNSEEN: [(&str, &[&str], &str); 5] = [
+    ("/*!40101 SET NAMES utf8 */", &["SET character_set_results = utf8"], "SELECT 'described by a collation'"),
+    ("SET NAMES utf8", &["SET NAMES latin1"], "SELECT 'the same, said plainly'"),
+    ("/*!40101 SET @a = 'x', @b = -1 */", &["SET @a = 2, @b = 'y'"], "SELECT @a, @b"),
+    ("DO 1", &["SET @n = 5"], "SELECT @n := COALESCE(@n, 0) + 1 AS n FROM (SELECT 1 UNION SELECT 2 UNION SELECT 3) t"),
+    (
+        "SET @n = 1",
+        &["SET @n = 5"],
+        "SELECT @n := COALESCE(@n, 0) + 1 AS n FROM (SELECT 1 UNION SELECT 2 UNION SELECT 3) t",
+    ),
+];
+
+fn nothing_unseen_is_anothers(kind: Kind) {
+    let server = crowd::shared(kind);
+    let tidegate = crowd::tidegate(server, 1, MORE);
+    for (own, of_another, asked) in UNSEEN {
+        let login = |address| Raw::login(connect(address), crowd::USER, "", BASE);
+        let mut direct = login(server.address());
+        direct.query(own);
+        let expected = direct.query(asked);
+        let [mut holder, mut neighbour] = [(); 2].map(|()| login(tidegate.address()));
+        holder.query(own);
+        for sql in of_another {
+            neighbour.query(sql);
+        }
+        let told = holder.query(asked);
+        assert_eq!(text(&told), text(&expected), "{kind}: {asked} behind {own}, another having said {of_another:?}");
+    }
+}
+
 fn all_on(kind: Kind) {
     let server = crowd::shared(kind);
     let tidegate = crowd::tidegate(server, 1, MORE);
@@ -130,6 +163,11 @@ fn all_on(kind: Kind) {
     }
     eprintln!("{kind}: {carried} carried, pinned: {}", pinned.join(" "));
     assert!(carried >= 70 && pinned.len() < 30, "{kind}: {carried} carried, pinned: {}", pinned.join(" "));
+}
+
+#[test]
+fn what_no_variable_says_is_the_sessions_own() {
+    Kind::here().into_iter().for_each(nothing_unseen_is_anothers);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::session::outcome::Announced;
+use crate::session::state::UserValue;
 use crate::wire::status::{AUTOCOMMIT, CURSOR_EXISTS, IN_TRANS, LAST_ROW_SENT};
 
 const WITH: Announcing = Announcing { trackers: true, transactions: true, at_eof: AtEof::Sent };
@@ -413,5 +414,23 @@ proptest! {
                 prop_assert!(ledger.pins().has(pin), "{pin:?} is lost after {texts:?}: {ledger:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_variable_without_a_value_is_another_to_a_statement_that_sets_it() {
+    let mut state = State::default();
+    state.set_user(b"known", Some(UserValue::Literal(b"1".as_slice().into()))).expect("room");
+    let cases = [
+        ("SELECT @n := COALESCE(@n, 0) + 1 FROM t", true),
+        ("SELECT @known := @known + 1 FROM t", false),
+        ("SELECT @KNOWN := @`known` + 1, @other FROM t", true),
+        ("SELECT 1 INTO @n", false),
+        ("SELECT @n", false),
+        ("SELECT 1; SELECT @n := 1", true),
+        ("SELECT ':=', @n", false),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(sets_new_variables(sql.as_bytes(), MARIADB, &state), expected, "{sql}");
     }
 }
