@@ -108,7 +108,7 @@ pub const KINDS: &[Kind] = &[
             &["INSERT INTO u (k, n) VALUES (1, 1)", "SHOW ERRORS", "SELECT ROW_COUNT(), LAST_INSERT_ID()"],
             &["INSERT INTO t1 (a) VALUES (1, 2)"],
             &["SELECT (SELECT id FROM t1)", "SELECT nosuch_function(1)", "CALL nosuch_procedure()"],
-            &["CREATE TABLE t1 (i INT)", "DROP TABLE nosuch", "ALTER TABLE t1 DROP COLUMN nosuch"],
+            &["CREATE TABLE {schema}.t1 (i INT)", "DROP TABLE nosuch", "ALTER TABLE t1 DROP COLUMN nosuch"],
             &["GRANT ALL ON *.* TO {schema}n", "KILL 0", "USE nosuchdb"],
             &["SELECT 'unterminated", "SELECT /* unterminated", "SELECT `unterminated"],
             &[""],
