@@ -16,9 +16,12 @@ impl Session {
         let summary = exchange.summary;
         let sql = || commands.get(exchange.text.clone()).unwrap_or_default();
         let names_any = summary.flags.any(Flags::SETS_TRACKERS.with(Flags::USES_SYSTEM_VARIABLE));
-        shared.announcing.trackers
-            && names_any
-            && (summary.flags.has(Flags::SETS_TRACKERS) || summary.verb == Verb::Show || names_trackers(sql()))
+        let is_about = || match summary.verb {
+            _ if summary.flags.has(Flags::SETS_TRACKERS) => true,
+            Verb::Show => summary.statements > 1 || may_list_trackers(sql()),
+            _ => names_trackers(sql()),
+        };
+        shared.announcing.trackers && names_any && is_about()
     }
 
     /// The client's settings instead of tidegate's.
@@ -47,7 +50,65 @@ impl Session {
     }
 }
 
+const WORD: &[u8] = b"session_track";
+
 fn names_trackers(sql: &[u8]) -> bool {
-    const WORD: &[u8] = b"session_track";
-    sql.windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
+    has_word(sql, WORD)
+}
+
+fn has_word(sql: &[u8], word: &[u8]) -> bool {
+    sql.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// Whether SHOW VARIABLES may show one of them. To change them costs two round trips, and MySQL forgets of an open transaction what
+/// it has told: not where `LIKE 'sql_mode'` and the like, plainly said, ask for others.
+fn may_list_trackers(sql: &[u8]) -> bool {
+    let is_plain = !["--", "#", "/*", "\\", "where"].iter().any(|mark| has_word(sql, mark.as_bytes()));
+    let pattern = like_pattern(sql).filter(|_| is_plain);
+    pattern.is_none_or(|pattern| {
+        // Up to the first wildcard.
+        let len = pattern.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().min(WORD.len());
+        pattern[..len].eq_ignore_ascii_case(&WORD[..len])
+    })
+}
+
+/// What a text that ends in `LIKE '..'` has there.
+fn like_pattern(sql: &[u8]) -> Option<&[u8]> {
+    let sql = sql.trim_ascii_end();
+    let sql = sql.strip_suffix(b";").unwrap_or(sql).trim_ascii_end();
+    let (quote, head) = sql.split_last().filter(|(quote, _)| matches!(quote, b'\'' | b'"'))?;
+    let begin = head.iter().rposition(|byte| byte == quote)?;
+    let before = head[..begin].trim_ascii_end();
+    let like = before.len().checked_sub(5)?;
+    let is_like = before[like].is_ascii_whitespace() && before[like + 1..].eq_ignore_ascii_case(b"like");
+    is_like.then_some(&head[begin + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_pattern_rules_them_out() {
+        let lists = [
+            "SHOW VARIABLES",
+            "SHOW VARIABLES LIKE '%'",
+            "SHOW VARIABLES LIKE 'session_track_schema'",
+            "SHOW VARIABLES LIKE 'SESS%'",
+            "SHOW VARIABLES LIKE 'session\\_track\\_%'",
+            "SHOW VARIABLES LIKE '_ession_track_schema';",
+            "SHOW VARIABLES WHERE 1 OR variable_name LIKE 'lc_time'",
+            "SHOW VARIABLES -- LIKE 'lc_time'",
+            "SHOW VARIABLES LIKE 'it''s'",
+            "SHOW VARIABLES LIKE ''",
+            "SHOW VARIABLES UNLIKE 'a'",
+        ];
+        let others = [
+            "SHOW VARIABLES LIKE 'lc_time_names'",
+            "show session variables\nlike \"sql_mode\" ; ",
+            "SHOW VARIABLES LIKE 'server%'",
+        ];
+        assert_eq!(lists.map(|sql| may_list_trackers(sql.as_bytes())), [true; 11]);
+        assert_eq!(others.map(|sql| may_list_trackers(sql.as_bytes())), [false; 3]);
+    }
 }

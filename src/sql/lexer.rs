@@ -76,7 +76,8 @@ impl<'a> Lexer<'a> {
     /// executable comment is no operator.
     pub fn within(sql: &'a [u8], start: usize, end: usize, dialect: Dialect) -> Self {
         let sql = sql.get(..end).unwrap_or(sql);
-        let in_code = opens_comment(sql.get(..start).unwrap_or_default()) && Self::new(sql, dialect).reads_code_at(start);
+        let in_code =
+            opens_comment(sql.get(..start).unwrap_or_default()) && Self::new(sql, dialect).reads_code_at(start);
         Self { at: start, in_code, ..Self::new(sql, dialect) }
     }
 
