@@ -193,6 +193,14 @@ async fn stay(mut session: Box<Session>, mut ahead: Option<Buffer>) {
 /// How long a client may be silent without giving back the room that its commands need, in milliseconds.
 const KEEPS_ROOM: u64 = 1_000;
 
+/// What became of a look for commands.
+enum Turn {
+    Served,
+    /// There was none: a false alarm.
+    Nothing,
+    Ended(End),
+}
+
 /// Why no more commands are served for now.
 enum Served {
     /// The session is over, or another worker's.
@@ -303,8 +311,11 @@ impl Session {
     /// Command after command, until the client is silent for a while or something else wakes it.
     async fn serve(&mut self, mut ahead: Option<Buffer>) -> Result<Served, Fault> {
         loop {
-            if let Some(end) = self.serve_turn(ahead.take()).await? {
-                return Ok(Served::Ended(end));
+            match self.serve_turn(ahead.take()).await? {
+                Turn::Served => {}
+                // Many who come at once, and say nothing, must not all have room.
+                Turn::Nothing => return Ok(Served::Woken(Wake::Client)),
+                Turn::Ended(end) => return Ok(Served::Ended(end)),
             }
             if let Some(to) = self.worker.between_commands(&mut self.window) {
                 return Ok(Served::Ended(End::Moved(to)));
@@ -316,14 +327,14 @@ impl Session {
         }
     }
 
-    /// The commands that have come. `Some`: the session is over.
-    async fn serve_turn(&mut self, ahead: Option<Buffer>) -> Result<Option<End>, Fault> {
+    /// The commands that have come.
+    async fn serve_turn(&mut self, ahead: Option<Buffer>) -> Result<Turn, Fault> {
         let mut started = Instant::now();
         let mut buffer = ahead.unwrap_or_else(Buffer::take);
         if buffer.is_empty() {
             match fill_now(&mut self.client, &mut buffer).await.map_err(Fault::client_io)? {
-                None => return Ok(None),
-                Some(0) => return Ok(Some(End::Quit)),
+                None => return Ok(Turn::Nothing),
+                Some(0) => return Ok(Turn::Ended(End::Quit)),
                 Some(_) => {}
             }
         }
@@ -335,16 +346,16 @@ impl Session {
                 true => Box::pin(self.command(&mut buffer, started).instrument(query_span())).await?,
             };
             if let Some(end) = ended {
-                return Ok(Some(end));
+                return Ok(Turn::Ended(end));
             }
             if self.admission.is_killed() {
-                return Ok(Some(End::Killed));
+                return Ok(Turn::Ended(End::Killed));
             }
             if self.times.is_over {
-                return Ok(Some(End::Transaction("pool.transaction_timeout")));
+                return Ok(Turn::Ended(End::Transaction("pool.transaction_timeout")));
             }
             if buffer.is_empty() {
-                return Ok(None);
+                return Ok(Turn::Served);
             }
             started = Instant::now();
         }
