@@ -81,9 +81,12 @@ impl Session {
     pub(super) fn may_keep_others(&self, exchange: &Exchange) -> bool {
         let is_statement = !matches!(exchange.code, command::STMT_PREPARE);
         let Some(shared) = self.shared.as_ref().filter(|_| is_statement) else { return false };
-        if !planted::may_keep(&exchange.summary, shared.dialect) {
-            return false;
-        }
+        planted::may_keep(&exchange.summary, shared.dialect) && self.others_stand()
+    }
+
+    /// Whether the errors and warnings that stand on the backend are not this client's.
+    pub(super) fn others_stand(&self) -> bool {
+        let Some(shared) = &self.shared else { return false };
         let there = self.lease.backend().kept.conditions_of;
         match shared.last.diagnostics {
             Diagnostics::None => there.is_some(),

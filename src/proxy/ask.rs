@@ -76,7 +76,8 @@ impl Session {
     /// What is to be asked instead, and what is to be replaced in the reply.
     pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags) -> Option<Plan> {
         let shared = self.shared.as_ref().filter(|_| flags.any(ASKS))?;
-        let is_here = shared.is_here && !self.lease.backend().kept.spoiled;
+        // MariaDB and MySQL 5.6 keep another's warnings over statements that use no table.
+        let is_here = shared.is_here && !self.lease.backend().kept.spoiled && !self.others_stand();
         let clients = match flags.has(Flags::SHOWS_CONNECTIONS) {
             true => self.proxy.clients.by_backend(),
             false => Default::default(),
@@ -86,7 +87,6 @@ impl Session {
             connection_id: Some(self.admission.id),
             row_count: last.row_count.filter(|_| !is_here),
             found_rows: last.found_rows,
-            // MariaDB and MySQL 5.6 keep another's warnings over statements that use no table.
             diagnostics: last.saved(),
             clients: &clients,
         };

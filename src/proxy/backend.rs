@@ -135,7 +135,8 @@ impl Kept {
             statements: BackendStatements::default(),
             spoiled: true,
             last_insert_id: (!fresh.keeps_last).then_some(0),
-            found_rows: None,
+            // What the login gave was read last, and is one row.
+            found_rows: Some(1),
             conditions_of: fresh.keeps_last.then_some(OF_NOBODY),
             had_variables: false,
             tired: self.tired,

@@ -29,6 +29,11 @@ fn has_status(code: u8) -> bool {
     !matches!(code, command::STMT_PREPARE | command::STATISTICS | command::STMT_SEND_LONG_DATA)
 }
 
+/// Whether ROW_COUNT() behind the command, where that succeeds, is what it was before, on the backend that it ran on.
+fn leaves_row_count(code: u8) -> bool {
+    matches!(code, command::STMT_PREPARE | command::STATISTICS | command::STMT_SEND_LONG_DATA | command::STMT_FETCH)
+}
+
 /// Whether what is behind the statement of errors and warnings is all its own. Where nothing stood and it leaves nothing, nothing
 /// stands, and its text need not be asked.
 fn may_replace(ran: &Ran<'_>, is_clear: bool) -> bool {
@@ -141,14 +146,16 @@ impl Session {
         if !keeps_warnings || exchange.reply.facts.error.is_some() {
             shared.warnings = exchange.reply.facts.error.map_or(Some(exchange.reply.facts.warnings), |_| counted);
         }
-        shared.is_here = true;
         let kept = &mut self.lease.backend_mut().kept;
-        kept.spoiled = false;
+        if exchange.reply.facts.error.is_some() || !leaves_row_count(exchange.code) {
+            shared.is_here = true;
+            kept.spoiled = false;
+        }
         if shared.last.last_insert_id != insert_id {
             shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
         }
-        shared.note_found_rows(kept.found_rows, found_rows);
+        shared.note_found_rows(kept.found_rows, found_rows, &exchange.reply.facts);
         kept.found_rows = found.after(kept.found_rows);
         if replaces {
             let stand = shared.last.diagnostics != Diagnostics::None;

@@ -28,6 +28,7 @@ use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
 use crate::wire::announce::{self, Asked, Told, Ways};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
+use crate::wire::reply::Facts;
 use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
 
@@ -225,9 +226,9 @@ impl Shared {
     }
 
     /// A command has run; before it, FOUND_ROWS() was this on the backend, and this for the client.
-    pub fn note_found_rows(&mut self, there: Option<u64>, own: Option<u64>) {
+    pub fn note_found_rows(&mut self, there: Option<u64>, own: Option<u64>, facts: &Facts) {
         match (self.last.found_rows, own) {
-            (None, Some(_)) => self.unchanged_rows = Unchanged::new(own, there),
+            (None, Some(_)) => self.unchanged_rows = Unchanged::new(own, there, facts),
             (None, None) => {}
             (Some(_), _) => self.unchanged_rows = None,
         }

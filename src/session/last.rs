@@ -11,6 +11,8 @@ pub mod found_rows;
 pub mod planted;
 mod questions;
 mod rules;
+mod shown;
+mod uses_tables;
 
 use self::found_rows::Found;
 use crate::session::reason::{Hold, Holds};

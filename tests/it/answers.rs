@@ -17,6 +17,7 @@ use crate::servers::{Kind, Server};
 mod local_file;
 mod moved;
 mod rules;
+mod through;
 mod variables;
 
 const NUMBERS: &str = "SELECT ROW_COUNT(), FOUND_ROWS(), LAST_INSERT_ID()";

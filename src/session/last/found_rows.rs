@@ -4,6 +4,7 @@
 //! which may be another client's: [`Unchanged`] knows that again, and where it could be mistaken, [`plant`] puts the client's
 //! own there first.
 
+use super::shown::{self, Shown};
 use super::{MAX_BYTES, OPAQUE, Ran};
 use crate::sql::clauses::Clauses;
 use crate::sql::effects::Summary;
@@ -11,6 +12,7 @@ use crate::sql::flags::Flags;
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::verb::Verb;
 use crate::sql::word::{key, pack};
+use crate::wire::reply::Facts;
 
 /// The most rows that are counted to put their number on a backend.
 const MAX_PLANTED: u64 = 1000;
@@ -53,11 +55,12 @@ pub struct Unchanged {
 }
 
 impl Unchanged {
-    /// `own`, `there`: before the statement.
-    pub fn new(own: Option<u64>, there: Option<u64>) -> Option<Unchanged> {
+    /// `own`, `there`: before the statement. `None` where what it may well have found itself stood there.
+    pub fn new(own: Option<u64>, there: Option<u64>, facts: &Facts) -> Option<Unchanged> {
         let (own, there) = (own?, there?);
-        // A single row is what most statements find that may find any.
-        (own != there && there != 1).then_some(Unchanged { there, own })
+        // A single row is what most statements find that may find any; one that failed has at most counted what it had sent.
+        let likely = if facts.error.is_some() { facts.rows } else { 1 };
+        (own != there && there != likely).then_some(Unchanged { there, own })
     }
 
     /// The client's own, from what was read.
@@ -115,47 +118,12 @@ pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
     }
 }
 
-/// SHOW of what is a SELECT within the server counts its rows, that of other things counts none.
 fn shown(ran: &Ran<'_>) -> Found {
-    const BEFORE: [&str; 6] = ["extended", "full", "global", "local", "session", "storage"];
-    const COUNTED: [&str; 19] = [
-        "character",
-        "charset",
-        "collation",
-        "columns",
-        "databases",
-        "engines",
-        "events",
-        "fields",
-        "index",
-        "indexes",
-        "keys",
-        "open",
-        "plugins",
-        "profile",
-        "schemas",
-        "status",
-        "tables",
-        "triggers",
-        "variables",
-    ];
-    const HAVE_STATUS: [&str; 4] = ["function", "package", "procedure", "table"];
-    const KEPT: [&str; 8] = ["binary", "binlog", "create", "engine", "grants", "privileges", "processlist", "profiles"];
-    if ran.has(Flags::EXECUTABLE_COMMENT) || ran.facts.last_affected.is_some() {
-        return Found::Untold;
-    }
-    let is_one_of = |list: &[&str], word: &[u8]| list.iter().any(|own| word.eq_ignore_ascii_case(own.as_bytes()));
-    let tokens = Lexer::new(ran.sql, ran.dialect).filter(|token| token.kind == Kind::Word).skip(1);
-    let mut words = tokens.map(|token| &ran.sql[token.start..token.end]).skip_while(|word| is_one_of(&BEFORE, word));
-    match words.next() {
-        Some(word) if is_one_of(&COUNTED, word) => Found::Rows(ran.facts.rows),
-        Some(word) if is_one_of(&KEPT, word) => Found::Kept,
-        Some(word)
-            if is_one_of(&HAVE_STATUS, word) && words.next().is_some_and(|next| is_one_of(&["status"], next)) =>
-        {
-            Found::Rows(ran.facts.rows)
-        }
-        _ => Found::Untold,
+    match shown::shown(ran) {
+        _ if ran.facts.last_affected.is_some() => Found::Untold,
+        Shown::Rows => Found::Rows(ran.facts.rows),
+        Shown::Opened | Shown::NoTable => Found::Kept,
+        Shown::Unknown => Found::Untold,
     }
 }
 
@@ -224,26 +192,13 @@ pub(super) struct Words {
     pub count: bool,
     /// FROM or JOIN of anything but DUAL or a derived table.
     pub table: bool,
-    pub has_table_word: bool,
-    /// It is about a schema, a procedure, a function or a server.
-    pub makes_no_table: bool,
-    pub shows_schema: bool,
-    pub grants: bool,
 }
 
 impl Words {
     /// A text too long to be read a second time: anything may stand in it.
     const ANY: Words = Words { joins: true, table: true, ..Words::NONE };
 
-    const NONE: Words = Words {
-        joins: false,
-        count: false,
-        table: false,
-        has_table_word: false,
-        makes_no_table: false,
-        shows_schema: false,
-        grants: false,
-    };
+    const NONE: Words = Words { joins: false, count: false, table: false };
 }
 
 pub(super) fn words(ran: &Ran<'_>) -> Words {
@@ -251,7 +206,7 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
         return Words::ANY;
     }
     let mut words = Words::default();
-    let (mut before, mut set, mut object) = (0, false, false);
+    let (mut before, mut set) = (0, false);
     for token in Lexer::new(ran.sql, ran.dialect) {
         let text = &ran.sql[token.start..token.end];
         let word = if token.kind == Kind::Word { key(ran.sql, token.start, token.end) } else { 0 };
@@ -263,17 +218,7 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
             _ if before == FROM || before == JOIN => words.table |= text != b"(",
             _ => {}
         }
-        words.has_table_word |= matches!(word, TABLE | TABLES | VIEW | INDEX);
-        // The first of these words says what the statement makes.
-        let is_procedure = token.kind == Kind::Word && text.eq_ignore_ascii_case(b"procedure");
-        words.makes_no_table |= !object && (is_procedure || matches!(word, DATABASE | SCHEMA | FUNCTION | SERVER));
-        object |= is_procedure || matches!(word, TABLE | TABLES | VIEW | INDEX | TRIGGER | EVENT);
-        words.shows_schema |=
-            matches!(word, TABLE | TABLES | COLUMNS | STATUS | ENGINES | CREATE | INDEX | INDEXES | KEYS);
-        words.grants |= word == GRANTS;
-        if token.kind == Kind::Word && word == 0 {
-            long_word(text, &mut words);
-        }
+        words.joins |= token.kind == Kind::Word && word == 0 && text.eq_ignore_ascii_case(b"straight_join");
         match text {
             b"," if ran.verb() == Verb::Update && !set => words.joins = true,
             b"," if ran.verb() == Verb::Delete => words.joins = true,
@@ -284,18 +229,8 @@ pub(super) fn words(ran: &Ran<'_>) -> Words {
     words
 }
 
-fn long_word(text: &[u8], words: &mut Words) {
-    let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
-    words.joins |= is("straight_join");
-    words.shows_schema |= is("databases") || is("variables") || is("collation") || is("character");
-}
-
 macro_rules! keys {
     ($($name:ident $text:literal),* $(,)?) => { $(const $name: u64 = pack($text);)* };
 }
 
-keys! {
-    COLUMNS "columns", COUNT "count", CREATE "create", DATABASE "database", DUAL "dual", EVENT "event", FUNCTION "function",
-    ENGINES "engines", FROM "from", GRANTS "grants", INDEX "index",
-    INDEXES "indexes", JOIN "join", KEYS "keys", SCHEMA "schema", SERVER "server", SET "set", STATUS "status", TABLE "table", TABLES "tables", TRIGGER "trigger", USING "using", VIEW "view",
-}
+keys! { COUNT "count", DUAL "dual", FROM "from", JOIN "join", SET "set", USING "using" }

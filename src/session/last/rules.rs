@@ -1,6 +1,6 @@
 //! What a statement makes of ROW_COUNT(), LAST_INSERT_ID(), warnings and errors.
 
-use super::found_rows::words;
+use super::uses_tables::uses_tables;
 use super::{Diagnostics, OPAQUE, Ran};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Summary;
@@ -90,7 +90,11 @@ fn fate(ran: &Ran<'_>) -> Fate {
         Verb::Diagnostics => Fate::Kept,
         Verb::Show if ran.has(Flags::READS_DIAGNOSTICS) => Fate::Kept,
         _ if !keeps(ran.dialect) => Fate::Cleared,
-        verb => without_tables(verb, ran),
+        _ => match uses_tables(ran) {
+            Some(true) => Fate::Cleared,
+            Some(false) => Fate::Kept,
+            None => Fate::Unsure,
+        },
     }
 }
 
@@ -104,28 +108,4 @@ pub(super) fn may_keep(summary: &Summary, dialect: Dialect) -> bool {
 /// Whether the server is one that keeps them where no table is used.
 pub(in crate::session) fn keeps(dialect: Dialect) -> bool {
     dialect.mariadb || (1..50_700).contains(&dialect.version)
-}
-
-fn without_tables(verb: Verb, ran: &Ran<'_>) -> Fate {
-    let table = words(ran).table;
-    match verb {
-        Verb::Set | Verb::Do | Verb::Select | Verb::Explain => {
-            if table {
-                Fate::Cleared
-            } else {
-                Fate::Kept
-            }
-        }
-        Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Deallocate | Verb::Xa => {
-            Fate::Kept
-        }
-        Verb::Empty | Verb::Account => Fate::Kept,
-        Verb::Lock if ran.has(Flags::UNLOCKS_TABLES) => Fate::Kept,
-        Verb::Ddl if words(ran).makes_no_table => Fate::Kept,
-        Verb::Insert | Verb::Replace | Verb::Update | Verb::Delete | Verb::LoadData | Verb::Handler => Fate::Cleared,
-        Verb::Ddl if words(ran).has_table_word => Fate::Cleared,
-        Verb::Show if words(ran).shows_schema => Fate::Cleared,
-        Verb::Show if ran.has(Flags::SHOWS_CONNECTIONS) || words(ran).grants => Fate::Kept,
-        _ => Fate::Unsure,
-    }
 }

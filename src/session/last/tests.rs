@@ -53,7 +53,8 @@ fn a_show_counts_its_rows_or_none() {
         ("SHOW /* of t */ TABLE STATUS", Some(2)),
         ("SHOW CREATE TABLE t", Some(9)),
         ("SHOW FULL PROCESSLIST", Some(9)),
-        ("SHOW REPLICA STATUS", None),
+        ("SHOW REPLICA STATUS", Some(9)),
+        ("SHOW EXPLAIN FOR 1", None),
         ("SHOW /*!50000 FULL */ TABLES", None),
     ] {
         let mut last = Last { found_rows: Some(9), ..Last::fresh() };
@@ -63,12 +64,18 @@ fn a_show_counts_its_rows_or_none() {
 
 #[test]
 fn what_was_left_as_it_was_is_the_clients_own() {
-    let unchanged = Unchanged::new(Some(3), Some(8)).expect("another's stands there");
+    let done = Facts::default();
+    let unchanged = Unchanged::new(Some(3), Some(8), &done).expect("another's stands there");
     assert_eq!((unchanged.own(8), unchanged.own(5)), (3, 5));
     // The same, unknown, or what most statements find: nothing can be told.
     for (own, there) in [(Some(3), Some(3)), (Some(3), None), (None, Some(3)), (Some(3), Some(1))] {
-        assert_eq!(Unchanged::new(own, there), None, "{own:?} {there:?}");
+        assert_eq!(Unchanged::new(own, there, &done), None, "{own:?} {there:?}");
     }
+    // One that waited for a lock in vain found none, whatever stands there.
+    let failed = Facts { error: Some(1205), ..Facts::default() };
+    let unchanged = Unchanged::new(Some(3), Some(1), &failed).expect("another's stands there");
+    assert_eq!((unchanged.own(1), unchanged.own(0)), (3, 0));
+    assert_eq!(Unchanged::new(Some(3), Some(0), &failed), None);
 }
 
 #[test]

@@ -95,7 +95,25 @@ const STATEMENTS: &[&str] = &[
     "SHOW DATABASES",
     "SHOW GRANTS",
     "SHOW ENGINES",
+    "SHOW PRIVILEGES",
+    "SHOW PLUGINS",
+    "SHOW CHARACTER SET",
+    "SHOW INDEX FROM t",
+    "SHOW TABLE STATUS",
+    "SHOW FUNCTION STATUS",
+    "SHOW STORAGE ENGINES",
+    "SHOW ENGINE INNODB STATUS",
+    "SHOW MASTER STATUS",
+    "SHOW SLAVE STATUS",
+    "SHOW RELAYLOG EVENTS",
+    "SHOW CREATE DATABASE last_rules",
+    "SHOW CREATE PROCEDURE nothing",
+    "SHOW CONTRIBUTORS",
     "DESCRIBE t",
+    "DESC t a",
+    "EXPLAIN t",
+    "EXPLAIN SELECT 1",
+    "EXPLAIN UPDATE t SET a = 1",
     "EXPLAIN SELECT * FROM t",
     "EXPLAIN FORMAT=JSON SELECT 1",
     "HELP 'abc'",
@@ -116,6 +134,20 @@ const STATEMENTS: &[&str] = &[
     "LOCK TABLES t WRITE",
     "UNLOCK TABLES",
     "FLUSH STATUS",
+    "FLUSH TABLES t",
+    "FLUSH TABLES WITH READ LOCK",
+    "CREATE USER last_rules",
+    "GRANT SELECT ON last_rules.* TO last_rules",
+    "GRANT SELECT ON last_rules.t TO last_rules",
+    "GRANT EXECUTE ON PROCEDURE last_rules.nothing TO last_rules",
+    "REVOKE SELECT ON last_rules.t FROM last_rules",
+    "DROP USER last_rules",
+    "CREATE TRIGGER made BEFORE INSERT ON other FOR EACH ROW SET @x = 1",
+    "DROP TRIGGER made",
+    "CREATE EVENT made ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+    "DROP EVENT made",
+    "CREATE PROCEDURE made() SELECT * FROM t",
+    "DROP PROCEDURE made",
     "ANALYZE TABLE t",
     "CHECK TABLE t",
     "CHECKSUM TABLE t",
@@ -169,12 +201,21 @@ fn check(server: &Server) {
                 unread += usize::from(told.is_none());
                 session.last.last_insert_id = Some(number(&mut session, 2) as u64);
             }
-            FILL.iter().chain([before, statement]).for_each(|sql| drop(session.run(sql)));
-            let real = session.raw.query("SHOW WARNINGS");
-            let real = session.rows_of("SHOW WARNINGS", &real).len();
-            session.last.row_count = Some(-1);
-            if session.last.diagnostics == Diagnostics::None {
-                assert_eq!(real, 0, "{}: {before}; {statement}: {:?}", server.kind(), session.last);
+            for is_saved in [false, true] {
+                FILL.iter().chain([before]).for_each(|sql| drop(session.run(sql)));
+                if is_saved && session.last.diagnostics != Diagnostics::None {
+                    session.last.diagnostics = Diagnostics::Saved(Box::default());
+                }
+                session.run(statement);
+                let real = session.raw.query("SHOW WARNINGS");
+                let real = session.rows_of("SHOW WARNINGS", &real).len();
+                session.last.row_count = Some(-1);
+                let what = format!("{}: {before}; {statement}: {:?}", server.kind(), session.last);
+                match session.last.diagnostics {
+                    Diagnostics::None => assert_eq!(real, 0, "{what}"),
+                    Diagnostics::Saved(_) => assert_ne!(real, 0, "{what}"),
+                    _ => {}
+                }
             }
             session.last.last_insert_id = Some(number(&mut session, 2) as u64);
             for end in ["UNLOCK TABLES", "ROLLBACK", "DROP TABLE IF EXISTS x1, x2, x3"] {

@@ -1,0 +1,92 @@
+//! What a client asks of its last statement, through tidegate, when another client has had the connection in between.
+
+use crate::crowd;
+use crate::raw::connect;
+
+use super::*;
+
+/// What a client does, what another one does on the same connection, what the first one goes on with, and what it asks then.
+struct Case {
+    own: &'static [&'static str],
+    of_another: &'static str,
+    then: &'static [&'static str],
+    asked: &'static str,
+}
+
+/// `prepare: ` begins a COM_STMT_PREPARE.
+const CASES: &[Case] = &[
+    // It makes no count, and the connection's is another's.
+    Case { own: &["DO 1"], of_another: "SELECT 1", then: &["prepare: SELECT 1"], asked: "SELECT ROW_COUNT()" },
+    Case { own: &["DO 1"], of_another: "SELECT 1", then: &["prepare: SELEC"], asked: "SELECT ROW_COUNT()" },
+    Case {
+        own: &["SELECT 1"],
+        of_another: "DO 1",
+        then: &["prepare: SELECT 1", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
+        asked: "SELECT @n, @r",
+    },
+    // Another's errors outlive statements without tables.
+    Case {
+        own: &["DO 1"],
+        of_another: "SELECT * FROM information_schema.nosuch",
+        then: &["DO 2", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
+        asked: "SELECT @n, @r",
+    },
+    Case {
+        own: &["DO 1"],
+        of_another: "SELECT * FROM information_schema.nosuch",
+        then: &["DO 2"],
+        asked: "SELECT @@error_count, ROW_COUNT(), @@warning_count",
+    },
+    // So do one's own, but for these.
+    Case {
+        own: &["SHOW COLUMNS FROM information_schema.nosuch"],
+        of_another: "DO 1",
+        then: &["DESC information_schema.tables table_name"],
+        asked: "SHOW WARNINGS",
+    },
+    Case {
+        own: &["SHOW COLUMNS FROM information_schema.nosuch"],
+        of_another: "DO 1",
+        then: &["SHOW PRIVILEGES"],
+        asked: "SHOW WARNINGS",
+    },
+    // Refused while it ran.
+    Case {
+        own: &["SELECT 1 UNION SELECT 2 UNION SELECT 3"],
+        of_another: "SELECT 5",
+        then: &["SELECT (SELECT 1 UNION SELECT 2)"],
+        asked: "SELECT FOUND_ROWS()",
+    },
+];
+
+fn run(raw: &mut Raw, steps: &[&str]) {
+    for step in steps {
+        match step.strip_prefix("prepare: ") {
+            Some(sql) => drop(raw.ask(&[&[tidegate::wire::command::STMT_PREPARE], sql.as_bytes()].concat())),
+            None => drop(raw.query(step)),
+        }
+    }
+}
+
+fn answers_are_ones_own(server: &Server) {
+    let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+    for case in CASES {
+        let login = |address| Raw::login(connect(address), crowd::USER, "", BASE);
+        let mut direct = login(server.address());
+        run(&mut direct, case.own);
+        run(&mut direct, case.then);
+        let expected = direct.query(case.asked);
+        let [mut holder, mut neighbour] = [(); 2].map(|()| login(tidegate.address()));
+        run(&mut holder, case.own);
+        neighbour.query(case.of_another);
+        run(&mut holder, case.then);
+        let told = holder.query(case.asked);
+        let what = format!("{}: {} behind {:?}", server.kind(), case.asked, [case.own, case.then].concat());
+        assert_eq!(text(&told), text(&expected), "{what}, another having said {}", case.of_another);
+    }
+}
+
+#[test]
+fn another_client_in_between_changes_no_answer() {
+    Kind::here().into_iter().for_each(|kind| answers_are_ones_own(crowd::shared(kind)));
+}
