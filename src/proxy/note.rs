@@ -4,6 +4,7 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
+use crate::proxy::shared::Shared;
 use crate::session::last::found_rows::Found;
 use crate::session::last::{Diagnostics, Ran, added, planted};
 use crate::session::outcome::Outcome;
@@ -12,6 +13,7 @@ use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
 use crate::wire::command;
+use crate::wire::frame::HEADER;
 
 /// What a text was read with.
 pub(super) struct Before {
@@ -44,92 +46,34 @@ fn may_replace(ran: &Ran<'_>, is_clear: bool) -> bool {
 /// What triggers follow.
 const WRITES: [Verb; 6] = [Verb::Insert, Verb::Replace, Verb::Update, Verb::Delete, Verb::With, Verb::LoadData];
 
+/// What a command left of what only its own backend can tell.
+struct Left {
+    found_rows: Found,
+    /// What is behind it of errors and warnings is all its own.
+    replaces: bool,
+    /// What OKs count behind an error; `None`: all that there is.
+    counted: Option<u16>,
+}
+
 impl Session {
     /// What the command did to the session, by its reply and its text.
     pub(super) async fn note(&mut self, exchange: &Exchange, commands: &[u8], before: &Before) -> Result<(), Fault> {
         let is_clear = self.lease.backend().kept.conditions_of.is_none();
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let (insert_id, found_rows) = (shared.last.last_insert_id, shared.last.found_rows);
-        let mut found = Found::Kept;
         let diagnostics = may_add(exchange).then(|| shared.last.diagnostics.clone());
         let facts = &exchange.reply.facts;
-        let outcome = Outcome::new(&exchange.reply.facts, exchange.announced, exchange.changed_at_eof);
+        let outcome = Outcome::new(facts, exchange.announced, exchange.changed_at_eof);
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
-        let id = shared.statements.resolve(exchange.statement.unwrap_or_default());
-        let schema = before.schema.as_deref();
-        // What OKs count behind an error; `None`: all that there is.
-        let mut counted = added::counted(exchange.code, before.dialect, shared.warnings);
-        // What is behind it of errors and warnings is all its own.
-        let mut replaces = facts.error.is_some() || facts.warnings > 0 && exchange.code == command::STMT_PREPARE;
-        match exchange.code {
-            command::QUERY => {
-                let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
-                (replaces, counted) = (may_replace(&ran, is_clear), added::counted_by_text(&ran));
-                found = shared.ran(&ran, schema, &outcome);
-                if !exchange.is_whole {
-                    shared.ledger.pin(Pin::UnexplainedState);
-                }
-            }
-            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => match shared.statements.get(id).cloned() {
-                Some(prepared) => {
-                    let sql = &prepared.template.key.text;
-                    let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
-                    (replaces, counted) = (may_replace(&ran, is_clear), None);
-                    found = shared.ran(&ran, schema, &outcome);
-                    shared.ledger.executed(id, &outcome);
-                }
-                None => {
-                    shared.last.after_command(exchange.code, facts, before.dialect);
-                    shared.ledger.command(&outcome);
-                }
-            },
-            command::STMT_FETCH => shared.ledger.fetched(id, &outcome),
-            command::STMT_RESET => {
-                if !outcome.failed {
-                    shared.ledger.closed(id);
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::STMT_SEND_LONG_DATA => {
-                if shared.statements.get(id).is_some() {
-                    shared.ledger.long_data(id);
-                }
-            }
-            command::INIT_DB => {
-                if !outcome.failed && !shared.announcing.trackers {
-                    shared.has_schema(Some(text));
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::SET_OPTION => {
-                let on = commands.get(crate::wire::frame::HEADER + 1) == Some(&0);
-                if !outcome.failed {
-                    shared.state.set_multi_statements(on);
-                }
-                shared.ledger.command(&outcome);
-            }
-            command::RESET_CONNECTION if !outcome.failed => return Box::pin(self.was_reset()).await,
-            command::REGISTER_SLAVE => shared.ledger.pin(Pin::Replication),
-            command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
-            _ => shared.ledger.command(&outcome),
+        let left = shared.ran_command(exchange, text, before, &outcome, is_clear);
+        if exchange.code == command::SET_OPTION && !outcome.failed {
+            shared.state.set_multi_statements(commands.get(HEADER + 1) == Some(&0));
         }
-        if !matches!(exchange.code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE) {
-            shared.last.after_command(exchange.code, facts, before.dialect);
+        if exchange.code == command::RESET_CONNECTION && !outcome.failed {
+            return Box::pin(self.was_reset()).await;
         }
-        let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
-        let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
-        let mut by_trigger = false;
-        if !self.shared.as_ref().is_some_and(|shared| shared.announcing.trackers) && (is_write || is_program) {
-            let sql = self.text_of(exchange, commands);
-            by_trigger = is_write && self.proxy.unseen_triggers.concern(&sql, before.dialect);
-            if is_program {
-                self.proxy.unseen_triggers.note_program(&sql, before.dialect);
-            }
-        }
+        self.note_triggers(exchange, commands, before.dialect);
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        if by_trigger {
-            shared.ledger.pin(Pin::UnexplainedState);
-        }
         // The backend keeps it with another id.
         if let Some(told) = &exchange.own_words {
             shared.last.diagnostics = Diagnostics::Saved(Box::new(only(told)));
@@ -137,17 +81,9 @@ impl Session {
         if let Some(before) = diagnostics {
             shared.note_added_in(exchange, before);
         }
-        if has_status(exchange.code) {
-            shared.note_status(outcome.status);
-        }
-        // These leave warnings as they are, and count those of the backend at hand.
-        let keeps_warnings =
-            matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
-        if !keeps_warnings || exchange.reply.facts.error.is_some() {
-            shared.warnings = exchange.reply.facts.error.map_or(Some(exchange.reply.facts.warnings), |_| counted);
-        }
+        shared.note_flags(exchange, &outcome, left.counted);
         let kept = &mut self.lease.backend_mut().kept;
-        if exchange.reply.facts.error.is_some() || !leaves_row_count(exchange.code) {
+        if outcome.failed || !leaves_row_count(exchange.code) {
             shared.is_here = true;
             kept.spoiled = false;
         }
@@ -155,20 +91,37 @@ impl Session {
             shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
         }
-        shared.note_found_rows(kept.found_rows, found_rows, &exchange.reply.facts);
-        kept.found_rows = found.after(kept.found_rows);
-        if replaces {
+        shared.note_found_rows(kept.found_rows, found_rows, facts);
+        kept.found_rows = left.found_rows.after(kept.found_rows);
+        if left.replaces {
             let stand = shared.last.diagnostics != Diagnostics::None;
             self.note_conditions(stand);
         }
         Ok(())
     }
 
+    /// A server that announces nothing does not tell what its triggers have done.
+    fn note_triggers(&mut self, exchange: &Exchange, commands: &[u8], dialect: Dialect) {
+        let Some(shared) = self.shared.as_ref().filter(|shared| !shared.announcing.trackers) else { return };
+        let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
+        let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
+        if !is_write && !is_program {
+            return;
+        }
+        let sql = text_of(shared, exchange, commands);
+        let by_trigger = is_write && self.proxy.unseen_triggers.concern(&sql, dialect);
+        if is_program {
+            self.proxy.unseen_triggers.note_program(&sql, dialect);
+        }
+        if let Some(shared) = self.shared.as_mut().filter(|_| by_trigger) {
+            shared.ledger.pin(Pin::UnexplainedState);
+        }
+    }
+
     /// The statement's text, of a query or an execution.
     pub(super) fn text_of(&self, exchange: &Exchange, commands: &[u8]) -> Vec<u8> {
-        let prepared = exchange.statement.and_then(|id| self.shared.as_ref()?.statements.get(id));
-        match prepared {
-            Some(prepared) => prepared.template.key.text.to_vec(),
+        match &self.shared {
+            Some(shared) => text_of(shared, exchange, commands),
             None => commands.get(exchange.text.clone()).unwrap_or_default().to_vec(),
         }
     }
@@ -181,5 +134,94 @@ impl Session {
                 shared.state.variable(b"completion_type").is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
             });
         exchange.reply.facts.error.is_none() && (flags.has(Flags::DISCONNECTS) || by_itself)
+    }
+}
+
+fn text_of(shared: &Shared, exchange: &Exchange, commands: &[u8]) -> Vec<u8> {
+    match exchange.statement.and_then(|id| shared.statements.get(id)) {
+        Some(prepared) => prepared.template.key.text.to_vec(),
+        None => commands.get(exchange.text.clone()).unwrap_or_default().to_vec(),
+    }
+}
+
+impl Shared {
+    /// The command by its kind. `is_clear`: no errors or warnings stood on the backend.
+    fn ran_command(
+        &mut self,
+        exchange: &Exchange,
+        text: &[u8],
+        before: &Before,
+        outcome: &Outcome,
+        is_clear: bool,
+    ) -> Left {
+        let facts = &exchange.reply.facts;
+        let schema = before.schema.as_deref();
+        let id = self.statements.resolve(exchange.statement.unwrap_or_default());
+        let mut left = Left {
+            found_rows: Found::Kept,
+            replaces: outcome.failed || facts.warnings > 0 && exchange.code == command::STMT_PREPARE,
+            counted: added::counted(exchange.code, before.dialect, self.warnings),
+        };
+        match exchange.code {
+            command::QUERY => {
+                let ran = Ran { sql: text, dialect: before.dialect, summary: exchange.summary, facts };
+                (left.replaces, left.counted) = (may_replace(&ran, is_clear), added::counted_by_text(&ran));
+                left.found_rows = self.ran(&ran, schema, outcome);
+                if !exchange.is_whole {
+                    self.ledger.pin(Pin::UnexplainedState);
+                }
+                return left;
+            }
+            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE => {
+                let Some(prepared) = self.statements.get(id).cloned() else {
+                    self.last.after_command(exchange.code, facts, before.dialect);
+                    self.ledger.command(outcome);
+                    return left;
+                };
+                let sql = &prepared.template.key.text;
+                let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
+                (left.replaces, left.counted) = (may_replace(&ran, is_clear), None);
+                left.found_rows = self.ran(&ran, schema, outcome);
+                self.ledger.executed(id, outcome);
+                return left;
+            }
+            command::RESET_CONNECTION if !outcome.failed => return left,
+            _ => self.ran_other(exchange.code, id, text, outcome),
+        }
+        self.last.after_command(exchange.code, facts, before.dialect);
+        left
+    }
+
+    /// A command that is no statement. `id`: of the statement that it is about.
+    fn ran_other(&mut self, code: u8, id: u32, text: &[u8], outcome: &Outcome) {
+        match code {
+            command::STMT_FETCH => self.ledger.fetched(id, outcome),
+            command::STMT_SEND_LONG_DATA if self.statements.get(id).is_some() => self.ledger.long_data(id),
+            command::STMT_SEND_LONG_DATA => {}
+            command::REGISTER_SLAVE => self.ledger.pin(Pin::Replication),
+            command::STMT_PREPARE | command::STATISTICS if !outcome.failed => {}
+            _ => {
+                match code {
+                    command::STMT_RESET if !outcome.failed => self.ledger.closed(id),
+                    command::INIT_DB if !outcome.failed && !self.announcing.trackers => self.has_schema(Some(text)),
+                    _ => {}
+                }
+                self.ledger.command(outcome);
+            }
+        }
+    }
+
+    /// The reply's status flags and warning count, as later OKs repeat them. `counted`: behind an error.
+    fn note_flags(&mut self, exchange: &Exchange, outcome: &Outcome, counted: Option<u16>) {
+        let facts = &exchange.reply.facts;
+        if has_status(exchange.code) {
+            self.note_status(outcome.status);
+        }
+        // These leave warnings as they are, and count those of the backend at hand.
+        let keeps_warnings =
+            matches!(exchange.code, command::PING | command::STATISTICS | command::SET_OPTION | command::INIT_DB);
+        if !keeps_warnings || outcome.failed {
+            self.warnings = facts.error.map_or(Some(facts.warnings), |_| counted);
+        }
     }
 }

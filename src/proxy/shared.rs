@@ -1,6 +1,7 @@
 //! What a client of mode `transaction` is, whichever backend serves it: its state, what holds it where it is, and what
 //! replies say of both.
 
+mod by_text;
 mod lacking;
 mod restart;
 mod unannounced;
@@ -12,20 +13,15 @@ use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions, Room};
 use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
-use crate::session::last::found_rows::{Found, Unchanged};
-use crate::session::last::{Diagnostics, Last, Ran};
-use crate::session::outcome::{Announced, Announcing, AtEof, Outcome};
-use crate::session::pins::{Ledger, Run};
-use crate::session::quote::put_name;
+use crate::session::last::found_rows::Unchanged;
+use crate::session::last::{Diagnostics, Last};
+use crate::session::outcome::{Announced, Announcing, AtEof};
+use crate::session::pins::Ledger;
 use crate::session::reason::{Hold, Pin};
 use crate::session::restore::Standing;
 use crate::session::state::{Collation, State, TooMuch};
 use crate::session::statements::ClientStatements;
-use crate::sql::assign::{Assignment, Scope, Target};
-use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
-use crate::sql::effects::{Statement, statements};
-use crate::sql::flags::Flags;
 use crate::wire::announce::{self, Asked, Told, Ways};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
 use crate::wire::reply::Facts;
@@ -312,144 +308,6 @@ impl Shared {
         self.dialect = self.state.dialect(base);
     }
 
-    /// A text has run. `before`: the dialect and the schema that it was read with. Returns what it has made of FOUND_ROWS().
-    pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) -> Found {
-        let (sql, before, flags) = (ran.sql, ran.dialect, ran.summary.flags);
-        let before_it = std::mem::take(&mut self.last.diagnostics);
-        self.last.diagnostics = before_it.clone();
-        let found = self.last.after(ran);
-        self.last.diagnostics_failed(before_it.clone(), ran);
-        self.note_added_by(ran, before_it);
-        if !flags.any(LOUD) && !outcome.failed && !outcome.changed() && self.ledger.is_free() {
-            self.ledger.status(outcome);
-            return found;
-        }
-        let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
-        self.ledger.ran(run, self.announcing);
-        self.note_unannounced(sql, before, flags.any(SETS_SETTINGS), outcome.failed);
-        if !flags.any(SETS) {
-            return found;
-        }
-        let many = statements(sql, before).nth(1).is_some();
-        for statement in statements(sql, before) {
-            self.was_set(sql, before, &statement, outcome.failed, many);
-        }
-        self.unread |= !self.announcing.trackers && flags.any(SETS_SETTINGS);
-        found
-    }
-
-    fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, failed: bool, many: bool) {
-        for detail in details(sql, dialect, statement) {
-            match detail {
-                Detail::Assigned(item) => self.assigned(sql, dialect, item, failed),
-                Detail::UserVariable(name) if statement.flags.has(Flags::SETS_USER_OTHER) => {
-                    self.read_later(&variable(name.of(sql)));
-                }
-                Detail::Schema(name) if !failed && !self.announcing.trackers => {
-                    let name = unquoted(name.of(sql));
-                    self.has_schema(Some(&name));
-                    self.unread |= many;
-                }
-                Detail::SchemaDropped(name)
-                    if !failed && !self.announcing.trackers && self.state.schema() == Some(&unquoted(name.of(sql))) =>
-                {
-                    self.has_schema(None);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn assigned(&mut self, sql: &[u8], dialect: Dialect, item: Assignment, failed: bool) {
-        match item.target {
-            Target::User(name) => {
-                let name = variable(name.of(sql));
-                let value = self.state.user_literal(item.value.of(sql), dialect).filter(|_| item.literal && !failed);
-                // A name that no text can say safely is not carried: its backend is kept.
-                let value = value.filter(|_| put_name(&mut String::new(), &name).is_some());
-                match value {
-                    Some(value) => {
-                        let noted = self.state.set_user(&name, Some(value));
-                        self.ledger.is_known(&name);
-                        self.keep(noted);
-                    }
-                    None => self.read_later(&name),
-                }
-            }
-            Target::Names if !failed => self.names(item.value.of(sql)),
-            Target::System(Scope::Session | Scope::Bare, name)
-                if !failed && item.literal && unquoted(name.of(sql)).eq_ignore_ascii_case(b"timestamp") =>
-            {
-                let value = item.value.of(sql);
-                let literal = Some(value).filter(|value| !value.eq_ignore_ascii_case(b"default"));
-                let noted = self.state.set_timestamp(literal);
-                self.keep(noted);
-            }
-            // Before it can be read, a COMMIT may have closed the connection by it.
-            Target::System(Scope::Session | Scope::Bare, name)
-                if !failed && !self.announcing.trackers && is_completion_type(&unquoted(name.of(sql))) =>
-            {
-                let noted = self.set(b"completion_type", completion_type(&unquoted(item.value.of(sql))));
-                self.keep(noted);
-            }
-            _ => {}
-        }
-    }
-
-    fn read_later(&mut self, name: &[u8]) {
-        let _ = self.state.set_user(name, None);
-        self.ledger.read_later(name);
-    }
-
-    /// `SET NAMES` of this value, which the servers announce without the collation.
-    fn names(&mut self, value: &[u8]) {
-        if !self.announcing.trackers {
-            let words: Vec<&[u8]> = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
-            let is_told = words.len() == 3 && words[1].eq_ignore_ascii_case(b"collate");
-            self.named = is_told.then(|| unquoted(words[2]).to_ascii_lowercase().into());
-            // Whatever is read next is another value.
-            let noted = self.state.set(b"character_set_results", b"?").map(drop);
-            return self.keep(noted);
-        }
-        if self.state.collation() == Collation::Known {
-            return;
-        }
-        let mut words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
-        let (_charset, collate, collation) = (words.next(), words.next(), words.next());
-        let is_told = collate.is_some_and(|word| word.eq_ignore_ascii_case(b"collate"));
-        let collation = match (is_told, collation) {
-            (true, Some(name)) => Some(unquoted(name).to_ascii_lowercase()),
-            _ if collate.is_some() || self.has_own_collations() => None,
-            _ => self
-                .state
-                .variable(b"character_set_connection")
-                .and_then(|set| self.questions.collation_of(set))
-                .map(<[u8]>::to_vec),
-        };
-        // Results are described by the collation that was named.
-        if let Some(collation) = collation.as_deref().filter(|_| is_told || self.questions.maps_collations()) {
-            let charset = self.state.variable(b"character_set_connection").unwrap_or_default();
-            match self.questions.results_with(charset, collation) {
-                Some(results) => {
-                    let noted = self.set(b"character_set_results", &results);
-                    self.keep(noted);
-                }
-                None => self.ledger.pin(Pin::UnexplainedState),
-            }
-        }
-        if let Some(collation) = collation {
-            let noted = self.set(b"collation_connection", &collation);
-            self.keep(noted);
-        }
-    }
-
-    /// The session says by a variable which collation a character set has.
-    fn has_own_collations(&self) -> bool {
-        [&b"default_collation_for_utf8mb4"[..], b"character_set_collations"]
-            .iter()
-            .any(|name| self.state.variable(name).is_some())
-    }
-
     /// What was read of the session's settings, where nobody announced them.
     /// `trackers`: the client's own are in force there.
     pub fn read(&mut self, answers: Vec<crate::proxy::statement::Rows>, trackers: bool) {
@@ -508,75 +366,4 @@ impl Shared {
     }
 }
 
-fn variable(name: &[u8]) -> Vec<u8> {
-    unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
-}
-
-/// Trackers come with the server's own alone.
-fn is_completion_type(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"completion_type")
-}
-
-/// The variable's value as the server says it.
-fn completion_type(value: &[u8]) -> &'static [u8] {
-    let value = value.strip_prefix(b"'").and_then(|value| value.strip_suffix(b"'")).unwrap_or(value);
-    match value.to_ascii_uppercase().as_slice() {
-        b"2" | b"RELEASE" => b"RELEASE",
-        b"1" | b"CHAIN" => b"CHAIN",
-        _ => b"NO_CHAIN",
-    }
-}
-
 const OF_OWN_OK: u16 = (status::OF_SESSION | status::IN_TRANS_READONLY) & !status::SESSION_STATE_CHANGED;
-
-/// What may leave something behind in the session, or end what was there.
-const LOUD: Flags = Flags::UNEXPLAINED
-    .with(SETS)
-    .with(Flags::SAVEPOINT)
-    .with(Flags::EXECUTABLE_COMMENT)
-    .with(Flags::BEGINS)
-    .with(Flags::ENDS)
-    .with(Flags::SETS_ROLE)
-    .with(Flags::SETS_NEXT_TRANSACTION)
-    .with(Flags::USER_LOCK)
-    .with(Flags::USER_UNLOCK)
-    .with(Flags::CREATES_TEMPORARY)
-    .with(Flags::DROPS_TABLE)
-    .with(Flags::RENAMES_TABLE)
-    .with(Flags::PREPARES)
-    .with(Flags::EXECUTES)
-    .with(Flags::EXECUTE_IMMEDIATE)
-    .with(Flags::DEALLOCATES)
-    .with(Flags::HANDLER_OPEN)
-    .with(Flags::HANDLER_CLOSE)
-    .with(Flags::LOCKS_TABLES)
-    .with(Flags::UNLOCKS_TABLES)
-    .with(Flags::GLOBAL_LOCK)
-    .with(Flags::GLOBAL_UNLOCK)
-    .with(Flags::XA_START)
-    .with(Flags::XA_PREPARE)
-    .with(Flags::XA_FINISH)
-    .with(Flags::CALLS)
-    .with(Flags::UNKNOWN_FUNCTION)
-    .with(Flags::CALC_FOUND_ROWS)
-    .with(Flags::SETS_LAST_INSERT_ID)
-    .with(Flags::COMPOUND)
-    .with(Flags::SEQUENCE)
-    .with(Flags::STORED_PROGRAM);
-
-/// What sets something of the session.
-const SETS: Flags = SETS_SETTINGS
-    .with(Flags::SETS_USER_LITERAL)
-    .with(Flags::SETS_USER_OTHER)
-    .with(Flags::USES_SCHEMA)
-    .with(Flags::DROPS_SCHEMA)
-    .with(Flags::SETS_FROZEN)
-    .with(Flags::SETS_TRACKERS);
-
-/// What sets system variables of the session.
-const SETS_SETTINGS: Flags = Flags::SETS_SYSTEM
-    .with(Flags::SETS_SYSTEM_EXPRESSION)
-    .with(Flags::SETS_NAMES)
-    .with(Flags::SETS_AUTOCOMMIT)
-    .with(Flags::SETS_LEXING)
-    .with(Flags::SETS_WAIT_TIMEOUT);

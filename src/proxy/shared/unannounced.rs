@@ -1,6 +1,7 @@
 //! What a text has set, and the server has not announced by its name: it is read, or stays where it is.
 
-use super::{Shared, variable};
+use super::Shared;
+use super::by_text::variable;
 use crate::session::carried::{Variable, rule};
 use crate::session::reason::Pin;
 use crate::sql::assign::{Assignment, Scope, Target};
