@@ -253,7 +253,8 @@ fn put_begun(block: &mut Vec<u8>, entry: Entry<'_>, tracked: &Tracked<'_>, told:
     let has_snapshot = characteristics.any(|entry| entry.content.windows(SNAPSHOT.len()).any(|text| text == SNAPSHOT));
     let mut state = Told::default();
     for (at, (own, letter)) in state.0.iter_mut().zip(letters).enumerate() {
-        if at == 0 || has_snapshot && at == READ {
+        // That one has begun by itself (I) is not followed either.
+        if at == 0 && *letter != b'I' || at == READ && has_snapshot {
             *own = *letter;
         }
     }
@@ -465,6 +466,25 @@ mod tests {
         assert!(shown("time_zone,autocommit,sql_notes", true).ends_with("\nautocommit\x02ON"));
         assert!(shown("unique_checks,autocommit", true).ends_with("\x0dunique_checks\x02ON"));
         assert!(!shown("time_zone", true).contains("ON") && !shown("autocommit", false).contains("ON"));
+    }
+
+    #[test]
+    fn mysql_tells_who_has_not_asked_of_what_was_begun_explicitly() {
+        let told_of = |state: &[u8; 8], told: &mut Told| {
+            let mut entries = vec![TRANSACTION_CHARACTERISTICS, 1, 0];
+            entries.extend_from_slice(&[TRANSACTION_STATE, 9, 8]);
+            entries.extend_from_slice(state);
+            let payload = [&[0, 0, 0, 2, 0x40, 0, 0, 0, entries.len() as u8][..], &entries[..]].concat();
+            let asked = Asked { schema: true, ..Asked::default() };
+            let mut seen = Vec::new();
+            put_ok(&mut seen, &payload, Some(&asked), Ways::default(), told).expect("an OK payload");
+            seen.get(12..).map(|letters| String::from_utf8_lossy(letters).into_owned())
+        };
+        let mut told = Told::default();
+        assert_eq!(told_of(b"I__r____", &mut told), None, "it began by itself");
+        assert_eq!(told_of(b"T_______", &mut told).as_deref(), Some("T_______"));
+        assert_eq!(told_of(b"T__r____", &mut told), None, "nothing twice");
+        assert_eq!(told_of(b"I_______", &mut told).as_deref(), Some("________"), "the explicit one has ended");
     }
 
     #[test]
