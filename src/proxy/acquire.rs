@@ -330,7 +330,7 @@ impl Restore<'_> {
             None => Ok(()),
             // What was done and what was not is not known of one half-way.
             Some(refused) => {
-                backend.kept.state = State::fresh(u64::MAX, Some(b"?"), false);
+                backend.kept.state = State::unknown();
                 Err(Trouble::Refused(Box::new(refused)))
             }
         }

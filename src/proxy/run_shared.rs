@@ -14,6 +14,7 @@ use crate::proxy::error::{Fault, Whose};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::note::Before;
 use crate::proxy::prepared::TOO_MANY;
+use crate::session::state::State;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
 use crate::sql::flags::Flags;
@@ -43,6 +44,7 @@ impl Session {
         match self.make_ready(exchange, buffer, swaps_trackers).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => {
+                self.withdraw_prelude(exchange);
                 self.settle(Instant::now());
                 return self.refuse(exchange, &refused).await;
             }
@@ -180,6 +182,19 @@ impl Session {
         }
     }
 
+    /// The command is not sent, nor what was to go before it, which its backend was noted to have.
+    fn withdraw_prelude(&mut self, exchange: &mut Exchange) {
+        let prelude = std::mem::take(&mut exchange.prelude);
+        if prelude.payloads.is_empty() || !self.lease.is_held() {
+            return;
+        }
+        let kept = &mut self.lease.backend_mut().kept;
+        kept.last_insert_id = None;
+        if prelude.matters {
+            kept.state = State::unknown();
+        }
+    }
+
     /// A statement that may be sent twice, on another backend.
     async fn run_again(&mut self, exchange: &mut Exchange, buffer: &mut Buffer, before: &Before) -> Result<(), Fault> {
         let reason = if exchange.discards { RetireReason::ResetFailed } else { RetireReason::ServerClosed };
@@ -193,6 +208,7 @@ impl Session {
         match self.make_ready(exchange, buffer, false).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => {
+                self.withdraw_prelude(exchange);
                 self.settle(Instant::now());
                 return self.refuse(exchange, &refused).await;
             }

@@ -91,6 +91,11 @@ impl State {
         state
     }
 
+    /// A session's that was left half-way: no client's is equal.
+    pub fn unknown() -> State {
+        State::fresh(u64::MAX, Some(b"?"), false)
+    }
+
     /// Whether both are equal; from then on they share their memory, and so do all that meet them: a few clients on a few
     /// backends soon compare two addresses.
     pub fn is_equal(&mut self, other: &mut State) -> bool {

@@ -90,3 +90,27 @@ fn answers_are_ones_own(server: &Server) {
 fn another_client_in_between_changes_no_answer() {
     Kind::here().into_iter().for_each(|kind| answers_are_ones_own(crowd::shared(kind)));
 }
+
+/// The connection that it comes back to has the statement not prepared, and the server does not prepare it any more.
+fn an_insert_that_cannot_be_prepared_takes_no_id_away(server: &Server) {
+    let login = |address| Raw::login(connect(address), crowd::USER, "", BASE);
+    server.sql("CREATE DATABASE IF NOT EXISTS gone; CREATE TABLE gone.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)");
+    let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"2s\"\n");
+    let mut holder = login(tidegate.address());
+    let prepared = holder.ask(b"\x16INSERT INTO gone.t (v) VALUES (1)");
+    holder.query("SET last_insert_id = 12");
+    let mut untidy = login(tidegate.address());
+    untidy.query("CREATE TEMPORARY TABLE gone.temporary (i INT)");
+    drop(untidy);
+    login(tidegate.address()).query("SET last_insert_id = 77");
+    server.sql("DROP TABLE gone.t");
+    let execution = [&b"\x17"[..], &prepared[HEADER + 1..HEADER + 5], &[0, 1, 0, 0, 0]].concat();
+    let refused = holder.ask(&execution);
+    assert_eq!(crate::raw::error_code(&refused), Some(1146), "{}: {}", server.kind(), text(&refused));
+    assert_eq!(holder.value("SELECT LAST_INSERT_ID()"), "12", "{}", server.kind());
+}
+
+#[test]
+fn an_insert_id_outlives_an_insert_that_never_ran() {
+    Kind::here().into_iter().for_each(|kind| an_insert_that_cannot_be_prepared_takes_no_id_away(crowd::shared(kind)));
+}
