@@ -5,7 +5,9 @@ use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::session::restore::client_trackers;
+use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
+use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::verb::Verb;
 use crate::wire::command;
 
@@ -63,13 +65,35 @@ fn has_word(sql: &[u8], word: &[u8]) -> bool {
 /// Whether SHOW VARIABLES may show one of them. To change them costs two round trips, and MySQL forgets of an open transaction what
 /// it has told: not where `LIKE 'sql_mode'` and the like, plainly said, ask for others.
 fn may_list_trackers(sql: &[u8]) -> bool {
-    let is_plain = !["--", "#", "/*", "\\", "where"].iter().any(|mark| has_word(sql, mark.as_bytes()));
-    let pattern = like_pattern(sql).filter(|_| is_plain);
-    pattern.is_none_or(|pattern| {
-        // Up to the first wildcard.
-        let len = pattern.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().min(WORD.len());
-        pattern[..len].eq_ignore_ascii_case(&WORD[..len])
-    })
+    if ["--", "#", "/*", "\\"].iter().any(|mark| has_word(sql, mark.as_bytes())) {
+        return true;
+    }
+    match has_word(sql, b"where") {
+        true => !names_others(sql),
+        false => like_pattern(sql).is_none_or(may_match),
+    }
+}
+
+/// Whether a pattern may be about one of them, by what stands before its first wildcard.
+fn may_match(pattern: &[u8]) -> bool {
+    let len = pattern.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().min(WORD.len());
+    pattern[..len].eq_ignore_ascii_case(&WORD[..len])
+}
+
+/// Whether a text is a WHERE of names of others, equal to one or in a list: so ask drivers as they connect.
+fn names_others(sql: &[u8]) -> bool {
+    let tokens = Lexer::new(sql, Dialect::default()).map(|token| (token.kind, &sql[token.start..token.end]));
+    let mut behind = tokens.skip_while(|(_, text)| !text.eq_ignore_ascii_case(b"where")).skip(1).peekable();
+    let names_one = |text: &[u8]| {
+        let name = text.get(1..text.len() - 1).unwrap_or_default();
+        name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !may_match(name)
+    };
+    behind.peek().is_some()
+        && behind.all(|(kind, text)| match kind {
+            Kind::Word => ["variable_name", "in", "or"].iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes())),
+            Kind::String => names_one(text),
+            _ => matches!(text, b"=" | b"(" | b")" | b"," | b";"),
+        })
 }
 
 /// What a text that ends in `LIKE '..'` has there.
@@ -102,13 +126,21 @@ mod tests {
             "SHOW VARIABLES LIKE 'it''s'",
             "SHOW VARIABLES LIKE ''",
             "SHOW VARIABLES UNLIKE 'a'",
+            "SHOW VARIABLES WHERE Variable_name IN ('sql_mode', 'session_track_schema')",
+            "SHOW VARIABLES WHERE Variable_name = 'sql_mode' OR 1",
+            "SHOW VARIABLES WHERE Variable_name <> 'sql_mode'",
+            "SHOW VARIABLES WHERE Variable_name = 'a' OR Value = 'ON'",
+            "SHOW VARIABLES WHERE Variable_name = ''",
+            "SHOW VARIABLES WHERE",
         ];
         let others = [
             "SHOW VARIABLES LIKE 'lc_time_names'",
             "show session variables\nlike \"sql_mode\" ; ",
             "SHOW VARIABLES LIKE 'server%'",
+            "SHOW VARIABLES WHERE Variable_name ='language' OR Variable_name = \"net_write_timeout\";",
+            "show session variables where variable_name in ('div_precision_increment','sql_mode')",
         ];
-        assert_eq!(lists.map(|sql| may_list_trackers(sql.as_bytes())), [true; 11]);
-        assert_eq!(others.map(|sql| may_list_trackers(sql.as_bytes())), [false; 3]);
+        assert_eq!(lists.map(|sql| may_list_trackers(sql.as_bytes())), [true; 17]);
+        assert_eq!(others.map(|sql| may_list_trackers(sql.as_bytes())), [false; 5]);
     }
 }
