@@ -69,6 +69,8 @@ pub(super) struct Exchange {
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
     pub(super) holds_reply: bool,
+    /// The client knows the statement with another number of columns than the backend, which will not say so.
+    pub(super) has_new_columns: bool,
     /// How many results had gone to the client before what is held.
     pub(super) held_from: u32,
     /// What is sent with the command, before it.
@@ -120,6 +122,7 @@ impl Exchange {
         self.held_from = 0;
         self.instead = None;
         self.own_words = None;
+        self.has_new_columns = false;
         let cursor = self.reply.asks_for_cursor();
         self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
     }

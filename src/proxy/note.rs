@@ -72,6 +72,9 @@ impl Session {
         if exchange.code == command::RESET_CONNECTION && !outcome.failed {
             return Box::pin(self.was_reset()).await;
         }
+        if exchange.code == command::STMT_EXECUTE && !outcome.failed {
+            self.note_columns(exchange);
+        }
         self.note_triggers(exchange, commands, before.dialect);
         let Some(shared) = &mut self.shared else { return Ok(()) };
         // The backend keeps it with another id.

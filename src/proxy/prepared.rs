@@ -23,7 +23,8 @@ use crate::sql::flags::Flags;
 use crate::wire::command;
 use crate::wire::execute::{ID, Types};
 use crate::wire::fault::ErrPacket;
-use crate::wire::frame::{HEADER, put_packet};
+use crate::wire::frame::{Fields, HEADER, Header, put_packet};
+use crate::wire::status::METADATA_CHANGED;
 
 /// How many statements one client may have open: the servers' usual `max_prepared_stmt_count`.
 const MAX_PER_CLIENT: usize = 16_382;
@@ -115,6 +116,10 @@ impl Session {
                 self.lease.backend_mut().kept.statements.note_cursor(&prepared.template);
             }
             payload = self.with_types(id, prepared, payload);
+            let there = self.lease.backend().kept.statements.shape(&prepared.template);
+            exchange.has_new_columns =
+                exchange.is_whole && there.is_some_and(|there| Told::of(prepared.shape, there) == Told::Columns);
+            exchange.holds_reply |= exchange.has_new_columns;
         }
         if let Some(place) = payload.get_mut(ID) {
             place.copy_from_slice(&backend_id.to_le_bytes());
@@ -123,6 +128,18 @@ impl Session {
         let mut out = Vec::with_capacity(payload.len() + HEADER);
         put_packet(&mut out, 0, &payload);
         Ok(Ok(out))
+    }
+
+    /// An execution has told the client of the statement's columns, as they are now.
+    pub(super) fn note_columns(&mut self, exchange: &Exchange) {
+        let facts = &exchange.reply.facts;
+        let is_told = exchange.has_new_columns || facts.status_seen & METADATA_CHANGED != 0;
+        let Session { lease, shared, .. } = self;
+        let (Some(shared), Some(id)) = (shared.as_mut().filter(|_| is_told), exchange.statement) else { return };
+        let Some(prepared) = shared.statements.get(id) else { return };
+        let (template, shape) = (Arc::clone(&prepared.template), Shape { columns: facts.columns, ..prepared.shape });
+        shared.statements.set_shape(id, shape);
+        lease.backend_mut().kept.statements.set_shape(&template, shape);
     }
 
     /// Where a statement had a cursor, anybody's, MySQL sends no rows any more without one: it is prepared anew.
@@ -315,6 +332,32 @@ fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
         user: user.into(),
         copy: 0,
     }
+}
+
+/// What a server says with the result of a statement that has other columns than when it was prepared.
+pub(super) fn say_new_columns(reply: &mut [u8]) {
+    let mut at = 0;
+    while let Some(header) = reply.get(at..).and_then(Header::read) {
+        let end = at + header.packet_len();
+        let Some(payload) = reply.get_mut(at + HEADER..end) else { return };
+        // No column's definition begins so, nor a row.
+        if let Some(status) = (payload.first() == Some(&0xFE)).then(|| status_place(payload)).flatten() {
+            payload[status + 1] |= (METADATA_CHANGED >> 8) as u8;
+        }
+        at = end;
+    }
+}
+
+/// Where the status flags of a legacy EOF or of an OK in its place are.
+fn status_place(payload: &[u8]) -> Option<usize> {
+    if payload.len() == 5 {
+        return Some(3);
+    }
+    let mut fields = Fields::new(&payload[1..]);
+    fields.lenenc()?;
+    fields.lenenc()?;
+    let place = payload.len() - fields.rest().len();
+    (place + 2 <= payload.len()).then_some(place)
 }
 
 /// An error about a statement by the backend's id, in the client's words.

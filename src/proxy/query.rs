@@ -255,6 +255,7 @@ impl Session {
             pin_reason: self.held_for,
             mapped: None,
             own_words: None,
+            has_new_columns: false,
             instead: None,
             holds_reply: false,
             held_from: 0,

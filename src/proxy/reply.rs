@@ -12,7 +12,7 @@ use crate::proxy::kill_among::in_client_ids;
 use crate::proxy::kill_meant;
 use crate::proxy::leaving::ahead;
 use crate::proxy::packets::Packets;
-use crate::proxy::prepared::with_own_id;
+use crate::proxy::prepared::{say_new_columns, with_own_id};
 use crate::proxy::processlist::{self, is_processlist};
 use crate::proxy::query::{too_slow, within};
 use crate::proxy::settings::Mode;
@@ -197,6 +197,9 @@ impl Session {
             (reply, exchange.own_words) = (told, Some(Box::new(refused)));
         }
         self.name_lacking_schema(exchange, &mut reply);
+        if exchange.has_new_columns {
+            say_new_columns(&mut reply);
+        }
         match exchange.code {
             // Told to nobody: it is tried again, see `run_shared`.
             command::STMT_PREPARE if self.wants_room(exchange) => return Ok(()),

@@ -309,6 +309,13 @@ impl BackendStatements {
         self.by_template.get(&address(template)).map(|found| found.shape)
     }
 
+    /// An execution there told of this.
+    pub fn set_shape(&mut self, template: &Arc<Template>, shape: Shape) {
+        if let Some(found) = self.by_template.get_mut(&address(template)) {
+            found.shape = shape;
+        }
+    }
+
     /// Whether an execution must send its types although the client did not: another client's (or none) are known
     /// there. Notes that they will be.
     pub fn must_send_types(&mut self, template: &Arc<Template>, types: Option<&[u8]>) -> bool {

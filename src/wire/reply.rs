@@ -41,6 +41,8 @@ pub struct Facts {
     pub prepared: Option<(u32, u16)>,
     /// .. and the column count.
     pub prepared_columns: u16,
+    /// The columns of the last result set.
+    pub columns: u16,
 }
 
 /// What the scanner says of the bytes it was shown.
@@ -292,6 +294,7 @@ impl Reply {
     fn column_count(&mut self, payload: &[u8]) -> Option<State> {
         let mut fields = Fields::new(payload);
         let columns = fields.lenenc()?;
+        self.facts.columns = u16::try_from(columns).unwrap_or(u16::MAX);
         let may_leave_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) || self.caps.has(MARIADB_CACHE_METADATA);
         let left_out = may_leave_out && fields.u8() == Some(0);
         Some(if left_out { self.after_columns(0) } else { self.after_columns(columns) })

@@ -14,6 +14,8 @@ pub const NO_INDEX_USED: u16 = 0x0020;
 pub const CURSOR_EXISTS: u16 = 0x0040;
 /// A fetch sent the last row.
 pub const LAST_ROW_SENT: u16 = 0x0080;
+/// A prepared statement has another number of columns than when it was prepared.
+pub const METADATA_CHANGED: u16 = 0x0400;
 /// The server itself found the statement slow.
 pub const QUERY_WAS_SLOW: u16 = 0x0800;
 /// The result holds a procedure's OUT parameters.

@@ -114,3 +114,45 @@ fn an_insert_that_cannot_be_prepared_takes_no_id_away(server: &Server) {
 fn an_insert_id_outlives_an_insert_that_never_ran() {
     Kind::here().into_iter().for_each(|kind| an_insert_that_cannot_be_prepared_takes_no_id_away(crowd::shared(kind)));
 }
+
+/// Of each result, the status flags of its end.
+fn statuses(reply: &[u8]) -> Vec<u16> {
+    let ends = packets(reply).into_iter().filter(|packet| packet.len() == 5 && packet[0] == 0xFE);
+    ends.map(|eof| u16::from_le_bytes([eof[3], eof[4]])).collect()
+}
+
+/// Two clients' executions of a statement behind an ALTER TABLE, through here and there.
+fn executions_behind_an_alter(server: &Server, address: std::net::SocketAddr) -> Vec<Vec<u16>> {
+    let login = || Raw::login(connect(address), crowd::USER, "", BASE);
+    server.sql("CREATE DATABASE IF NOT EXISTS wider; DROP TABLE IF EXISTS wider.t; CREATE TABLE wider.t (a INT)");
+    let mut clients = [login(), login()];
+    let executions: Vec<_> = clients
+        .iter_mut()
+        .map(|client| {
+            let prepared = client.ask(b"\x16SELECT * FROM wider.t");
+            [&b"\x17"[..], &prepared[HEADER + 1..HEADER + 5], &[0, 1, 0, 0, 0]].concat()
+        })
+        .collect();
+    let mut told = Vec::new();
+    for column in ["b", "c"] {
+        server.sql(&format!("ALTER TABLE wider.t ADD COLUMN {column} INT"));
+        for _ in 0..2 {
+            let both = clients.iter_mut().zip(&executions);
+            told.extend(both.map(|(client, execution)| statuses(&client.ask(execution))));
+        }
+    }
+    told
+}
+
+#[test]
+fn new_columns_are_said_to_each_client_once() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let expected = executions_behind_an_alter(server, server.address());
+        assert!(expected[0].iter().all(|status| status & 0x0400 != 0), "{kind}: {expected:x?}");
+        for size in [1, 2] {
+            let tidegate = crowd::tidegate(server, size, "");
+            assert_eq!(executions_behind_an_alter(server, tidegate.address()), expected, "{kind}, {size} connections");
+        }
+    }
+}
