@@ -94,7 +94,7 @@ impl Session {
             shared.note_insert_id(insert_id, kept.last_insert_id);
             kept.last_insert_id = shared.last.last_insert_id;
         }
-        shared.note_found_rows(kept.found_rows, found_rows, facts);
+        shared.note_found_rows(left.found_rows, kept.found_rows, found_rows, facts);
         kept.found_rows = left.found_rows.after(kept.found_rows);
         if left.replaces {
             let stand = shared.last.diagnostics != Diagnostics::None;

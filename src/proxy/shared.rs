@@ -13,7 +13,7 @@ use crate::proxy::connect::Connector;
 use crate::proxy::setup::{Fresh, Questions, Room};
 use crate::proxy::user_locks::UserLocks;
 use crate::session::baseline::Baseline;
-use crate::session::last::found_rows::Unchanged;
+use crate::session::last::found_rows::{Found, Unchanged};
 use crate::session::last::{Diagnostics, Last};
 use crate::session::outcome::{Announced, Announcing, AtEof};
 use crate::session::pins::Ledger;
@@ -221,11 +221,12 @@ impl Shared {
         self.heard.clear();
     }
 
-    /// A command has run; before it, FOUND_ROWS() was this on the backend, and this for the client.
-    pub fn note_found_rows(&mut self, there: Option<u64>, own: Option<u64>, facts: &Facts) {
+    /// A command has run, and made `left` of FOUND_ROWS(), which before it was `there` on the backend and `own` for the client.
+    pub fn note_found_rows(&mut self, left: Found, there: Option<u64>, own: Option<u64>, facts: &Facts) {
         match (self.last.found_rows, own) {
-            (None, Some(_)) => self.unchanged_rows = Unchanged::new(own, there, facts),
-            (None, None) => {}
+            // What stood there before is not known either.
+            (None, None) if left != Found::Counted => {}
+            (None, _) => self.unchanged_rows = Unchanged::new(left, own, there, facts),
             (Some(_), _) => self.unchanged_rows = None,
         }
     }

@@ -27,7 +27,9 @@ pub enum Found {
     Kept,
     /// This.
     Rows(u64),
-    /// The reply does not tell it.
+    /// Its own, which the reply does not tell.
+    Counted,
+    /// The reply does not tell it, nor whether it was made anew.
     Untold,
 }
 
@@ -37,7 +39,7 @@ impl Found {
         match self {
             Found::Kept => before,
             Found::Rows(rows) => Some(rows),
-            Found::Untold => None,
+            Found::Counted | Found::Untold => None,
         }
     }
 
@@ -55,9 +57,10 @@ pub struct Unchanged {
 }
 
 impl Unchanged {
-    /// `own`, `there`: before the statement. `None` where what it may well have found itself stood there.
-    pub fn new(own: Option<u64>, there: Option<u64>, facts: &Facts) -> Option<Unchanged> {
-        let (own, there) = (own?, there?);
+    /// `left`: what the statement has made of it; `own`, `there`: before it. `None` where what it may well have found itself stood
+    /// there.
+    pub fn new(left: Found, own: Option<u64>, there: Option<u64>, facts: &Facts) -> Option<Unchanged> {
+        let (own, there) = (own.filter(|_| left == Found::Untold)?, there?);
         // A single row is what most statements find that may find any; one that failed has at most counted what it had sent.
         let likely = if facts.error.is_some() { facts.rows } else { 1 };
         (own != there && there != likely).then_some(Unchanged { there, own })
@@ -103,7 +106,7 @@ pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
     if ran.failed() {
         return Found::kept_if(was_refused(ran) || is_new(ran) || (!counts_more && is_untouched(ran)));
     }
-    if counts_more {
+    if counts_more && (ran.opened_cursor() || ran.verb() != Verb::Select) {
         return Found::Untold;
     }
     match ran.verb() {
@@ -128,15 +131,19 @@ fn shown(ran: &Ran<'_>) -> Found {
 }
 
 /// Every row of the one result was sent, and was counted. MariaDB leaves the older count where an aggregate finds no
-/// row, and after VALUES.
+/// row, which makes one row, and after VALUES.
 fn selected(ran: &Ran<'_>) -> Found {
-    const UNCOUNTED: Clauses = Clauses::AGGREGATE.with(Clauses::VALUES).with(Clauses::PROCEDURE);
-    let clauses = ran.summary.clauses;
-    let counted = !ran.has(Flags::UNKNOWN_FUNCTION) && !clauses.any(UNCOUNTED);
+    const UNCOUNTED: Clauses = Clauses::VALUES.with(Clauses::PROCEDURE);
+    let (clauses, rows) = (ran.summary.clauses, ran.facts.rows);
+    let aggregates = clauses.any(Clauses::AGGREGATE);
+    if ran.facts.last_affected.is_some() || ran.has(Flags::UNKNOWN_FUNCTION) || clauses.any(UNCOUNTED) {
+        return Found::Untold;
+    }
     let limited = clauses.any(Clauses::OFFSET) || (clauses.any(Clauses::LIMIT) && clauses.any(Clauses::UNION));
-    match ran.facts.last_affected.is_none() && counted && !limited {
-        true => Found::Rows(ran.facts.rows),
-        false => Found::Untold,
+    match limited || ran.has(Flags::CALC_FOUND_ROWS) {
+        _ if aggregates && rows <= 1 => Found::Untold,
+        false if !aggregates => Found::Rows(rows),
+        _ => Found::Counted,
     }
 }
 

@@ -1,4 +1,4 @@
-use super::found_rows::Unchanged;
+use super::found_rows::{Found, Unchanged};
 use super::*;
 
 const MARIADB: Dialect =
@@ -65,17 +65,19 @@ fn a_show_counts_its_rows_or_none() {
 #[test]
 fn what_was_left_as_it_was_is_the_clients_own() {
     let done = Facts::default();
-    let unchanged = Unchanged::new(Some(3), Some(8), &done).expect("another's stands there");
+    let unchanged = Unchanged::new(Found::Untold, Some(3), Some(8), &done).expect("another's stands there");
     assert_eq!((unchanged.own(8), unchanged.own(5)), (3, 5));
     // The same, unknown, or what most statements find: nothing can be told.
     for (own, there) in [(Some(3), Some(3)), (Some(3), None), (None, Some(3)), (Some(3), Some(1))] {
-        assert_eq!(Unchanged::new(own, there, &done), None, "{own:?} {there:?}");
+        assert_eq!(Unchanged::new(Found::Untold, own, there, &done), None, "{own:?} {there:?}");
     }
     // One that waited for a lock in vain found none, whatever stands there.
     let failed = Facts { error: Some(1205), ..Facts::default() };
-    let unchanged = Unchanged::new(Some(3), Some(1), &failed).expect("another's stands there");
+    let unchanged = Unchanged::new(Found::Untold, Some(3), Some(1), &failed).expect("another's stands there");
     assert_eq!((unchanged.own(1), unchanged.own(0)), (3, 0));
-    assert_eq!(Unchanged::new(Some(3), Some(0), &failed), None);
+    assert_eq!(Unchanged::new(Found::Untold, Some(3), Some(0), &failed), None);
+    // One that has counted may have counted as many as stood there.
+    assert_eq!(Unchanged::new(Found::Counted, Some(3), Some(8), &done), None);
 }
 
 #[test]

@@ -50,6 +50,19 @@ const CASES: &[Case] = &[
         then: &["SHOW PRIVILEGES"],
         asked: "SHOW WARNINGS",
     },
+    // It has counted as many as the other's.
+    Case {
+        own: &["DO 1"],
+        of_another: "SELECT 1 UNION SELECT 2 UNION SELECT 3",
+        then: &["SELECT SQL_CALC_FOUND_ROWS * FROM (SELECT 1 UNION SELECT 2 UNION SELECT 3) t LIMIT 1"],
+        asked: "SELECT FOUND_ROWS()",
+    },
+    Case {
+        own: &["DO 1"],
+        of_another: "SELECT 1 UNION SELECT 2 UNION SELECT 3",
+        then: &["SELECT 1 UNION SELECT 2 UNION SELECT 3 LIMIT 1, 1"],
+        asked: "SELECT FOUND_ROWS()",
+    },
     // Refused while it ran.
     Case {
         own: &["SELECT 1 UNION SELECT 2 UNION SELECT 3"],
