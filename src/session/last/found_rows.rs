@@ -20,6 +20,9 @@ const MAX_PLANTED: u64 = 1000;
 /// Stands for a greater number: one that hardly a statement finds.
 const MARK: u64 = 997;
 
+/// ER_UNKNOWN_STMT_HANDLER
+const UNKNOWN_STATEMENT: u16 = 1243;
+
 /// What a statement has made of FOUND_ROWS().
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -95,6 +98,11 @@ pub fn may_keep(summary: &Summary) -> bool {
 }
 
 pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
+    // EXECUTE of what is not prepared.
+    let is_execute = ran.is_one() && ran.verb() == Verb::Execute;
+    if is_execute && ran.facts.error == Some(UNKNOWN_STATEMENT) && ran.facts.status_seen == 0 {
+        return Found::Kept;
+    }
     // The first of several statements, or all of them where there may be but one.
     if !ran.is_one() && ran.failed() && ran.facts.status_seen == 0 && was_refused(ran) {
         return Found::Kept;

@@ -37,6 +37,9 @@ fn a_statement_that_was_refused_counts_no_rows() {
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1046, Some(3)),
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 1242, None),
         ("SELECT CONVERT('x' USING nosuch)", 1115, Some(3)),
+        ("EXECUTE nosuch", 1243, Some(3)),
+        ("EXECUTE some", 1062, None),
+        ("CALL executes_nosuch()", 1243, None),
         ("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 2", 0, None),
     ] {
         let mut last = Last { found_rows: Some(3), ..Last::fresh() };

@@ -127,6 +127,7 @@ const STATEMENTS: &[&str] = &[
     "CALL warns()",
     "PREPARE s FROM 'SELECT * FROM t'",
     "EXECUTE s",
+    "EXECUTE nosuch",
     "DEALLOCATE PREPARE s",
     "HANDLER t OPEN",
     "HANDLER t READ FIRST LIMIT 2",
