@@ -11,6 +11,8 @@ fn the_console_begins_and_ends_a_recording_while_clients_are_here() {
     let mut console = Client::login(tidegate.admin("sql"), "admin", "").expect("the console");
     let mut before = client(&tidegate);
     before.run("SELECT 1");
+    // Its record is made behind its reply, and would be the recording's first.
+    eventually("its record is made", LIMIT, || !console.rows("SHOW DIGESTS").is_empty());
     assert_eq!(console.rows("SHOW RECORDING")[0][..2], ["off", "NULL"]);
     let path = tidegate.file("by hand.trace");
     console.run(&format!("RECORD START '{}' LITERALS", path.display()));
