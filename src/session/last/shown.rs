@@ -50,7 +50,7 @@ pub(super) fn shown(ran: &Ran<'_>) -> Shown {
     if ran.has(Flags::EXECUTABLE_COMMENT) {
         return Shown::Unknown;
     }
-    let mut words = words(ran);
+    let mut words = only_words(ran);
     let is_old = rules::keeps(ran.dialect);
     if words.next().is_some_and(|word| is(word, "help")) {
         return if is_old { Shown::NoTable } else { Shown::Unknown };
@@ -76,7 +76,7 @@ pub(super) fn shown(ran: &Ran<'_>) -> Shown {
 
 /// Whether it is a query that an EXPLAIN explains, and not a write or a table, which is looked at in any case.
 pub(super) fn explains_a_query(ran: &Ran<'_>) -> bool {
-    words(ran).skip(1).find_map(|word| {
+    only_words(ran).skip(1).find_map(|word| {
         let reads = is_one_of(&["select", "values", "with"], word);
         let writes = is_one_of(&["delete", "insert", "replace", "update"], word);
         (reads || writes).then_some(reads)
@@ -84,7 +84,7 @@ pub(super) fn explains_a_query(ran: &Ran<'_>) -> bool {
 }
 
 /// The statement's words, and nothing else of it.
-pub(super) fn words<'a>(ran: &Ran<'a>) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn only_words<'a>(ran: &Ran<'a>) -> impl Iterator<Item = &'a [u8]> {
     let sql = ran.sql;
     Lexer::new(sql, ran.dialect)
         .filter(|token| token.kind == Kind::Word)
@@ -102,17 +102,8 @@ pub(super) fn is_one_of(list: &[&str], word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::dialect::Dialect;
+    use crate::session::last::tests::{MARIADB, MYSQL};
     use crate::wire::reply::Facts;
-
-    const MARIADB: Dialect = Dialect {
-        mariadb: true,
-        version: 101_119,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-    };
-    const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
 
     #[test]
     fn a_show_is_known_by_its_first_words() {

@@ -1,9 +1,9 @@
 use super::found_rows::{Found, Unchanged};
 use super::*;
 
-const MARIADB: Dialect =
+pub(super) const MARIADB: Dialect =
     Dialect { mariadb: true, version: 101_119, ansi_quotes: false, no_backslash_escapes: false, ascii_in_wide: false };
-const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
+pub(super) const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
 
 fn set(rows: u64) -> Facts {
     Facts { rows, ..Facts::default() }

@@ -3,7 +3,7 @@
 
 use super::Ran;
 use super::found_rows::words;
-use super::shown::{self, Shown, is, is_one_of, words as only_words};
+use super::shown::{self, Shown, is, is_one_of, only_words};
 use crate::sql::flags::Flags;
 use crate::sql::lexer::Lexer;
 use crate::sql::verb::Verb;
@@ -46,33 +46,32 @@ fn makes_a_table(ran: &Ran<'_>) -> Option<bool> {
     })
 }
 
-/// GRANT and REVOKE look for the table or the routine that they name, and for no schema.
+/// GRANT and REVOKE look for the table or the routine that they name, and for no schema or account (PROXY).
 fn is_about_one_object(ran: &Ran<'_>) -> bool {
-    let tokens = Lexer::new(ran.sql, ran.dialect).map(|token| ran.sql.get(token.start..token.end).unwrap_or_default());
-    let object = tokens.skip_while(|text| !is(text, "on")).skip(1).take_while(|text| !is_one_of(&["to", "from"], text));
+    if only_words(ran).nth(1).is_some_and(|word| is(word, "proxy")) {
+        return false;
+    }
+    let object =
+        texts(ran).skip_while(|text| !is(text, "on")).skip(1).take_while(|text| !is_one_of(&["to", "from"], text));
     object.last().is_some_and(|last| last != b"*")
 }
 
 /// FLUSH TABLES of some, not of all.
 fn flushes_a_table(ran: &Ran<'_>) -> bool {
-    let tokens = Lexer::new(ran.sql, ran.dialect).map(|token| ran.sql.get(token.start..token.end).unwrap_or_default());
-    let mut behind = tokens.skip_while(|text| !is_one_of(&["table", "tables"], text)).skip(1);
+    let mut behind = texts(ran).skip_while(|text| !is_one_of(&["table", "tables"], text)).skip(1);
     behind.next().is_some_and(|text| !is(text, "with") && text != b";")
+}
+
+fn texts<'a>(ran: &Ran<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let sql = ran.sql;
+    Lexer::new(sql, ran.dialect).map(move |token| sql.get(token.start..token.end).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::dialect::Dialect;
+    use crate::session::last::tests::MARIADB;
     use crate::wire::reply::Facts;
-
-    const MARIADB: Dialect = Dialect {
-        mariadb: true,
-        version: 101_119,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-    };
 
     #[test]
     fn what_uses_tables_is_told_by_the_text() {
@@ -103,6 +102,7 @@ mod tests {
             "GRANT SELECT ON s.* TO u@h",
             "GRANT ALL ON *.* TO u@h",
             "GRANT r TO u@h",
+            "GRANT PROXY ON u TO v",
             "CREATE USER u@h",
             "DROP TRIGGER tr",
             "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t",

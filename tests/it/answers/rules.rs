@@ -142,6 +142,7 @@ const STATEMENTS: &[&str] = &[
     "GRANT SELECT ON last_rules.t TO last_rules",
     "GRANT EXECUTE ON PROCEDURE last_rules.nothing TO last_rules",
     "REVOKE SELECT ON last_rules.t FROM last_rules",
+    "GRANT PROXY ON nobody TO last_rules",
     "DROP USER last_rules",
     "CREATE TRIGGER made BEFORE INSERT ON other FOR EACH ROW SET @x = 1",
     "DROP TRIGGER made",
