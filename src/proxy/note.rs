@@ -100,6 +100,10 @@ impl Session {
             let stand = shared.last.diagnostics != Diagnostics::None;
             self.note_conditions(stand);
         }
+        // What stands there is not in the client's words.
+        if let Some(shared) = self.shared.as_mut().filter(|_| exchange.own_words.is_some()) {
+            shared.conditions = shared.conditions.wrapping_add(1);
+        }
         Ok(())
     }
 

@@ -27,11 +27,9 @@ use crate::wire::status::CURSOR_EXISTS;
 pub use questions::{Malformed, questions};
 pub(in crate::session) use rules::keeps as keeps_diagnostics;
 
-/// The most conditions that are kept of one statement; MariaDB and MySQL 5.6 keep 64 themselves.
-pub const MAX_CONDITIONS: usize = 1024;
-
-/// The most bytes of messages that are kept of one statement.
-pub const MAX_BYTES: usize = 64 * 1024;
+/// The most bytes that are kept of one statement's conditions: all that a server keeps unless its `max_error_count` was raised
+/// (MySQL 1,024, MariaDB 64), with messages of any length (512 bytes).
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// What kind of condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +55,11 @@ impl Level {
     fn of(name: &[u8]) -> Option<Level> {
         [Level::Error, Level::Warning, Level::Note].into_iter().find(|level| level.name().as_bytes() == name)
     }
+}
+
+/// What they take.
+fn bytes(conditions: &[Condition]) -> usize {
+    conditions.iter().map(|condition| size_of::<Condition>() + condition.message.len()).sum()
 }
 
 /// A row of SHOW WARNINGS.

@@ -4,7 +4,7 @@
 //! COM_FIELD_LIST, which warns of itself (seen on 9.7). A backend that has served another client in between adds them to
 //! that one's: what is new there stands at the end.
 
-use super::{Condition, Diagnostics, Last, MAX_BYTES, MAX_CONDITIONS, Ran, Saved, rules};
+use super::{Condition, Diagnostics, Last, MAX_BYTES, Ran, Saved, rules};
 use crate::sql::dialect::Dialect;
 use crate::sql::verb::Verb;
 use crate::wire::command;
@@ -71,12 +71,11 @@ impl Last {
                 saved.charset.clone_from(&read.charset);
             }
             saved.conditions.extend_from_slice(new);
-            saved.conditions.truncate(usize::try_from(kept).unwrap_or(MAX_CONDITIONS).min(MAX_CONDITIONS));
+            saved.conditions.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
         }
-        let bytes: usize = saved.conditions.iter().map(|condition| condition.message.len()).sum();
         self.diagnostics = match saved.warnings {
             0 => Diagnostics::None,
-            _ if bytes > MAX_BYTES => Diagnostics::TooMuch,
+            _ if super::bytes(&saved.conditions) > MAX_BYTES => Diagnostics::TooMuch,
             _ => Diagnostics::Saved(Box::new(saved)),
         };
     }

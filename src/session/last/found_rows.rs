@@ -5,7 +5,7 @@
 //! own there first.
 
 use super::shown::{self, Shown};
-use super::{MAX_BYTES, OPAQUE, Ran};
+use super::{OPAQUE, Ran};
 use crate::sql::clauses::Clauses;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
@@ -19,6 +19,9 @@ const MAX_PLANTED: u64 = 1000;
 
 /// Stands for a greater number: one that hardly a statement finds.
 const MARK: u64 = 997;
+
+/// The longest text that is read a second time.
+const MAX_TEXT: usize = 64 << 10;
 
 /// ER_UNKNOWN_STMT_HANDLER
 const UNKNOWN_STATEMENT: u16 = 1243;
@@ -217,7 +220,7 @@ impl Words {
 }
 
 pub(super) fn words(ran: &Ran<'_>) -> Words {
-    if ran.sql.len() > MAX_BYTES {
+    if ran.sql.len() > MAX_TEXT {
         return Words::ANY;
     }
     let mut words = Words::default();

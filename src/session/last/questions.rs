@@ -1,6 +1,6 @@
 //! Reading from a backend what the last statement left on it.
 
-use super::{Condition, Diagnostics, Last, Level, MAX_BYTES, MAX_CONDITIONS, Saved};
+use super::{Condition, Diagnostics, Last, Level, MAX_BYTES, Saved, bytes};
 use crate::session::reason::{Hold, Holds};
 
 /// A text result's rows; `None` is NULL.
@@ -46,10 +46,18 @@ fn numbers(holds: Holds, kept: bool) -> String {
         Hold::RowCount if kept => "@`tidegate: row count`",
         _ => call,
     });
-    // The servers' limit on what they keep, and the character set of what they say.
-    let about = ["@@max_error_count", "@@character_set_results"].into_iter().filter(|_| holds.has(Hold::Diagnostics));
+    let about = if holds.has(Hold::Diagnostics) { about(holds) } else { &[] };
     // The session's sql_select_limit may be 0.
-    format!("SELECT {} LIMIT 1", wanted.chain(about).collect::<Vec<_>>().join(","))
+    format!("SELECT {} LIMIT 1", wanted.chain(about.iter().copied()).collect::<Vec<_>>().join(","))
+}
+
+/// What else is asked of warnings and errors: the character set of what they say, and how many there are beyond those that
+/// the server has kept. Next to FOUND_ROWS(), of which MySQL warns, it would count that warning alone: there only how many it keeps.
+fn about(holds: Holds) -> &'static [&'static str] {
+    match holds.has(Hold::FoundRows) {
+        true => &["@@character_set_results", "@@max_error_count"],
+        false => &["@@character_set_results", "@@warning_count", "@@error_count"],
+    }
 }
 
 impl Last {
@@ -71,35 +79,45 @@ impl Last {
             }
         }
         if diagnostics {
-            let kept = number(values.next().ok_or(Malformed)?)?;
             let charset = values.next().ok_or(Malformed)?.clone().unwrap_or_default();
             let rows = answers.get(first).ok_or(Malformed)?;
-            self.diagnostics = self.conditions(rows, kept, charset)?;
+            let conditions = rows.iter().map(condition).collect::<Option<Vec<_>>>().ok_or(Malformed)?;
+            let counted = match values.as_slice() {
+                [warnings, errors] => Some((number(warnings)?, number(errors)?)),
+                [kept] => self.counted(&conditions, number(kept)?),
+                _ => return Err(Malformed),
+            };
+            self.diagnostics = as_read(conditions, counted, charset);
         }
         Ok(())
     }
 
-    fn conditions(&self, rows: &[Row], kept: u64, charset: Vec<u8>) -> Result<Diagnostics, Malformed> {
+    /// How many warnings and errors there are, those that the server has not kept among them; `kept`: how many it keeps at most.
+    /// `None`: nobody knows.
+    fn counted(&self, conditions: &[Condition], kept: u64) -> Option<(u64, u64)> {
         let told = match self.diagnostics {
             Diagnostics::Unread { warnings } => warnings.map(u64::from),
             _ => None,
         };
-        let conditions = rows.iter().map(condition).collect::<Option<Vec<_>>>().ok_or(Malformed)?;
-        let bytes: usize = conditions.iter().map(|condition| condition.message.len()).sum();
-        let is_full = conditions.len() as u64 >= kept;
+        let shown = conditions.len() as u64;
         let errors = conditions.iter().filter(|condition| condition.level == Level::Error).count() as u64;
-        // How many errors are among those that the server did not keep, nobody knows; a statement that went well, and has none
-        // among the first, has none.
-        let counted = told.is_some_and(|told| told == conditions.len() as u64 || errors == 0);
-        let cut = is_full && !counted;
-        if conditions.len() > MAX_CONDITIONS || bytes > MAX_BYTES || cut {
-            return Ok(Diagnostics::TooMuch);
+        if shown < kept {
+            return Some((shown, errors));
         }
-        let warnings = told.filter(|_| is_full).unwrap_or(conditions.len() as u64);
-        if warnings == 0 {
-            return Ok(Diagnostics::None);
+        // How many errors are among those that were not kept, nobody knows; a statement that went well, and has none among the
+        // first, has none.
+        let told = told.filter(|told| *told == shown || errors == 0)?;
+        Some((told, errors))
+    }
+}
+
+fn as_read(conditions: Vec<Condition>, counted: Option<(u64, u64)>, charset: Vec<u8>) -> Diagnostics {
+    match counted {
+        Some((0, _)) => Diagnostics::None,
+        Some((warnings, errors)) if bytes(&conditions) <= MAX_BYTES => {
+            Diagnostics::Saved(Box::new(Saved { conditions, warnings, errors, charset }))
         }
-        Ok(Diagnostics::Saved(Box::new(Saved { conditions, warnings, errors, charset })))
+        _ => Diagnostics::TooMuch,
     }
 }
 

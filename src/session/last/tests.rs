@@ -122,7 +122,7 @@ fn answers_are_taken_in() {
     let holds = last.unread();
     assert_eq!(questions(holds).len(), 4);
     let warnings = vec![vec![text("Error"), text("1146"), text("no")], vec![text("Note"), text("1003"), text("so")]];
-    let numbers = vec![vec![text("-1"), text("64"), text("utf8mb4")]];
+    let numbers = vec![vec![text("-1"), text("utf8mb4"), text("2"), text("1")]];
     last.take(holds, &[vec![], warnings, numbers, vec![]]).expect("answers");
     assert_eq!(last.row_count, Some(-1));
     let saved = last.saved().expect("saved");
@@ -132,17 +132,41 @@ fn answers_are_taken_in() {
 }
 
 #[test]
-fn what_the_server_did_not_keep_is_too_much() {
-    let row = |level: &str| vec![Some(level.as_bytes().to_vec()), Some(b"1292".to_vec()), Some(b"x".to_vec())];
+fn the_server_counts_what_it_did_not_keep() {
+    let text = |value: &str| Some(value.as_bytes().to_vec());
+    for (rows, warnings, errors) in [(vec![], "1", "1"), (vec![vec![text("Error"), text("1054"), text("x")]], "3", "1")]
+    {
+        let mut last = Last { diagnostics: Diagnostics::Unread { warnings: None }, ..Last::fresh() };
+        let numbers = vec![vec![None, text(warnings), text(errors)]];
+        last.take(last.unread(), &[rows.clone(), numbers]).expect("answers");
+        let saved = last.saved().expect("saved");
+        assert_eq!((saved.conditions.len(), saved.warnings, saved.errors), (rows.len(), warnings.parse().unwrap(), 1));
+    }
+}
+
+#[test]
+fn what_nobody_counts_is_too_much() {
+    let text = |value: &str| Some(value.as_bytes().to_vec());
+    let row = |level: &str| vec![text(level), text("1292"), text("x")];
     let cases =
         [(Some(2), "Error", Some(2)), (Some(9), "Warning", Some(9)), (Some(9), "Error", None), (None, "Warning", None)];
     for (told, level, expected) in cases {
-        let mut last = Last { diagnostics: Diagnostics::Unread { warnings: told }, ..Last::fresh() };
-        let numbers = vec![vec![Some(b"2".to_vec()), None]];
+        let unread = Diagnostics::Unread { warnings: told };
+        let mut last = Last { found_rows: None, diagnostics: unread, ..Last::fresh() };
+        let numbers = vec![vec![text("7"), None, text("2")]];
         last.take(last.unread(), &[vec![row("Warning"), row(level)], numbers]).expect("answers");
         assert_eq!(last.saved().map(|saved| saved.warnings), expected, "{told:?} {level}");
         assert_eq!(last.diagnostics == Diagnostics::TooMuch, expected.is_none(), "{told:?} {level}");
     }
+}
+
+#[test]
+fn as_many_warnings_are_kept_as_a_server_keeps() {
+    let text = |value: &str| Some(value.as_bytes().to_vec());
+    let mut last = Last { diagnostics: Diagnostics::Unread { warnings: Some(5000) }, ..Last::fresh() };
+    let rows = vec![vec![text("Warning"), text("1265"), text(&"x".repeat(511))]; 1024];
+    last.take(last.unread(), &[rows, vec![vec![None, text("5000"), text("0")]]]).expect("answers");
+    assert_eq!(last.saved().map(|saved| (saved.warnings, saved.conditions.len())), Some((5000, 1024)));
 }
 
 #[test]

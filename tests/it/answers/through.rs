@@ -13,7 +13,7 @@ struct Case {
     asked: &'static str,
 }
 
-/// `prepare: ` begins a COM_STMT_PREPARE.
+/// `prepare: ` begins a COM_STMT_PREPARE, `execute: ` is followed by a statement's number.
 const CASES: &[Case] = &[
     // It makes no count, and the connection's is another's.
     Case { own: &["DO 1"], of_another: "SELECT 1", then: &["prepare: SELECT 1"], asked: "SELECT ROW_COUNT()" },
@@ -63,6 +63,36 @@ const CASES: &[Case] = &[
         then: &["SELECT 1 UNION SELECT 2 UNION SELECT 3 LIMIT 1, 1"],
         asked: "SELECT FOUND_ROWS()",
     },
+    // The server keeps fewer than there are.
+    Case {
+        own: &["SET max_error_count = 1", "SELECT nosuch"],
+        of_another: "SELECT 1",
+        then: &[],
+        asked: "SHOW WARNINGS",
+    },
+    Case {
+        own: &[
+            "SET max_error_count = 1",
+            "SELECT CONVERT(1/0, SIGNED), CONVERT('x', SIGNED), (SELECT 1 UNION SELECT 2)",
+        ],
+        of_another: "SELECT 1",
+        then: &[],
+        asked: "SHOW COUNT(*) WARNINGS",
+    },
+    Case {
+        own: &["SET max_error_count = 0", "SELECT nosuch"],
+        of_another: "SELECT 1",
+        then: &[],
+        asked: "SHOW COUNT(*) ERRORS",
+    },
+    Case { own: &["SET max_error_count = 1000", MANY], of_another: "SELECT 1", then: &[], asked: "SHOW WARNINGS" },
+    // The server knows an unknown statement by another number, and keeps what it said of it.
+    Case {
+        own: &["execute: 9", "DO GET_LOCK('a', 0)"],
+        of_another: "SELECT 1",
+        then: &["DO RELEASE_LOCK('a')"],
+        asked: "SHOW ERRORS",
+    },
     // Refused while it ran.
     Case {
         own: &["SELECT 1 UNION SELECT 2 UNION SELECT 3"],
@@ -72,11 +102,24 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// A thousand warnings of some 130 bytes.
+const MANY: &str = "SELECT CONVERT(CONCAT(REPEAT('x', 90), a.d, b.d, c.d), SIGNED) FROM \
+    (SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 \
+    UNION SELECT 8 UNION SELECT 9) a, \
+    (SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 \
+    UNION SELECT 8 UNION SELECT 9) b, \
+    (SELECT 0 d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 \
+    UNION SELECT 8 UNION SELECT 9) c";
+
 fn run(raw: &mut Raw, steps: &[&str]) {
     for step in steps {
-        match step.strip_prefix("prepare: ") {
-            Some(sql) => drop(raw.ask(&[&[tidegate::wire::command::STMT_PREPARE], sql.as_bytes()].concat())),
-            None => drop(raw.query(step)),
+        if let Some(sql) = step.strip_prefix("prepare: ") {
+            raw.ask(&[&[tidegate::wire::command::STMT_PREPARE], sql.as_bytes()].concat());
+        } else if let Some(number) = step.strip_prefix("execute: ") {
+            let number: u32 = number.parse().expect("a statement's number");
+            raw.ask(&[&b"\x17"[..], &number.to_le_bytes(), &[0, 1, 0, 0, 0]].concat());
+        } else {
+            raw.query(step);
         }
     }
 }
