@@ -93,6 +93,12 @@ const CASES: &[Case] = &[
         then: &["DO RELEASE_LOCK('a')"],
         asked: "SHOW ERRORS",
     },
+    Case {
+        own: &["SET NAMES binary", "prepare: UPDATE nosuch.t SET a = 1", "execute: 9"],
+        of_another: "SELECT 1",
+        then: &["SHOW WARNINGS", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
+        asked: "SELECT @n, @r",
+    },
     // Refused while it ran.
     Case {
         own: &["SELECT 1 UNION SELECT 2 UNION SELECT 3"],
