@@ -19,6 +19,7 @@ use crate::proxy::settings::Mode;
 use crate::proxy::shared::Shared;
 use crate::session::answer::Patch;
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::wire::announce;
 use crate::wire::command;
 use crate::wire::fault::{ErrPacket, NO_DATABASE};
@@ -115,7 +116,8 @@ impl Session {
         let payload = &packet[HEADER..];
         let mut heard = Vec::new();
         let is_ok = payload.first() == Some(&0) || payload.len() >= OK_AT_LEAST;
-        if is_ok && shared.hear(payload, &mut exchange.announced, &mut heard).is_none() {
+        let keeps_schema = keeps_schema(exchange.summary.verb);
+        if is_ok && shared.hear(payload, keeps_schema, &mut exchange.announced, &mut heard).is_none() {
             return Verdict::Broken("malformed OK packet");
         }
         if !is_ok {
@@ -352,6 +354,15 @@ impl Session {
 }
 
 /// Whether the reply is a process list, whose ids are to be tidegate's (but in `observe`, where the server's are the clients').
+/// Whether a statement chooses no schema, nor runs what may choose one.
+fn keeps_schema(verb: Verb) -> bool {
+    use Verb::{Begin, Commit, Delete, Do, Insert, Replace, Rollback, Savepoint, Select, Set, Show, Update};
+    matches!(
+        verb,
+        Begin | Commit | Delete | Do | Insert | Replace | Rollback | Savepoint | Select | Set | Show | Update
+    )
+}
+
 fn lists_clients(exchange: &Exchange, commands: &[u8]) -> bool {
     match exchange.code {
         command::PROCESS_INFO => true,

@@ -243,9 +243,21 @@ impl Shared {
         }
     }
 
-    /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `None`: it is malformed.
-    pub fn hear(&mut self, payload: &[u8], announced: &mut Announced, out: &mut Vec<u8>) -> Option<()> {
+    /// Takes an OK packet's announcements in, and appends the payload as the client may see it. `keeps_schema`: its statement
+    /// chooses no schema. `None`: it is malformed.
+    pub fn hear(
+        &mut self,
+        payload: &[u8],
+        keeps_schema: bool,
+        announced: &mut Announced,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
         let tracked = Tracked::parse(payload)?;
+        let is_ones_own = |tracker: Tracker<'_>| match tracker {
+            Tracker::Schema(name) => self.state.schema() == Some(name),
+            _ => false,
+        };
+        let repeats_schema = keeps_schema && self.server.mariadb && tracked.trackers.into_iter().any(is_ones_own);
         // The character set takes its collation away, whichever comes first in the packet.
         let is_collation =
             |tracker: &Tracker<'_>| matches!(tracker, Tracker::Variable { name: b"collation_connection", .. });
@@ -256,13 +268,17 @@ impl Shared {
             }
         }
         tracked.trackers.filter(is_collation).for_each(|tracker| self.take(tracker));
-        self.put_ok(out, payload)
+        self.put_announced(out, payload, repeats_schema)
     }
 
     /// Appends an OK payload as the client may see it. `None`: it is malformed.
     pub fn put_ok(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
+        self.put_announced(out, payload, false)
+    }
+
+    fn put_announced(&mut self, out: &mut Vec<u8>, payload: &[u8], repeats_schema: bool) -> Option<()> {
         let one_name_for_flags = self.questions.has_one_name_for_flags();
-        let ways = Ways { mariadb: self.server.mariadb, one_name_for_flags };
+        let ways = Ways { mariadb: self.server.mariadb, one_name_for_flags, repeats_schema };
         announce::put_ok(out, payload, self.tracks.then_some(&self.asked), ways, &mut self.told)
     }
 

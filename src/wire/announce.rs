@@ -23,6 +23,9 @@ pub struct Ways {
     pub mariadb: bool,
     /// Of all flags it names one, see [`variable_names`].
     pub one_name_for_flags: bool,
+    /// This packet's statement cannot have chosen the schema that is announced, which the client has already: MariaDB notes a
+    /// change where it looks into another schema for a moment, and tells it when there is something else to tell.
+    pub repeats_schema: bool,
 }
 
 /// `session_track_transaction_info`.
@@ -224,12 +227,18 @@ fn put_head(out: &mut Vec<u8>, tracked: &Tracked<'_>) {
 fn put_kept(out: &mut Vec<u8>, tracked: &Tracked<'_>, asked: &Asked, ways: Ways, told: &mut Told) -> Kept {
     let mariadb = ways.mariadb;
     let characteristics = tracked.trackers.entries().any(|entry| entry.kind == TRANSACTION_CHARACTERISTICS);
-    let mut block = Vec::new();
+    // Whether there is something beside the schema.
+    let (mut block, mut is_beside) = (Vec::new(), false);
     for entry in tracked.trackers.entries().filter(|entry| asked.wants(entry.kind, mariadb, characteristics)) {
+        let before = block.len();
         match entry.kind == TRANSACTION_STATE && asked.transaction == TransactionInfo::Off {
             true => put_begun(&mut block, entry, tracked, told),
             false => put_entry(&mut block, entry, asked, ways, tracked.ok.status),
         }
+        is_beside |= entry.kind != SCHEMA && block.len() > before;
+    }
+    if ways.repeats_schema && !is_beside && tracked.trackers.entries().any(|entry| entry.kind != SCHEMA) {
+        block.clear();
     }
     let silent = characteristics && asked.hears_of_characteristics(tracked.ok.status, mariadb);
     if block.is_empty() && !silent {
@@ -315,7 +324,7 @@ mod tests {
     use super::*;
     use crate::wire::ok::with_info;
 
-    const MARIADB: Ways = Ways { mariadb: true, one_name_for_flags: false };
+    const MARIADB: Ways = Ways { mariadb: true, one_name_for_flags: false, repeats_schema: false };
     const MARIADB_1011: &str = include_str!("testdata/ok-mariadb10.11.txt");
     const MARIADB_11: &str = include_str!("testdata/ok-mariadb11.txt");
     const MYSQL_9: &str = include_str!("testdata/ok-mysql9.txt");
@@ -379,7 +388,7 @@ mod tests {
     }
 
     fn compare(text: &str, mysql: bool, known: &[(&str, &str)]) -> usize {
-        let ways = Ways { mariadb: !mysql, one_name_for_flags: text == MARIADB_11 };
+        let ways = Ways { mariadb: !mysql, one_name_for_flags: text == MARIADB_11, ..Ways::default() };
         let all = recorded(text, "all");
         let mut compared = 0;
         for Connection { name, mut asked } in connections(mysql) {
@@ -424,6 +433,35 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_that_is_none_of_the_statements_is_told_beside_something_else() {
+        let variable = |name: &[u8]| {
+            let mut content = Vec::new();
+            put_lenenc_bytes(&mut content, name);
+            put_lenenc_bytes(&mut content, b"9");
+            [&[SYSTEM_VARIABLES, content.len() as u8][..], &content].concat()
+        };
+        let packet = |entries: &[u8]| {
+            let head = [0, 0, 0, 2, (SESSION_STATE_CHANGED >> 8) as u8, 0, 0, 0];
+            [&head[..], &[entries.len() as u8], entries].concat()
+        };
+        let schema = [SCHEMA, 5, 4, b's', b'h', b'o', b'p'];
+        let asked = Asked { schema: true, variables: Variables::parse(b"time_zone"), ..Asked::default() };
+        let seen = |payload: &[u8], repeats_schema: bool| {
+            let mut seen = Vec::new();
+            let ways = Ways { repeats_schema, ..MARIADB };
+            put_ok(&mut seen, payload, Some(&asked), ways, &mut Told::default()).expect("an OK payload");
+            seen
+        };
+        let beside_unasked = packet(&[&variable(b"lc_time_names")[..], &schema].concat());
+        assert_eq!(seen(&beside_unasked, true), [0, 0, 0, 2, 0, 0, 0]);
+        assert_eq!(seen(&beside_unasked, false), packet(&schema));
+        let beside_asked = packet(&[&variable(b"time_zone")[..], &schema].concat());
+        for payload in [packet(&schema), beside_asked] {
+            assert_eq!(seen(&payload, true), payload);
+        }
+    }
+
+    #[test]
     fn without_the_flag_nothing_differs() {
         for text in [MARIADB_1011, MARIADB_11, MYSQL_9] {
             let payloads = recorded(text, "all").into_iter().flat_map(|(_, payloads)| payloads);
@@ -459,7 +497,7 @@ mod tests {
         let payload = [&[0, 0, 0, 2, 0x40, 0, 0, 0, entry.len() as u8][..], entry].concat();
         let shown = |list: &str, one_name_for_flags| {
             let asked = Asked { variables: Variables::parse(list.as_bytes()), ..Asked::default() };
-            let (mut seen, ways) = (Vec::new(), Ways { mariadb: true, one_name_for_flags });
+            let (mut seen, ways) = (Vec::new(), Ways { one_name_for_flags, ..MARIADB });
             put_ok(&mut seen, &payload, Some(&asked), ways, &mut Told::default()).expect("an OK payload");
             String::from_utf8_lossy(&seen).into_owned()
         };

@@ -555,6 +555,18 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "a_schema_that_stays_is_not_told",
+        45,
+        PLAIN | SESSION_TRACK,
+        &[
+            "0 SELECT COUNT(*) > 0 FROM mysql.user",
+            "0 SET lc_time_names = 'en_US'",
+            "0 SELECT COUNT(*) > 0 FROM mysql.user",
+            "0 INSERT INTO trig (v) VALUES ('y')",
+            "0 USE {schema}",
+        ],
+    ),
+    found(
         "the_id_of_a_load",
         45,
         TRACKS,
