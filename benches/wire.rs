@@ -59,7 +59,7 @@ fn ends(criterion: &mut Criterion) {
         bencher.iter(|| Tracked::parse(black_box(OK_CHANGED)).map(|tracked| tracked.trackers.count()));
     });
     let mut out = Vec::with_capacity(64);
-    let ways = Ways { mariadb: true, one_name_for_flags: false };
+    let ways = Ways { mariadb: true, ..Ways::default() };
     criterion.bench_function("trackers/hide", |bencher| {
         bencher.iter(|| {
             out.clear();
