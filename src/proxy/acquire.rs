@@ -361,7 +361,12 @@ impl Restore<'_> {
         secret: &Secret,
     ) -> Result<setup::Fresh, Fault> {
         as_a_login(self.proxy, channel, facts, params, secret).await?;
-        setup::fresh(self.proxy, channel, facts, params.schema.as_deref()).await
+        let fresh = setup::fresh(self.proxy, channel, facts, params.schema.as_deref()).await?;
+        if fresh.keeps_last {
+            // The time that was set, too.
+            statement::query(channel, facts.capabilities, "SET timestamp=DEFAULT").await?.map_err(Fault::refused)?;
+        }
+        Ok(fresh)
     }
 }
 

@@ -73,6 +73,24 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the statement may have taken the `insert_id` that keeps the backend.
+    pub(super) fn may_have_used_insert_id(&self, exchange: &Exchange) -> bool {
+        let summary = &exchange.summary;
+        self.shared.as_ref().is_some_and(|shared| shared.ledger.waits_for_insert())
+            && !summary.is_read_only()
+            && !summary.flags.has(Flags::SETS_FROZEN)
+    }
+
+    /// Asks the server whether it has. Not cancel safe.
+    pub(super) async fn ask_for_used_insert_id(&mut self) -> Result<(), Fault> {
+        let rows = self.run_own("SELECT @@insert_id=0 LIMIT 1").await?.map_err(Fault::refused)?;
+        let is_used = rows == [[Some(b"1".to_vec())]];
+        if let Some(shared) = self.shared.as_mut().filter(|_| is_used) {
+            shared.ledger.insert_id_is_used();
+        }
+        Ok(())
+    }
+
     /// What is to be asked instead, and what is to be replaced in the reply.
     pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags) -> Option<Plan> {
         let shared = self.shared.as_ref().filter(|_| flags.any(ASKS))?;

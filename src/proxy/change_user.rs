@@ -139,13 +139,13 @@ impl Session {
         kept_backend.kept.settle(&fresh);
         kept_backend.kept.tired = refused.is_some();
         fresh.state.set_multi_statements(shared.state.multi_statements());
-        let last = shared.last.clone();
-        shared.restart(&fresh);
-        if fresh.keeps_last {
-            shared.last = Last { row_count: Some(0), ..last };
-        }
+        let was_unexplained = shared.ledger.pins().has(Pin::UnexplainedState);
+        shared.restart_for(&fresh);
         if self.bring_state().await.is_err() {
             return Err(Fault::backend("the session cannot be restored behind a change of user"));
+        }
+        if was_unexplained {
+            self.keep_texts().await?;
         }
         let Some(shared) = &mut self.shared else { return Ok(()) };
         if let Some(refused) = refused {

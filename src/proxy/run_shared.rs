@@ -164,8 +164,12 @@ impl Session {
     ) -> Result<(), Fault> {
         let flags = exchange.summary.flags;
         let asks = flags.any(Flags::USER_LOCK.with(Flags::USER_UNLOCK));
-        if asks || swaps_trackers {
+        let may_insert = self.may_have_used_insert_id(exchange);
+        if asks || may_insert || swaps_trackers {
             exchange.done_at = None;
+        }
+        if may_insert {
+            Box::pin(self.ask_for_used_insert_id()).await?;
         }
         if asks {
             let sql = self.text_of(exchange, commands);

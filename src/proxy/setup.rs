@@ -36,7 +36,8 @@ pub struct Fresh {
     pub asked: Asked,
     /// The server's `init_connect` is empty: a reset is as good as a login.
     pub resets_whole: bool,
-    /// MySQL 5.6: a change of user leaves LAST_INSERT_ID(), FOUND_ROWS() and warnings as they were.
+    /// MySQL 5.6: a change of user leaves LAST_INSERT_ID(), FOUND_ROWS() and warnings as they were, the time that was set, the next
+    /// insert id and RAND()'s seeds.
     pub keeps_last: bool,
     /// How long the statements are that the connection takes.
     pub room: Room,

@@ -5,8 +5,10 @@ use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::Trouble;
 use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, Whose};
+use crate::proxy::reset::left_texts;
 use crate::proxy::{setup, statement};
 use crate::session::last::Last;
+use crate::session::reason::Pin;
 use crate::wire::command;
 
 impl Session {
@@ -14,8 +16,13 @@ impl Session {
     pub(super) async fn was_reset(&mut self) -> Result<(), Fault> {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let schema = shared.state.schema().map(<[u8]>::to_vec);
+        let was_unexplained = shared.ledger.pins().has(Pin::UnexplainedState);
         shared.last = Last { found_rows: shared.last.found_rows, ..Last::fresh() };
-        match self.read_what_is_left(schema).await {
+        let read = match self.read_what_is_left(schema).await {
+            Ok(()) if was_unexplained => self.keep_texts().await,
+            read => read,
+        };
+        match read {
             Err(fault) if fault.whose == Whose::Backend => {
                 self.lose_reset(&fault);
                 Ok(())
@@ -45,6 +52,19 @@ impl Session {
             Ok(()) => Ok(()),
             Err(_) => Err(Fault::backend("the session cannot be restored behind a reset")),
         }
+    }
+
+    /// A connection that can still tell the session's statements is kept for it.
+    pub(super) async fn keep_texts(&mut self) -> Result<(), Fault> {
+        let (mut channel, facts) = self.lease.backend_mut().borrow();
+        let left = left_texts(&mut channel, facts).await;
+        self.lease.backend_mut().restore(channel);
+        if let Some(shared) = &mut self.shared
+            && left?
+        {
+            shared.ledger.pin(Pin::UnexplainedState);
+        }
+        Ok(())
     }
 
     /// The client has its OK, and nothing is left of what it had: the session goes on.

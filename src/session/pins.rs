@@ -246,9 +246,14 @@ impl Ledger {
         self.pins.set(Pin::UserLock, false);
     }
 
+    /// Whether the session is kept for its next insert id alone, which an INSERT takes.
+    pub fn waits_for_insert(&self) -> bool {
+        self.pins.has(Pin::Frozen) && self.names.as_ref().is_none_or(|names| !names.frozen_for_good)
+    }
+
     /// The server was asked, and `@@insert_id` is 0.
     pub fn insert_id_is_used(&mut self) {
-        if self.names.as_ref().is_none_or(|names| !names.frozen_for_good) {
+        if self.waits_for_insert() {
             self.pins.set(Pin::Frozen, false);
         }
     }

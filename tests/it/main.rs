@@ -37,6 +37,7 @@ mod fingerprint;
 mod frameworks;
 mod hlog;
 mod identity;
+mod inherited;
 mod killing;
 mod leaving;
 mod limits;

@@ -6,6 +6,7 @@ use super::Shared;
 use crate::proxy::setup::Fresh;
 use crate::proxy::user_locks::UserLocks;
 use crate::session::last::Last;
+use crate::session::reason::Pin;
 use crate::session::state::State;
 use crate::wire::announce::Told;
 
@@ -21,6 +22,24 @@ impl Shared {
         self.asked = fresh.asked.clone();
         self.forget_all_but_state();
         self.is_to_be_reset = false;
+    }
+
+    /// The same behind a change of user, of which MySQL 5.6 makes less of a new session: what its last statement left, the time that
+    /// was set, and the next insert id and seeds stay.
+    pub fn restart_for(&mut self, fresh: &Fresh) {
+        let last = self.last.clone();
+        let time = self.state.variable(b"timestamp").map(<[u8]>::to_vec);
+        let is_frozen = self.ledger.pins().has(Pin::Frozen);
+        self.restart(fresh);
+        if !fresh.keeps_last {
+            return;
+        }
+        self.last = Last { row_count: Some(0), ..last };
+        let noted = self.state.set_timestamp(time.as_deref());
+        self.keep(noted);
+        if is_frozen {
+            self.ledger.pin(Pin::Frozen);
+        }
     }
 
     fn forget_all_but_state(&mut self) {

@@ -31,6 +31,15 @@ const EVERYWHERE: &[Row] = &[
     ("temporary_table", &["CREATE TEMPORARY TABLE t2 SELECT * FROM t"], &["DROP TABLE t2"]),
     ("sql_prepare", &["PREPARE p FROM 'SELECT 1'"], &["EXECUTE p", "DEALLOCATE PREPARE p"]),
     ("sql_prepare", &["PREPARE p FROM 'SELECT 1'", "PREPARE p FROM 'SELECT 2'"], &["DROP PREPARE p"]),
+    (
+        "frozen",
+        &["SET insert_id = 9012345"],
+        &[
+            "INSERT INTO t (id, a) VALUES (9012344, 1)",
+            "INSERT INTO t (a) VALUES (1)",
+            "DELETE FROM t WHERE id > 9000000",
+        ],
+    ),
     ("handler", &["HANDLER t OPEN"], &["HANDLER t READ FIRST", "HANDLER t CLOSE"]),
     ("handler", &["HANDLER t OPEN AS other_name"], &["HANDLER other_name CLOSE"]),
 ];

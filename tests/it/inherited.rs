@@ -1,0 +1,146 @@
+//! Nothing of a session reaches the next one on its connection, nor what servers keep over a reset and a change of user.
+
+use tidegate::wire::command;
+
+use crate::crowd::{self, Client, USER};
+use crate::raw::text;
+use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
+
+/// What a client leaves, what the next one asks, and what that one must hear.
+struct Case {
+    left: &'static [&'static str],
+    asked: &'static str,
+    heard: &'static str,
+}
+
+const CASES: &[Case] = &[
+    Case { left: &["SET timestamp = 1000"], asked: "SELECT UNIX_TIMESTAMP() > 1000000", heard: "1" },
+    Case { left: &["SET insert_id = 1012"], asked: "SELECT @@insert_id", heard: "0" },
+    Case { left: &["SET rand_seed1 = 5, rand_seed2 = 7"], asked: "SELECT RAND() < 0.0000001", heard: "0" },
+    Case { left: &["SET last_insert_id = 55"], asked: "SELECT LAST_INSERT_ID()", heard: "0" },
+    Case {
+        left: &["SET profiling = 1", "SELECT 'secret'"],
+        asked: "SELECT COUNT(*) FROM information_schema.profiling",
+        heard: "0",
+    },
+    Case {
+        left: &["SET optimizer_trace = 'enabled=on'", "SELECT COUNT('secret') FROM crowd.inherited"],
+        asked: "SELECT COUNT(*) FROM information_schema.optimizer_trace",
+        heard: "0",
+    },
+];
+
+/// How a client ends its session before it goes.
+type End = (&'static str, fn(&mut Client));
+
+const ENDS: [End; 3] = [("goes", |_| ()), ("resets it", reset), ("changes its user", change_user)];
+
+/// MySQL 5.6 knows no such command.
+fn reset(client: &mut Client) {
+    let _ = client.command(&[command::RESET_CONNECTION]);
+}
+
+/// To the same one, without a password.
+fn change_user(client: &mut Client) {
+    const OK: u8 = 0;
+    const SWITCH: u8 = 0xFE;
+    const MORE_DATA: u8 = 1;
+    client.send(0, b"\x11crowd\0\0crowd\0\x2D\0mysql_native_password\0").expect("a connection");
+    loop {
+        let (seq, answer) = client.packet().expect("an answer");
+        match answer.first() {
+            Some(&OK) => return,
+            Some(&SWITCH) => client.send(seq + 1, b"").expect("a connection"),
+            _ => assert_eq!(answer.first(), Some(&MORE_DATA), "{}", text(&answer)),
+        }
+    }
+}
+
+fn nothing_is_inherited(server: &Server, mode: &str) {
+    server.sql("CREATE TABLE IF NOT EXISTS crowd.inherited (i INT)");
+    let config = crowd::config(1, "").replace(&crowd::mode(), mode);
+    let tidegate = Tidegate::in_front_of(server, &config);
+    let enter = |schema: &str| Client::login(tidegate.address(), USER, schema).expect("a login");
+    for Case { left, asked, heard } in CASES {
+        for (end, end_session) in ENDS {
+            let mut client = enter("crowd");
+            left.iter().for_each(|sql| drop(client.run(sql)));
+            end_session(&mut client);
+            client.quit();
+            let what = format!("{} in mode {mode}: {asked} behind one who said {left:?} and {end}", server.kind());
+            assert_eq!(enter("crowd").value(asked), *heard, "{what}");
+        }
+    }
+}
+
+#[test]
+fn nothing_by_who_comes_next() {
+    for kind in Kind::here() {
+        for mode in ["transaction", "session"] {
+            nothing_is_inherited(crowd::shared(kind), mode);
+        }
+    }
+}
+
+/// Only a login brings back that there is no schema, and MySQL 5.6 keeps the time over it.
+#[test]
+fn no_time_by_who_has_no_schema() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "");
+        let mut old = Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let mut new = Client::login(tidegate.address(), USER, "").expect("a login");
+        old.run("SET timestamp = 1000");
+        assert_eq!(new.value("SELECT UNIX_TIMESTAMP() > 1000000"), "1", "{kind}");
+        assert_eq!(old.value("SELECT UNIX_TIMESTAMP()"), "1000", "{kind}");
+    }
+}
+
+/// .. and the time that was set, and the next insert id, over a change of user: they stay with who set them.
+#[test]
+fn a_time_and_a_next_id_outlive_a_change_of_user_where_the_server_keeps_them() {
+    let server = crowd::shared(Kind::Mysql56);
+    server.sql("CREATE TABLE IF NOT EXISTS crowd.counted (i INT AUTO_INCREMENT PRIMARY KEY)");
+    let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+    let [direct, through] = [server.address(), tidegate.address()].map(|address| {
+        let mut client = Client::login(address, USER, "crowd").expect("a login");
+        let ask_another = || {
+            let another = Client::login(tidegate.address(), USER, "crowd");
+            let _ = another.and_then(|mut another| another.ask("INSERT INTO crowd.counted VALUES ()"));
+        };
+        client.run("SET timestamp = 1000");
+        change_user(&mut client);
+        ask_another();
+        let time = client.value("SELECT UNIX_TIMESTAMP()");
+        client.run("SET timestamp = DEFAULT, insert_id = 1011");
+        change_user(&mut client);
+        ask_another();
+        client.run("INSERT INTO crowd.counted VALUES ()");
+        let id = client.value("SELECT LAST_INSERT_ID()");
+        client.run("DELETE FROM crowd.counted");
+        [time, id]
+    });
+    assert_eq!(direct, ["1000", "1011"]);
+    assert_eq!(through, direct);
+}
+
+/// Who has profiles has its connection, though a reset ends the profiling: MariaDB shows them behind it, too.
+#[test]
+fn profiles_outlive_a_reset_where_the_server_keeps_them() {
+    for kind in [Kind::MariaDb1011, Kind::MariaDb11] {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+        let [direct, through] = [server.address(), tidegate.address()].map(|address| {
+            let mut client = Client::login(address, USER, "crowd").expect("a login");
+            client.run("SET profiling = 1");
+            client.run("SELECT 'mine'");
+            reset(&mut client);
+            let another = Client::login(tidegate.address(), USER, "crowd");
+            let _ = another.and_then(|mut another| another.ask("SELECT 'another'"));
+            let profiles = client.rows("SHOW PROFILES").into_iter().flatten();
+            profiles.filter(|text| text.starts_with("SELECT '")).collect::<Vec<_>>()
+        });
+        assert_eq!((direct, through), (vec!["SELECT 'mine'".into()], vec!["SELECT 'mine'".into()]), "{kind}");
+    }
+}
