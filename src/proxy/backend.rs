@@ -116,7 +116,8 @@ pub struct Kept {
     pub conditions_of: Option<(u32, u32)>,
     /// User variables of other clients are NULL there: only a login takes them away.
     pub had_variables: bool,
-    /// It has refused a change of user, and takes only a few of those: nobody else gets it.
+    /// It has refused a change of user, and takes only a few of those, or something was done to it that no reset undoes: nobody
+    /// else gets it.
     pub tired: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,

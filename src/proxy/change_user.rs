@@ -137,7 +137,7 @@ impl Session {
         };
         let Some(shared) = &mut self.shared else { return Ok(()) };
         kept_backend.kept.settle(&fresh);
-        kept_backend.kept.tired = refused.is_some();
+        kept_backend.kept.tired |= refused.is_some();
         fresh.state.set_multi_statements(shared.state.multi_statements());
         let was_unexplained = shared.ledger.pins().has(Pin::UnexplainedState);
         shared.restart_for(&fresh);

@@ -49,8 +49,8 @@ pub struct Session {
     pub(super) schema: String,
     pub(super) statements: Statements,
     pub(super) prepared_kills: PreparedKills,
-    /// On a backend that is its own it has left what a reset or a change of user may leave there: a prepared XA transaction, which
-    /// survives the connection's end alone, or the choice of COM_SET_OPTION.
+    /// It has left what a reset or a change of user may leave there: a resource group; on a backend that is its own a prepared XA
+    /// transaction, too, which survives the connection's end alone, or the choice of COM_SET_OPTION.
     pub(super) left_what_stays: bool,
     /// The backend is between two commands: it may be reset and given to another client.
     pub(super) in_step: bool,

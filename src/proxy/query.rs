@@ -16,7 +16,7 @@ use crate::session::outcome::Announced;
 use crate::session::reason::Pin;
 use crate::sql::digest::digest;
 use crate::sql::familiar::{Familiar, Said};
-use crate::sql::xa::is_xa;
+use crate::sql::outlives::{is_xa, moves_connection};
 use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
 use crate::wire::command::{self, Shape};
@@ -155,9 +155,7 @@ impl Session {
         };
         let outcome = exchange.outcome(done.as_ref().err());
         if !exchange.is_plain {
-            // Whether or not its client has heard of it. Servers differ in whether a change of user undoes COM_SET_OPTION.
-            let survives = exchange.code == command::SET_OPTION || self.is_xa(&exchange, buffer.filled());
-            self.left_what_stays |= self.shared.is_none() && survives;
+            self.note_what_stays(&exchange, buffer.filled());
             self.note_prepared_kills(&mut exchange, buffer.filled());
         }
         if outcome == Outcome::Ok {
@@ -171,13 +169,20 @@ impl Session {
         done
     }
 
-    fn is_xa(&self, exchange: &Exchange, commands: &[u8]) -> bool {
+    /// What no reset undoes, whether or not its client has heard of it.
+    fn note_what_stays(&mut self, exchange: &Exchange, commands: &[u8]) {
         let text = match exchange.code {
             command::QUERY => commands.get(exchange.text.clone()),
             command::STMT_EXECUTE => exchange.statement.and_then(|id| Some(&self.statements.get(id)?.text[..])),
             _ => None,
         };
-        text.is_some_and(is_xa)
+        let moves = text.is_some_and(moves_connection);
+        // Servers differ in whether a change of user undoes COM_SET_OPTION.
+        let is_own = self.shared.is_none() && (exchange.code == command::SET_OPTION || text.is_some_and(is_xa));
+        self.left_what_stays |= moves || is_own;
+        if moves && self.lease.is_held() {
+            self.lease.backend_mut().kept.tired = true;
+        }
     }
 
     /// What a text that is not plain may kill is found out before it runs.

@@ -57,12 +57,12 @@ fn change_user(client: &mut Client) {
     }
 }
 
-fn nothing_is_inherited(server: &Server, mode: &str) {
+fn nothing_is_inherited(server: &Server, mode: &str, cases: &[Case]) {
     server.sql("CREATE TABLE IF NOT EXISTS crowd.inherited (i INT)");
     let config = crowd::config(1, "").replace(&crowd::mode(), mode);
     let tidegate = Tidegate::in_front_of(server, &config);
     let enter = |schema: &str| Client::login(tidegate.address(), USER, schema).expect("a login");
-    for Case { left, asked, heard } in CASES {
+    for Case { left, asked, heard } in cases {
         for (end, end_session) in ENDS {
             let mut client = enter("crowd");
             left.iter().for_each(|sql| drop(client.run(sql)));
@@ -74,13 +74,25 @@ fn nothing_is_inherited(server: &Server, mode: &str) {
     }
 }
 
+const MODES: [&str; 2] = ["transaction", "session"];
+
 #[test]
 fn nothing_by_who_comes_next() {
     for kind in Kind::here() {
-        for mode in ["transaction", "session"] {
-            nothing_is_inherited(crowd::shared(kind), mode);
-        }
+        MODES.iter().for_each(|mode| nothing_is_inherited(crowd::shared(kind), mode, CASES));
     }
+}
+
+#[test]
+fn no_resource_group() {
+    let server = crowd::shared(Kind::Mysql9);
+    server.sql("CREATE RESOURCE GROUP inherited TYPE = USER VCPU = 0");
+    let case = Case {
+        left: &["SET RESOURCE GROUP inherited"],
+        asked: "SELECT RESOURCE_GROUP FROM performance_schema.threads WHERE THREAD_ID = PS_CURRENT_THREAD_ID()",
+        heard: "USR_default",
+    };
+    MODES.iter().for_each(|mode| nothing_is_inherited(server, mode, std::slice::from_ref(&case)));
 }
 
 /// Only a login brings back that there is no schema, and MySQL 5.6 keeps the time over it.
