@@ -142,7 +142,15 @@ impl Shared {
             unchanged_rows: None,
         };
         shared.note_dialect();
+        shared.note_baseline();
         shared
+    }
+
+    /// Where the server keeps the texts of all sessions' statements, nobody shares a connection.
+    fn note_baseline(&mut self) {
+        if self.baseline.keeps_texts() {
+            self.ledger.pin(Pin::UnexplainedState);
+        }
     }
 
     /// Whether its servers are MariaDB.

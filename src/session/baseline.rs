@@ -26,7 +26,7 @@ pub const NAMES: &[&str] = &[
     "min_examined_row_limit", "myisam_sort_buffer_size", "net_read_timeout", "net_retry_count", "net_write_timeout",
     "new", "note_verbosity", "old_alter_table", "old_mode", "old_passwords", "optimizer_prune_level",
     "optimizer_search_depth", "optimizer_selectivity_sampling_limit", "optimizer_switch", "optimizer_trace",
-    "optimizer_use_condition_selectivity", "preload_buffer_size", "print_identified_with_as_hex",
+    "optimizer_use_condition_selectivity", "preload_buffer_size", "print_identified_with_as_hex", "profiling",
     "query_alloc_block_size", "query_cache_strip_comments", "query_cache_type", "query_cache_wlock_invalidate",
     "query_prealloc_size", "range_alloc_block_size", "range_optimizer_max_mem_size", "read_buffer_size",
     "read_rnd_buffer_size", "require_row_format", "restrict_fk_on_non_standard_key", "resultset_metadata",
@@ -53,6 +53,12 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// Whether every session keeps the texts of its statements from the login on, for anybody who has its connection to read.
+    pub fn keeps_texts(&self) -> bool {
+        self.get(b"profiling").is_some_and(|value| is_on(value) == Some(true))
+            || self.get(b"optimizer_trace").is_some_and(|value| value.starts_with(b"enabled=on"))
+    }
+
     /// From names and values, in any order. NULL is an empty value.
     pub fn new<N: Into<Box<str>>, V: Into<Box<[u8]>>>(variables: impl IntoIterator<Item = (N, V)>) -> Baseline {
         let mut variables: Vec<_> = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();

@@ -156,3 +156,24 @@ fn profiles_outlive_a_reset_where_the_server_keeps_them() {
         assert_eq!((direct, through), (vec!["SELECT 'mine'".into()], vec!["SELECT 'mine'".into()]), "{kind}");
     }
 }
+
+/// Where the server profiles everybody, everybody has a connection.
+#[test]
+fn no_texts_where_the_server_keeps_everybodys() {
+    for (kind, setting, question) in [
+        (Kind::MariaDb1011, "profiling = 1", "SHOW PROFILES"),
+        (Kind::Mysql9, "optimizer_trace = 'enabled=on'", "SELECT query FROM information_schema.optimizer_trace"),
+    ] {
+        let server = crowd::server_of(kind, &[]);
+        server.sql(&format!("CREATE TABLE crowd.inherited (i INT); SET GLOBAL {setting}"));
+        let tidegate = crowd::tidegate(&server, 1, "pool.checkout_timeout = \"200ms\"\n");
+        let enter = || Client::login(tidegate.address(), USER, "crowd");
+        let mut client = enter().expect("a login");
+        client.run("SELECT COUNT('secret') FROM inherited");
+        assert!(enter().and_then(|mut another| another.ask(question)).is_err(), "{kind}: the connection is shared");
+        client.quit();
+        crowd::eventually("the connection is free", crowd::LIMIT, || enter().is_ok());
+        let texts = enter().expect("a login").rows(question);
+        assert!(!texts.iter().flatten().any(|text| text.contains("secret")), "{kind}: {texts:?}");
+    }
+}

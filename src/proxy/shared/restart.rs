@@ -21,6 +21,7 @@ impl Shared {
         self.baseline = Arc::clone(&fresh.baseline);
         self.asked = fresh.asked.clone();
         self.forget_all_but_state();
+        self.note_baseline();
         self.is_to_be_reset = false;
     }
 
