@@ -39,7 +39,11 @@ pub(super) async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<
 
 /// What servers keep of a session over its reset that anybody could read: the texts of statements that were profiled (MariaDB,
 /// MySQL 5.6) or traced (MySQL). A server that refuses a question has no such thing.
-const TEXTS: [&str; 2] = ["SHOW PROFILES", "SELECT 1 FROM information_schema.optimizer_trace LIMIT 1"];
+/// They count: an empty result would be one of the next session's `Empty_queries`.
+const TEXTS: [&str; 2] = [
+    "SELECT COUNT(*) FROM information_schema.profiling LIMIT 1",
+    "SELECT COUNT(*) FROM information_schema.optimizer_trace LIMIT 1",
+];
 
 /// Whether the session's statements can be read behind its reset.
 pub(super) async fn left_texts(channel: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
@@ -47,7 +51,8 @@ pub(super) async fn left_texts(channel: &mut Channel, facts: BackendFacts) -> Re
 }
 
 fn has_texts(answers: &[Result<Rows, ErrPacket>]) -> bool {
-    answers.iter().flatten().any(|rows| !rows.is_empty())
+    let none = vec![vec![Some(b"0".to_vec())]];
+    answers.iter().flatten().any(|rows| *rows != none)
 }
 
 /// Where COM_CHANGE_USER is all there is (MySQL 5.6), it keeps more: the insert id and the next one, the time that was set,

@@ -94,10 +94,24 @@ impl<'a> Tracked<'a> {
         let head = &payload[..payload.len() - fields.rest().len()];
         let info = if fields.rest().is_empty() { &[][..] } else { fields.lenenc_bytes()? };
         let has_trackers = ok.status & SESSION_STATE_CHANGED != 0 && !fields.rest().is_empty();
-        let trackers = if has_trackers { fields.lenenc_bytes()? } else { &[] };
-        let whole = fields.rest().is_empty() && entries(trackers).all(|entry| entry.is_some_and(Entry::is_whole));
+        let trackers = if has_trackers { block(fields.rest())? } else { &[] };
+        let whole = (has_trackers || fields.rest().is_empty())
+            && entries(trackers).all(|entry| entry.is_some_and(Entry::is_whole));
         whole.then_some(Tracked { ok, head, info, trackers: Trackers { entries: trackers, variables: &[] } })
     }
+}
+
+/// The trackers behind their length. Where the schema's character set has characters of two or four bytes, MariaDB pads the length
+/// with zeros to that size (seen on 10.11 and 11.8: `USE` of a schema in utf16 or utf32).
+fn block(padded: &[u8]) -> Option<&[u8]> {
+    const MOST: usize = 3;
+    let is_zero = |byte: &&u8| **byte == 0;
+    let zeros = padded.iter().take(MOST).take_while(is_zero).count();
+    (0..=zeros).find_map(|skipped| {
+        let mut fields = Fields::new(&padded[skipped..]);
+        let block = fields.lenenc_bytes()?;
+        fields.rest().is_empty().then_some(block)
+    })
 }
 
 /// What an OK packet announces, in order. No allocation.
@@ -207,6 +221,16 @@ mod tests {
         payload.push(trackers.len() as u8);
         payload.extend_from_slice(trackers);
         payload
+    }
+
+    #[test]
+    fn a_length_in_wide_characters_is_read() {
+        for zeros in 0..4 {
+            let payload = [b"\0\0\0\x02\x40\0\0\0", &[0; 3][..zeros], b"\x08\x01\x03\x02d1\x02\x011"].concat();
+            assert_eq!(all(&payload), [Tracker::Schema(b"d1"), Tracker::StateChange], "{zeros}");
+        }
+        assert!(Tracked::parse(b"\0\0\0\x02\x40\0\0\0\0\0\0\0\x04\x01\x02\x01d").is_none());
+        assert!(Tracked::parse(b"\0\0\0\x02\x40\0\0\0\0\0\x05\x01\x02\x01d").is_none());
     }
 
     #[test]

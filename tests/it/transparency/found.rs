@@ -555,6 +555,18 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "mariadb_announces_a_schema_of_wide_characters",
+        45,
+        PLAIN,
+        &[
+            "0 CREATE DATABASE {schema}3 CHARACTER SET utf32",
+            "0 USE {schema}3",
+            "0 SELECT DATABASE()",
+            "0 USE {schema}",
+            "0 DROP DATABASE {schema}3",
+        ],
+    ),
+    found(
         "a_schema_that_stays_is_not_told",
         45,
         PLAIN | SESSION_TRACK,

@@ -29,7 +29,7 @@ pub const KINDS: &[Kind] = &[
             &["SELECT x.id, y.a FROM t1 x, t1 y WHERE x.id = y.id AND x.id < 4 ORDER BY x.id"],
             &["SELECT id, (SELECT COUNT(*) FROM t2 WHERE t1_id = t1.id) n FROM t1 WHERE id < 4 ORDER BY id"],
             &["SELECT id FROM t1 WHERE EXISTS (SELECT 1 FROM t2 WHERE t1_id = t1.id) AND id < 9 ORDER BY id"],
-            &["SELECT * FROM t1 NATURAL JOIN u WHERE id < 3 ORDER BY id"],
+            &["SELECT STRAIGHT_JOIN * FROM t1 NATURAL JOIN u WHERE id < 3 ORDER BY id"],
         ],
     ),
     kind(

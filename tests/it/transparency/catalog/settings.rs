@@ -200,6 +200,22 @@ pub const KINDS: &[Kind] = &[
             &["SELECT RAND({int}), RAND(3) FROM t1 WHERE id < 3"],
         ],
     ),
+    // What servers keep of a session over its reset.
+    kind(
+        "kept_texts",
+        3,
+        &[
+            &["SELECT COUNT(*) > 0 FROM information_schema.profiling"],
+            &["SELECT COUNT(*) > 0 FROM information_schema.optimizer_trace"],
+            &["SET profiling = 1", "SELECT {n}", "SET profiling = 0"],
+            &[
+                "SET optimizer_trace = 'enabled=on'",
+                "SELECT id FROM t1 WHERE id = {any}",
+                "SET optimizer_trace = 'enabled=off'",
+            ],
+            &["SET profiling = 1", "SELECT {n}", ".reset", "SELECT COUNT(*) > 0 FROM information_schema.profiling"],
+        ],
+    ),
     kind(
         "user_variable",
         8,
