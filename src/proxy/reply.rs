@@ -21,6 +21,7 @@ use crate::session::answer::Patch;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
 use crate::wire::announce;
+use crate::wire::capabilities::DEPRECATE_EOF;
 use crate::wire::command;
 use crate::wire::fault::{ErrPacket, NO_DATABASE};
 use crate::wire::frame::{HEADER, Header, put_packet};
@@ -116,7 +117,9 @@ impl Session {
         let payload = &packet[HEADER..];
         let mut heard = Vec::new();
         let is_ok = payload.first() == Some(&0) || payload.len() >= OK_AT_LEAST;
-        let keeps_schema = keeps_schema(exchange.summary.verb);
+        // A prepared statement looks into the schema of its birth; with DEPRECATE_EOF every statement tells its own.
+        let is_late = exchange.code == command::QUERY && !self.capabilities.has(DEPRECATE_EOF);
+        let keeps_schema = is_late && keeps_schema(exchange.summary.verb);
         if is_ok && shared.hear(payload, keeps_schema, &mut exchange.announced, &mut heard).is_none() {
             return Verdict::Broken("malformed OK packet");
         }

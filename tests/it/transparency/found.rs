@@ -579,6 +579,19 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "a_schema_that_was_looked_into_is_told",
+        45,
+        TRACKS,
+        &[
+            "0 SELECT COUNT(*) > 0 FROM mysql.user",
+            "0 .prepare 1 SELECT id FROM t1 WHERE id = ?",
+            "0 USE {schema}2",
+            "0 SELECT @c := 1",
+            "0 .execute 1 int:7",
+            "0 INSERT INTO other VALUES (2, 'x')",
+        ],
+    ),
+    found(
         "the_id_of_a_load",
         45,
         TRACKS,
