@@ -116,6 +116,7 @@ impl Session {
         let sql = packet.get(exchange.text.clone()).unwrap_or_default();
         match self.plan(sql, dialect, exchange.summary.flags) {
             Some(Plan::Run { text, patch }) => {
+                exchange.sets_instead = text.is_some() && exchange.summary.verb == Verb::Diagnostics;
                 exchange.instead = text.map(|text| {
                     let payload = [&packet[HEADER..exchange.text.start], &text[..]].concat();
                     let mut packet = Vec::with_capacity(payload.len() + HEADER);

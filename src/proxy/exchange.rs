@@ -65,6 +65,8 @@ pub(super) struct Exchange {
     pub(super) mapped: Option<(u32, u32)>,
     /// The error that the client was told in its own words for a statement's id.
     pub(super) own_words: Option<Box<ErrPacket>>,
+    /// A SET runs in the place of a GET DIAGNOSTICS, which leaves ROW_COUNT() as it was.
+    pub(super) sets_instead: bool,
     /// The packet to send in the client's packet's place.
     pub(super) instead: Option<Vec<u8>>,
     /// The reply is needed whole before the client sees it.
@@ -121,6 +123,7 @@ impl Exchange {
         self.changed_at_eof = false;
         self.held_from = 0;
         self.instead = None;
+        self.sets_instead = false;
         self.own_words = None;
         self.has_new_columns = false;
         let cursor = self.reply.asks_for_cursor();

@@ -86,7 +86,10 @@ impl Session {
         }
         shared.note_flags(exchange, &outcome, left.counted);
         let kept = &mut self.lease.backend_mut().kept;
-        if outcome.failed || !leaves_row_count(exchange.code) {
+        if exchange.sets_instead {
+            shared.is_here = false;
+            kept.spoiled = true;
+        } else if outcome.failed || !leaves_row_count(exchange.code) {
             shared.is_here = true;
             kept.spoiled = false;
         }

@@ -20,6 +20,7 @@ use crate::session::state::State;
 use crate::session::statements::{Key, Need, Prepared, Shape, Told};
 use crate::sql::effects::summary;
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::wire::command;
 use crate::wire::execute::{ID, Types};
 use crate::wire::fault::ErrPacket;
@@ -55,6 +56,7 @@ impl Session {
             dialect: shared.dialect,
             summary: summary(text, shared.dialect),
             types: None,
+            first_types: None,
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
         let backend = lease.backend_mut();
@@ -101,6 +103,7 @@ impl Session {
         let mut payload = packet.get(HEADER..).unwrap_or_default().to_vec();
         if let Some(prepared) = &found {
             self.forget_cursor(exchange, id, prepared).await?;
+            self.forget_types(exchange, id, prepared, &payload).await?;
         }
         let backend_id = match &found {
             None => NOBODYS,
@@ -161,11 +164,40 @@ impl Session {
         Ok(())
     }
 
+    /// MySQL reads a statement by the types of its first execution's parameters: where those were another client's, it is prepared
+    /// anew. What a client has sent of its parameters ahead must not be lost.
+    async fn forget_types(
+        &mut self,
+        exchange: &Exchange,
+        id: u32,
+        prepared: &Prepared,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared.as_ref().filter(|shared| pins::keeps_types(shared.dialect)) else { return Ok(()) };
+        let (ledger, id) = (&shared.ledger, shared.statements.resolve(id));
+        let sent = match exchange.code {
+            command::STMT_EXECUTE if !ledger.has_long_data(id) => {
+                Types::of(payload, prepared.shape.params, self.capabilities).filter(Types::are_there)
+            }
+            command::STMT_SEND_LONG_DATA if !ledger.uses(id) => None,
+            _ => return Ok(()),
+        };
+        let now = sent.map(|types| &payload[types.at]).or(prepared.types.as_deref());
+        let backend = lease.backend_mut();
+        if backend.kept.statements.has_others_types(prepared, now) {
+            let gone: Vec<u32> = backend.kept.statements.forget(&prepared.template).into_iter().collect();
+            close_all(backend, &gone).await?;
+        }
+        Ok(())
+    }
+
     /// Another text is prepared in the statement's place where the backend would answer for another client.
     fn plan_execution(&self, exchange: &mut Exchange, prepared: &mut Prepared) {
         let text = &prepared.template.key.text;
         let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags) else { return };
         if let Some(text) = text {
+            exchange.sets_instead = exchange.summary.verb == Verb::Diagnostics;
             let key = Key { text: text.into(), ..prepared.template.key.clone() };
             prepared.template = lock(&self.proxy.registry).intern(key);
         }

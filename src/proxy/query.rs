@@ -261,6 +261,7 @@ impl Session {
             mapped: None,
             own_words: None,
             has_new_columns: false,
+            sets_instead: false,
             instead: None,
             holds_reply: false,
             held_from: 0,

@@ -212,7 +212,9 @@ impl Questions {
         let caps = facts.capabilities;
         let known = rows(statement::query(channel, caps, "SHOW VARIABLES").await?)?;
         let known: Vec<Box<str>> = known.iter().filter_map(|row| text(row.first()?)).collect();
-        let is_known = |name: &&str| known.iter().any(|own| **own == **name);
+        // MySQL warns of who reads this one.
+        let is_quiet = |name: &str| facts.mariadb || name != "profiling";
+        let is_known = |name: &&str| is_quiet(name) && known.iter().any(|own| **own == **name);
         let extra = TRACKERS.into_iter().chain(["init_connect"]);
         let mut names: Vec<Box<str>> = NAMES.iter().copied().chain(extra).filter(is_known).map(Box::from).collect();
         let mut asked: Vec<String> = names.iter().map(|name| format!("@@{name}")).collect();

@@ -50,8 +50,13 @@ pub struct Ledger {
 
 /// Whether a prepared statement of this text has the types of its user variables for good.
 pub fn types_variables(sql: &[u8], dialect: Dialect) -> bool {
-    let keeps = !dialect.mariadb && dialect.version >= 80_022;
-    keeps && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
+    keeps_types(dialect) && summary(sql, dialect).flags.has(Flags::USES_USER_VARIABLE)
+}
+
+/// Whether the server reads a prepared statement by the types of its first execution's parameters from then on: MySQL 8.0.22 and
+/// later.
+pub fn keeps_types(dialect: Dialect) -> bool {
+    !dialect.mariadb && dialect.version >= 80_022
 }
 
 /// Whether a text sets user variables by `:=` that have no value in this state. One that was never set is NULL to such a statement
@@ -156,7 +161,10 @@ impl Ledger {
     /// opened a cursor.
     pub fn executed(&mut self, id: u32, outcome: &Outcome) {
         let names = self.names();
-        names.long_data.remove(&id);
+        // Of long data that it cannot take a statement complains until it is reset.
+        if !outcome.failed {
+            names.long_data.remove(&id);
+        }
         match outcome.opened_cursor() && !outcome.failed {
             true => drop(names.cursors.insert(id)),
             false if outcome.failed => {}

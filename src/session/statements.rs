@@ -126,6 +126,8 @@ pub struct Prepared {
     pub summary: Summary,
     /// The parameters' types as the client sent them last: a server remembers them, a new backend must be told.
     pub types: Option<Box<[u8]>>,
+    /// As the client sent them first: by these MySQL reads the statement from then on.
+    pub first_types: Option<Box<[u8]>>,
 }
 
 /// A client has as many statements open as is allowed: ER_MAX_PREPARED_STMT_COUNT_REACHED.
@@ -191,6 +193,7 @@ impl ClientStatements {
             && prepared.types.as_deref() != Some(types)
         {
             prepared.types = Some(types.into());
+            prepared.first_types.get_or_insert_with(|| types.into());
         }
     }
 
@@ -263,6 +266,8 @@ struct OnBackend {
     used: u64,
     /// The client whose types the backend knows, if the last execution sent them.
     types: Option<Box<[u8]>>,
+    /// Those of the first execution there.
+    first_types: Option<Box<[u8]>>,
     /// It was executed with a cursor.
     had_cursor: bool,
 }
@@ -300,7 +305,8 @@ impl BackendStatements {
         }
         let (at, used) = (address(&template), self.tick());
         self.order.insert(used, at);
-        self.by_template.insert(at, OnBackend { template, id, shape, used, types: None, had_cursor: false });
+        self.by_template
+            .insert(at, OnBackend { template, id, shape, used, types: None, first_types: None, had_cursor: false });
         closed
     }
 
@@ -324,7 +330,16 @@ impl BackendStatements {
             return false;
         }
         found.types = types.map(Box::from);
+        if found.first_types.is_none() {
+            found.first_types.clone_from(&found.types);
+        }
         true
+    }
+
+    /// Whether it was first executed there with other types than the client's first ones, and others than its present ones.
+    pub fn has_others_types(&self, prepared: &Prepared, now: Option<&[u8]>) -> bool {
+        let there = self.by_template.get(&address(&prepared.template)).and_then(|found| found.first_types.as_deref());
+        there.is_some() && there != prepared.first_types.as_deref() && there != now
     }
 
     /// It is executed with a cursor there.
@@ -396,7 +411,7 @@ mod tests {
 
     fn prepared(template: &Arc<Template>) -> Prepared {
         let (state, dialect, summary) = (State::default(), Dialect::default(), Summary::default());
-        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None }
+        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None, first_types: None }
     }
 
     fn key(text: &str, schema: &str) -> Key {

@@ -177,3 +177,47 @@ fn no_texts_where_the_server_keeps_everybodys() {
         assert!(!texts.iter().flatten().any(|text| text.contains("secret")), "{kind}: {texts:?}");
     }
 }
+
+/// MySQL reads a statement by its first parameters' types: one client's number must not make a number of another's text.
+#[test]
+fn no_types_by_who_prepares_the_same_text() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.typed (v VARCHAR(9)); TRUNCATE crowd.typed");
+        server.sql("INSERT INTO crowd.typed VALUES ('7'), ('07'), ('7.0'), ('8')");
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let [mut numbers, mut texts] = [enter(), enter()];
+        let sql = "DELETE FROM typed WHERE v = ?";
+        let (number, string) = (numbers.prepare(sql).expect("a statement"), texts.prepare(sql).expect("a statement"));
+        const BIGINT: [u8; 2] = [8, 0];
+        let head = [&[command::STMT_EXECUTE][..], &number.id.to_le_bytes(), &[0, 1, 0, 0, 0, 0, 1], &BIGINT].concat();
+        numbers.command(&[&head[..], &99u64.to_le_bytes()].concat()).expect("an OK");
+        assert_eq!(texts.execute(string, &["7"]).expect("an OK").affected, 1, "{kind}: a text was taken for a number");
+        assert_eq!(texts.execute(string, &["07"]).expect("an OK").affected, 1, "{kind}, again");
+        let number_again = numbers.command(&[&head[..], &8u64.to_le_bytes()].concat()).expect("an OK");
+        assert_eq!(number_again.affected, 1, "{kind}: a number");
+    }
+}
+
+/// A parameter that there is not: the statement complains of it until it is reset, to nobody else, who wait for the connection.
+#[test]
+fn no_complaint_of_anothers_long_data() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let [mut careless, mut other] = [enter(), enter()];
+        let sql = "SELECT CONCAT(?, '!')";
+        let (wrong, right) = (careless.prepare(sql).expect("a statement"), other.prepare(sql).expect("a statement"));
+        let data = [&[command::STMT_SEND_LONG_DATA][..], &wrong.id.to_le_bytes(), &5u16.to_le_bytes(), b"x"].concat();
+        careless.send_command(&data).expect("a connection");
+        for turn in 0..2 {
+            assert!(careless.execute(wrong, &["four"]).is_err(), "{kind}: turn {turn}");
+            let code = other.execute(right, &["four"]).err().and_then(|trouble| trouble.code());
+            assert!(matches!(code, None | Some(1040)), "{kind}: turn {turn}: {code:?}");
+        }
+        careless.quit();
+        other.execute(right, &["four"]).unwrap_or_else(|trouble| panic!("{kind}: {trouble}"));
+    }
+}

@@ -24,6 +24,12 @@ const CASES: &[Case] = &[
         then: &["prepare: SELECT 1", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
         asked: "SELECT @n, @r",
     },
+    Case {
+        own: &["SELECT 1", "GET CURRENT DIAGNOSTICS @n = NUMBER"],
+        of_another: "DO 1",
+        then: &["GET DIAGNOSTICS @n = NUMBER", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
+        asked: "SELECT @n, @r",
+    },
     // Another's errors outlive statements without tables.
     Case {
         own: &["DO 1"],
