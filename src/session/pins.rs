@@ -254,6 +254,12 @@ impl Ledger {
         self.pins.set(Pin::UserLock, false);
     }
 
+    /// It is kept for a time or seeds, which nothing uses up.
+    pub fn freeze_for_good(&mut self) {
+        self.names().frozen_for_good = true;
+        self.pins.set(Pin::Frozen, true);
+    }
+
     /// Whether the session is kept for its next insert id alone, which an INSERT takes.
     pub fn waits_for_insert(&self) -> bool {
         self.pins.has(Pin::Frozen) && self.names.as_ref().is_none_or(|names| !names.frozen_for_good)
@@ -458,10 +464,7 @@ impl Ledger {
             b"insert_id" => self.pins.set(Pin::Frozen, true),
             b"gtid_next"
                 if matches!(value.as_slice(), b"automatic" | b"'automatic'" | b"\"automatic\"" | b"default") => {}
-            b"timestamp" | b"rand_seed1" | b"rand_seed2" | b"gtid_next" | b"gtid_seq_no" => {
-                self.names().frozen_for_good = true;
-                self.pins.set(Pin::Frozen, true);
-            }
+            b"timestamp" | b"rand_seed1" | b"rand_seed2" | b"gtid_next" | b"gtid_seq_no" => self.freeze_for_good(),
             _ => {}
         }
     }

@@ -30,7 +30,7 @@ impl Shared {
     pub fn restart_for(&mut self, fresh: &Fresh) {
         let last = self.last.clone();
         let time = self.state.variable(b"timestamp").map(<[u8]>::to_vec);
-        let is_frozen = self.ledger.pins().has(Pin::Frozen);
+        let (is_frozen, waits) = (self.ledger.pins().has(Pin::Frozen), self.ledger.waits_for_insert());
         self.restart(fresh);
         if !fresh.keeps_last {
             return;
@@ -38,8 +38,10 @@ impl Shared {
         self.last = Last { row_count: Some(0), ..last };
         let noted = self.state.set_timestamp(time.as_deref());
         self.keep(noted);
-        if is_frozen {
-            self.ledger.pin(Pin::Frozen);
+        match (is_frozen, waits) {
+            (true, true) => self.ledger.pin(Pin::Frozen),
+            (true, false) => self.ledger.freeze_for_good(),
+            (false, _) => {}
         }
     }
 
