@@ -56,7 +56,7 @@ impl Session {
             dialect: shared.dialect,
             summary: summary(text, shared.dialect),
             types: None,
-            first_types: None,
+            history: None,
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
         let backend = lease.backend_mut();
@@ -164,8 +164,8 @@ impl Session {
         Ok(())
     }
 
-    /// MySQL reads a statement by the types of its first execution's parameters: where those were another client's, it is prepared
-    /// anew. What a client has sent of its parameters ahead must not be lost.
+    /// A statement is prepared anew where the server would read it by the types of another client's executions: MySQL where they
+    /// differ, and each server where the client has never sent any. What a client has sent of its parameters ahead must not be lost.
     async fn forget_types(
         &mut self,
         exchange: &Exchange,
@@ -174,10 +174,10 @@ impl Session {
         payload: &[u8],
     ) -> Result<(), Fault> {
         let Session { lease, shared, .. } = self;
-        let Some(shared) = shared.as_ref().filter(|shared| pins::keeps_types(shared.dialect)) else { return Ok(()) };
+        let Some(shared) = shared.as_ref().filter(|_| prepared.shape.params > 0) else { return Ok(()) };
         let (ledger, id) = (&shared.ledger, shared.statements.resolve(id));
         let sent = match exchange.code {
-            command::STMT_EXECUTE if !ledger.has_long_data(id) => {
+            command::STMT_EXECUTE | command::STMT_BULK_EXECUTE if !ledger.has_long_data(id) => {
                 Types::of(payload, prepared.shape.params, self.capabilities).filter(Types::are_there)
             }
             command::STMT_SEND_LONG_DATA if !ledger.uses(id) => None,
@@ -211,10 +211,12 @@ impl Session {
         let statements = &mut self.lease.backend_mut().kept.statements;
         if types.are_there() {
             let sent = &payload[types.at.clone()];
-            shared.statements.set_types(id, sent);
+            let history = shared.statements.set_types(id, sent, pins::keeps_types(shared.dialect));
             statements.must_send_types(&prepared.template, Some(sent));
+            statements.set_history(&prepared.template, history);
             return payload;
         }
+        statements.set_history(&prepared.template, prepared.history.clone());
         match &prepared.types {
             Some(known) if statements.must_send_types(&prepared.template, Some(known)) => types.put(&payload, known),
             _ => payload,

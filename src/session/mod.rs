@@ -13,4 +13,5 @@ pub mod reason;
 pub mod restore;
 pub mod state;
 pub mod statements;
+pub mod type_history;
 pub mod user_values;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Weak};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::session::state::State;
+use crate::session::type_history::TypeHistory;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Summary;
 
@@ -126,8 +127,8 @@ pub struct Prepared {
     pub summary: Summary,
     /// The parameters' types as the client sent them last: a server remembers them, a new backend must be told.
     pub types: Option<Box<[u8]>>,
-    /// As the client sent them first: by these MySQL reads the statement from then on.
-    pub first_types: Option<Box<[u8]>>,
+    /// All that it sent, where the server reads the statement by them.
+    pub history: Option<Arc<TypeHistory>>,
 }
 
 /// A client has as many statements open as is allowed: ER_MAX_PREPARED_STMT_COUNT_REACHED.
@@ -186,15 +187,17 @@ impl ClientStatements {
         self.open.as_ref().filter(|_| id == LAST_PREPARED).map_or(id, |open| open.last)
     }
 
-    /// An execution sent new types.
-    pub fn set_types(&mut self, id: u32, types: &[u8]) {
+    /// An execution sends these types. Returns all that were sent, where `keeps` (the server reads the statement by them).
+    pub fn set_types(&mut self, id: u32, types: &[u8], keeps: bool) -> Option<Arc<TypeHistory>> {
         let id = self.resolve(id);
-        if let Some(prepared) = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id))
-            && prepared.types.as_deref() != Some(types)
-        {
+        let prepared = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id))?;
+        if prepared.types.as_deref() != Some(types) {
             prepared.types = Some(types.into());
-            prepared.first_types.get_or_insert_with(|| types.into());
+            if keeps {
+                Arc::make_mut(prepared.history.get_or_insert_default()).add(types);
+            }
         }
+        prepared.history.clone()
     }
 
     /// The client was told of new columns (or parameters).
@@ -266,8 +269,8 @@ struct OnBackend {
     used: u64,
     /// The client whose types the backend knows, if the last execution sent them.
     types: Option<Box<[u8]>>,
-    /// Those of the first execution there.
-    first_types: Option<Box<[u8]>>,
+    /// All that it was executed with there, where the server reads it by them.
+    history: Option<Arc<TypeHistory>>,
     /// It was executed with a cursor.
     had_cursor: bool,
 }
@@ -306,7 +309,7 @@ impl BackendStatements {
         let (at, used) = (address(&template), self.tick());
         self.order.insert(used, at);
         self.by_template
-            .insert(at, OnBackend { template, id, shape, used, types: None, first_types: None, had_cursor: false });
+            .insert(at, OnBackend { template, id, shape, used, types: None, history: None, had_cursor: false });
         closed
     }
 
@@ -330,16 +333,24 @@ impl BackendStatements {
             return false;
         }
         found.types = types.map(Box::from);
-        if found.first_types.is_none() {
-            found.first_types.clone_from(&found.types);
-        }
         true
     }
 
-    /// Whether it was first executed there with other types than the client's first ones, and others than its present ones.
+    /// Its executions there are now those of this client's statement, be it that it was prepared anew after some of them.
+    pub fn set_history(&mut self, template: &Arc<Template>, history: Option<Arc<TypeHistory>>) {
+        if let Some(found) = self.by_template.get_mut(&address(template)) {
+            found.history = history;
+        }
+    }
+
+    /// Whether an execution by which the client means the types `now` would be read there by another client's: `now` is what it
+    /// sends, or has sent before; `None`: it never sent any.
     pub fn has_others_types(&self, prepared: &Prepared, now: Option<&[u8]>) -> bool {
-        let there = self.by_template.get(&address(&prepared.template)).and_then(|found| found.first_types.as_deref());
-        there.is_some() && there != prepared.first_types.as_deref() && there != now
+        let Some(found) = self.by_template.get(&address(&prepared.template)) else { return false };
+        let Some(now) = now else { return found.types.is_some() };
+        let Some(there) = &found.history else { return false };
+        let own = prepared.history.as_deref();
+        own != Some(there) && !there.is_only(own.unwrap_or(&TypeHistory::default()), now)
     }
 
     /// It is executed with a cursor there.
@@ -411,7 +422,7 @@ mod tests {
 
     fn prepared(template: &Arc<Template>) -> Prepared {
         let (state, dialect, summary) = (State::default(), Dialect::default(), Summary::default());
-        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None, first_types: None }
+        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None, history: None }
     }
 
     fn key(text: &str, schema: &str) -> Key {
@@ -524,7 +535,7 @@ mod tests {
         let template = Registry::default().intern(key("SELECT ?", "a"));
         let mut client = ClientStatements::default();
         let id = client.add(prepared(&template), 9).expect("room");
-        client.set_types(LAST_PREPARED, &[3, 0]);
+        client.set_types(LAST_PREPARED, &[3, 0], false);
         assert_eq!(client.get(id).and_then(|prepared| prepared.types.as_deref()), Some(&[3u8, 0][..]));
         let mut backend = BackendStatements::default();
         backend.prepared(template.clone(), 7, SHAPE, 9);

@@ -204,6 +204,51 @@ fn no_types_by_who_prepares_the_same_text() {
     }
 }
 
+/// What was a text and then another client's number would be a number to MySQL from then on.
+#[test]
+fn no_types_that_came_later() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let enter = |address| Client::login(address, USER, "crowd").expect("a login");
+        let tidegate = crowd::tidegate(server, 1, "");
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.typed_later (v VARCHAR(9)); TRUNCATE crowd.typed_later");
+        server.sql("INSERT INTO crowd.typed_later VALUES ('7'), ('07'), ('7.0'), ('8')");
+        let sql = "DELETE FROM typed_later WHERE v = ?";
+        let [mut both, mut texts] = [enter(tidegate.address()), enter(tidegate.address())];
+        let (own, others) = (both.prepare(sql).expect("a statement"), texts.prepare(sql).expect("a statement"));
+        let head = [&[command::STMT_EXECUTE][..], &own.id.to_le_bytes(), &[0, 1, 0, 0, 0, 0, 1, 8, 0]].concat();
+        for text in ["7", "07"] {
+            both.execute(own, &["none"]).expect("an OK");
+            texts.execute(others, &["none"]).expect("an OK");
+            both.command(&[&head[..], &99u64.to_le_bytes()].concat()).expect("an OK");
+            assert_eq!(texts.execute(others, &[text]).expect("an OK").affected, 1, "{kind}: {text}");
+        }
+    }
+}
+
+/// A client that never says of which types its parameters are gets what its own server says to that.
+#[test]
+fn no_types_by_who_leaves_them_out() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "");
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.typed_never (v VARCHAR(9))");
+        let [direct, through] = [server.address(), tidegate.address()].map(|address| {
+            server.sql("TRUNCATE crowd.typed_never");
+            let [mut silent, mut other] = [(); 2].map(|()| Client::login(address, USER, "crowd").expect("a login"));
+            let [own, others] = [&mut silent, &mut other]
+                .map(|client| client.prepare("INSERT INTO typed_never SELECT ?").expect("a statement"));
+            other.execute(others, &["wxyz"]).expect("an OK");
+            let left_out =
+                [&[command::STMT_EXECUTE][..], &own.id.to_le_bytes(), &[0, 1, 0, 0, 0, 0, 0], b"\x03abc"].concat();
+            let answer = silent.command(&left_out).map_err(|trouble| trouble.code());
+            other.execute(others, &["wxyz"]).expect("an OK");
+            (answer.map(|reply| reply.affected), other.rows("SELECT v FROM typed_never ORDER BY v"))
+        });
+        assert_eq!(direct, through, "{kind}");
+    }
+}
+
 /// A parameter that there is not: the statement complains of it until it is reset, to nobody else, who wait for the connection.
 #[test]
 fn no_complaint_of_anothers_long_data() {
