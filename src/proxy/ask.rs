@@ -9,6 +9,7 @@ use crate::session::answer::{ASKS, Known, Plan, plan};
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
 use crate::sql::verb::Verb;
+use crate::wire::command;
 use crate::wire::frame::{HEADER, put_packet};
 
 /// What may look at LAST_INSERT_ID(), as far as a text tells.
@@ -94,8 +95,7 @@ impl Session {
     /// What is to be asked instead, and what is to be replaced in the reply.
     pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags) -> Option<Plan> {
         let shared = self.shared.as_ref().filter(|_| flags.any(ASKS))?;
-        // MariaDB and MySQL 5.6 keep another's warnings over statements that use no table.
-        let is_here = shared.is_here && !self.lease.backend().kept.spoiled && !self.others_stand();
+        let is_here = self.is_here();
         let clients = match flags.has(Flags::SHOWS_CONNECTIONS) {
             true => self.proxy.clients.by_backend(),
             false => Default::default(),
@@ -109,6 +109,33 @@ impl Session {
             clients: &clients,
         };
         Some(plan(sql, dialect, &known)).filter(|plan| *plan != Plan::AsItIs)
+    }
+
+    /// Whether the backend at hand has run the client's last statement, and nothing since.
+    fn is_here(&self) -> bool {
+        let is_here = self.shared.as_ref().is_some_and(|shared| shared.is_here);
+        // MariaDB and MySQL 5.6 keep another's warnings over statements that use no table.
+        is_here && !self.lease.backend().kept.spoiled && !self.others_stand()
+    }
+
+    /// Whether the backend at hand would be asked for errors and warnings, in a form that only a server understands, and would
+    /// answer with another client's.
+    pub(super) fn asks_for_others(&self, exchange: &Exchange, packet: &[u8]) -> bool {
+        let flags = exchange.summary.flags;
+        let Some(shared) = self.shared.as_ref().filter(|_| flags.has(Flags::READS_DIAGNOSTICS)) else { return false };
+        if self.is_here() || shared.last.saved().is_none() {
+            return false;
+        }
+        let plan = match (exchange.code, exchange.statement.and_then(|id| shared.statements.get(id))) {
+            (command::STMT_EXECUTE | command::STMT_BULK_EXECUTE, Some(prepared)) => {
+                self.plan(&prepared.template.key.text, prepared.dialect, flags)
+            }
+            (command::QUERY, _) => {
+                self.plan(packet.get(exchange.text.clone()).unwrap_or_default(), shared.dialect, flags)
+            }
+            _ => None,
+        };
+        matches!(plan, Some(Plan::Cannot(_)))
     }
 
     /// Plans a query, whose packet stands in `packet`.

@@ -125,7 +125,7 @@ impl Session {
         if !self.found_rows_are_there(exchange) {
             Box::pin(self.bring_found_rows(exchange)).await?;
         }
-        if self.may_keep_others(exchange) {
+        if self.may_keep_others(exchange) || self.asks_for_others(exchange, buffer.filled()) {
             Box::pin(self.plant_conditions(exchange)).await?;
         }
         if let Err(refused) = self.translate(exchange, buffer).await? {

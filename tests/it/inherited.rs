@@ -249,6 +249,31 @@ fn no_types_by_who_leaves_them_out() {
     }
 }
 
+/// In a form that only the server understands, errors are asked of whatever backend is at hand: another client's must not be there.
+#[test]
+fn no_errors_by_who_asks_in_other_words() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = |address| Client::login(address, USER, "crowd").expect("a login");
+        for condition in [1, 2] {
+            let [direct, through] = [server.address(), tidegate.address()].map(|address| {
+                let mut other = enter(tidegate.address());
+                assert!(other.ask("SELECT * FROM secret_of_another").is_err());
+                let mut client = enter(address);
+                let sql = format!(
+                    "GET DIAGNOSTICS CONDITION {condition} @message = MESSAGE_TEXT, @state = RETURNED_SQLSTATE"
+                );
+                let warnings = client.ask(&sql).expect("an OK").warnings;
+                let found = client.rows("SELECT @message, @state");
+                client.quit();
+                (warnings, found)
+            });
+            assert_eq!(direct, through, "{kind}: condition {condition}");
+        }
+    }
+}
+
 /// A parameter that there is not: the statement complains of it until it is reset, to nobody else, who wait for the connection.
 #[test]
 fn no_complaint_of_anothers_long_data() {
