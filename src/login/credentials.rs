@@ -29,6 +29,8 @@ struct Known {
     secrets: Vec<Secret>,
     /// When the server last said so; `None`: it must be asked.
     since: Option<Instant>,
+    /// Somebody's answer did not agree with it: nobody is let in by it until the server has said so again.
+    doubted: bool,
 }
 
 impl Known {
@@ -69,9 +71,14 @@ impl Credentials {
         lock(&self.configured).get(user).cloned()
     }
 
-    /// What a login taught.
+    /// What a login taught, by which those who are in go on.
     pub fn learned(&self, user: &[u8]) -> Option<Secret> {
         lock(&self.learned).get(user).and_then(|known| known.secrets.first().cloned())
+    }
+
+    /// What a login taught, where a client's answer may be judged by it.
+    pub fn undoubted(&self, user: &[u8]) -> Option<Secret> {
+        lock(&self.learned).get(user).filter(|known| !known.doubted)?.secrets.first().cloned()
     }
 
     /// An account that a backend has accepted, by what is known of it.
@@ -89,14 +96,27 @@ impl Credentials {
 
     /// A backend has just accepted this secret.
     pub fn learn(&self, user: &[u8], secret: Secret, now: Instant) {
-        remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: Some(now) });
+        remember(&mut lock(&self.learned), user, Known { secrets: vec![secret], since: Some(now), doubted: false });
     }
 
     /// A client has proved this secret by what the account tables say; no backend has accepted it yet.
     pub fn suppose(&self, user: &[u8], secret: &Secret) {
         let mut learned = lock(&self.learned);
         if !learned.get(user).is_some_and(|known| known.secrets.first().is_some_and(|own| own.is_like(secret))) {
-            remember(&mut learned, user, Known { secrets: vec![secret.clone()], since: None });
+            remember(&mut learned, user, Known { secrets: vec![secret.clone()], since: None, doubted: false });
+        }
+    }
+
+    /// What the account tables said is to be read again.
+    pub fn forget_read(&self, user: &[u8]) {
+        lock(&self.read).remove(user);
+    }
+
+    /// A client's answer was not the one to be expected, and nobody can say now whether it was right: the next client is judged
+    /// by the server. Anybody can bring that about; who is in goes on by what was learned.
+    pub fn doubt(&self, user: &[u8]) {
+        if let Some(known) = lock(&self.learned).get_mut(user) {
+            (known.since, known.doubted) = (None, true);
         }
     }
 
@@ -127,14 +147,14 @@ impl Credentials {
 
     /// The account tables have just said this (nothing, where they know no hash that tidegate can use).
     pub fn set_read(&self, user: &[u8], secrets: Vec<Secret>, now: Instant) {
-        remember(&mut lock(&self.read), user, Known { secrets, since: Some(now) });
+        remember(&mut lock(&self.read), user, Known { secrets, since: Some(now), doubted: false });
     }
 }
 
 /// The method by which a client shall prove that it knows one of `secrets`: the announced one if they can judge it,
-/// else the first of the usual ones that they can. `None`: they can judge no answer at all.
-pub fn method_to_check(secrets: &[Secret], announced: &Method) -> Option<Method> {
-    [announced.clone(), Method::Native, Method::CachingSha2]
+/// else the server's usual one, else another. `None`: they can judge no answer at all.
+pub fn method_to_check(secrets: &[Secret], announced: &Method, usual: &Method) -> Option<Method> {
+    [announced.clone(), usual.clone(), Method::Native, Method::CachingSha2]
         .into_iter()
         .find(|method| secrets.iter().any(|secret| can_judge(secret, method)))
 }
@@ -200,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_doubted_lets_nobody_in_and_is_not_lost() {
+        let (known, start) = (credentials(), Instant::now());
+        known.learn(b"eve", Secret::password(b"x"), start);
+        assert!(known.undoubted(b"eve").is_some());
+        known.doubt(b"eve");
+        assert!(known.undoubted(b"eve").is_none() && known.learned(b"eve").is_some() && !known.is_fresh(b"eve", start));
+        known.learn(b"eve", Secret::password(b"x"), start);
+        assert!(known.undoubted(b"eve").is_some());
+    }
+
+    #[test]
     fn a_new_configuration_names_who_changed_and_forgets_what_was_learned_of_them() {
         let (known, start) = (credentials(), Instant::now());
         let user = |name: &str, password: &str| User {
@@ -238,10 +269,12 @@ mod tests {
     fn the_announced_method_is_kept_where_it_can_be_judged() {
         let password = [Secret::password(b"x")];
         let stored = [Secret::NativeStage1(native::Stage1::of(b"x"))];
-        assert_eq!(method_to_check(&password, &Method::CachingSha2), Some(Method::CachingSha2));
-        assert_eq!(method_to_check(&password, &Method::ClearPassword), Some(Method::Native));
-        assert_eq!(method_to_check(&stored, &Method::CachingSha2), Some(Method::Native));
-        assert_eq!(method_to_check(&[], &Method::Native), None);
+        let [native, sha2, clear] = [Method::Native, Method::CachingSha2, Method::ClearPassword];
+        assert_eq!(method_to_check(&password, &sha2, &native), Some(sha2.clone()));
+        assert_eq!(method_to_check(&password, &clear, &native), Some(native.clone()));
+        assert_eq!(method_to_check(&password, &clear, &sha2), Some(sha2.clone()), "a new client may know no other");
+        assert_eq!(method_to_check(&stored, &sha2, &sha2), Some(native.clone()));
+        assert_eq!(method_to_check(&[], &native, &native), None);
     }
 
     #[test]

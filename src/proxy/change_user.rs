@@ -4,20 +4,20 @@
 use std::time::Instant;
 
 use crate::login::credentials::method_to_check;
-use crate::login::methods::caching_sha2::{FAST_AUTH_OK, FULL_AUTH_NEEDED, REQUEST_PUBLIC_KEY};
+use crate::login::methods::caching_sha2::FAST_AUTH_OK;
 use crate::login::methods::secret::Secret;
 use crate::login::methods::{Method, is_empty_password_answer};
 use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
 use crate::net::settings::Peer;
 use crate::net::stream::Stream;
-use crate::proxy::backend::{BackendFacts, Params, change_user, change_user_packet};
+use crate::proxy::backend::{BackendFacts, Params, Password, change_user, change_user_packet};
 use crate::proxy::client::Session;
-use crate::proxy::entry::first_right;
+use crate::proxy::entry::{Proof, first_right};
 use crate::proxy::error::{Fault, access_denied, too_many_of, unknown_command};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
-use crate::proxy::relayed::Relayed;
+use crate::proxy::relayed::{Relayed, ask_in_full};
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::{setup, statement};
@@ -230,7 +230,7 @@ impl Changing<'_> {
     async fn run(mut self, change: &ChangeUser) -> Result<Changed, Fault> {
         let proxy = self.proxy;
         if proxy.settings.mode == Mode::Observe {
-            return self.relay(change).await;
+            return self.relay(change, None).await;
         }
         // As MariaDB has it, so that nobody tries passwords; the backend at hand need not have refused the others.
         if self.facts.mariadb && self.refusals >= MAX_REFUSALS {
@@ -241,51 +241,45 @@ impl Changing<'_> {
             Some(secret) => (vec![secret], true),
             None => (proxy.known_secrets(user, Instant::now()).await, false),
         };
-        match self.prove(change, &secrets).await? {
-            Some(secret) => {
+        match self.prove(change, &secrets, is_listed).await? {
+            Proof::Known(secret) => {
                 let ok = change_user(proxy, self.backend, self.facts, self.params, &secret).await?;
                 Ok(Changed { ok, salt: self.salt, secret: Some(secret) })
             }
-            None if is_listed => Err(self.denied(&change.answer)),
-            None => self.relay(change).await,
+            Proof::Unknown if is_listed => Err(self.denied(&change.answer)),
+            Proof::Unknown => self.relay(change, None).await,
+            Proof::Other(password) => self.relay(change, Some(password)).await,
         }
     }
 
     /// As servers do, tidegate asks whatever the command held; an old client's answer must be in the command.
-    async fn prove(&mut self, change: &ChangeUser, secrets: &[Secret]) -> Result<Option<Secret>, Fault> {
+    async fn prove(&mut self, change: &ChangeUser, secrets: &[Secret], is_listed: bool) -> Result<Proof, Fault> {
         let announced = change.method.as_deref().map_or(Method::Native, Method::from_name);
-        let Some(method) = method_to_check(secrets, &announced) else { return Ok(None) };
+        let usual = self.proxy.face().map_or(Method::Native, |face| Method::from_name(&face.greeting.method));
+        let Some(method) = method_to_check(secrets, &announced, &usual) else { return Ok(Proof::Unknown) };
         let answer = match self.can_switch {
             true => self.ask(&method).await?,
             false if method == announced => change.answer.clone(),
-            false => return Ok(None),
+            false => return Ok(Proof::Unknown),
         };
         let right = first_right(secrets, &method, &self.salt, &answer);
         if right.is_some() && method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
             self.client.write(&[1, FAST_AUTH_OK]).await.map_err(Fault::of_client)?;
         }
-        // Only one switch is to be had: who was asked and is wrong is refused.
-        if right.is_none() {
-            self.proxy.credentials.forget(&self.params.user);
-            if method == Method::CachingSha2 && !is_empty_password_answer(&answer) {
-                self.hear_in_full().await?;
+        match right {
+            Some(right) => Ok(Proof::Known(right)),
+            // Servers want the whole password before they refuse; some clients tell the refusal right only behind that.
+            None if method == Method::CachingSha2 && !is_empty_password_answer(&answer) => {
+                let password = ask_in_full(self.proxy, self.client, self.salt).await?;
+                if is_listed { Err(self.denied(&answer)) } else { Ok(Proof::Other(password)) }
             }
-            return Err(self.denied(&answer));
+            None if is_listed => Err(self.denied(&answer)),
+            // Only one switch is to be had: who was asked and is wrong by a fresh reading is refused.
+            None => match self.proxy.right_by_fresh_reading(&self.params.user, &method, &self.salt, &answer).await {
+                Some(right) => Ok(Proof::Known(right)),
+                None => Err(self.denied(&answer)),
+            },
         }
-        Ok(right)
-    }
-
-    /// Servers want the whole password before they refuse; some clients tell the refusal right only behind that. What
-    /// they send is as wrong as their short answer was.
-    async fn hear_in_full(&mut self) -> Result<(), Fault> {
-        self.client.write(&[1, FULL_AUTH_NEEDED]).await.map_err(Fault::of_client)?;
-        let answer = self.client.read().await.map_err(Fault::of_client)?;
-        if !self.client.stream.is_secure() && answer == [REQUEST_PUBLIC_KEY] {
-            let key = [&[1], self.proxy.rsa_key().await?.public_pem().as_bytes()].concat();
-            self.client.write(&key).await.map_err(Fault::of_client)?;
-            self.client.read().await.map_err(Fault::of_client)?;
-        }
-        Ok(())
     }
 
     async fn ask(&mut self, method: &Method) -> Result<Vec<u8>, Fault> {
@@ -301,12 +295,14 @@ impl Changing<'_> {
         Fault { refusal: self.facts.mariadb, ..Fault::refused(refused) }
     }
 
-    async fn relay(self, change: &ChangeUser) -> Result<Changed, Fault> {
+    /// `in_hand`: the password, where the client has already given it.
+    async fn relay(self, change: &ChangeUser, in_hand: Option<Password>) -> Result<Changed, Fault> {
         let Changing { proxy, client, backend, facts, params, salt, can_switch, .. } = self;
         // A client that cannot be asked has answered the challenge that it has.
         let held = (!can_switch).then(|| (salt, change.answer.clone()));
         backend.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
-        let accepted = Relayed { can_switch, held, ..Relayed::new(proxy, client, backend, facts) }.run().await?;
+        let accepted =
+            Relayed { can_switch, held, in_hand, ..Relayed::new(proxy, client, backend, facts) }.run().await?;
         Ok(Changed { ok: accepted.ok, salt: accepted.scramble.unwrap_or(salt), secret: accepted.learned })
     }
 }

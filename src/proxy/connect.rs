@@ -51,8 +51,7 @@ impl Connect<Key, Box<Backend>> for Connector {
                     Facts { wait_timeout: Some(wait_timeout), state: backend.kept.state.fingerprint(), home: home() };
                 Ok((Box::new(backend), facts))
             }
-            Err(fault) if fault.is_refusal() => Err(DialError::Refused(fault)),
-            Err(fault) => Err(DialError::Unreachable(fault)),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -89,27 +88,39 @@ impl Connect<Key, Box<Backend>> for Connector {
     }
 }
 
-async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fault> {
+async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), DialError<Fault>> {
     let user = key.user();
     let credentials = &proxy.credentials;
     let secret = credentials.configured(user).or_else(|| credentials.learned(user));
-    let secret = secret.ok_or_else(|| Fault::backend("the account's password is not known any more"))?;
+    let secret =
+        secret.ok_or_else(|| DialError::Refused(Fault::backend("the account's password is not known any more")))?;
     let (params, age) = (Params::bare(user, key.capabilities()), proxy.logins.age());
     let logged_in = async { backend::greet(proxy, None).await?.login(proxy, &params, &secret).await };
     let (mut backend, ok) = match logged_in.await {
         Ok(logged_in) => logged_in,
-        Err(fault) => {
-            // A refuted secret is never tried again.
-            if fault.is_refusal_of(ACCESS_DENIED) {
-                credentials.forget(user);
-            }
-            return Err(fault);
+        // A refuted secret is never tried again.
+        Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => {
+            credentials.forget(user);
+            return Err(DialError::Refused(fault));
         }
+        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault)),
+        Err(fault) => return Err(DialError::Unreachable(fault)),
     };
     let (mut channel, facts) = backend.borrow();
     let fresh = setup::fresh(proxy, &mut channel, facts, None).await;
     backend.restore(channel);
-    let fresh = fresh?;
+    let fresh = match fresh {
+        Ok(fresh) => fresh,
+        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault)),
+        // The server may have gone, which is everybody's trouble; or it has ended this account's connection alone, by what its
+        // init_connect does. If it still answers, it is the latter.
+        Err(fault) => {
+            return Err(match backend::greet(proxy, None).await {
+                Ok(_) => DialError::Refused(fault),
+                Err(_) => DialError::Unreachable(fault),
+            });
+        }
+    };
     credentials.learn(user, secret, Instant::now());
     proxy.logins.note(age, &params, &fresh, &ok);
     backend.kept.settle(&fresh);

@@ -26,7 +26,7 @@ use crate::proxy::settings::Mode;
 use crate::proxy::share::{Joining, shared_capabilities};
 use crate::proxy::shared::Shared;
 use crate::wire::capabilities::*;
-use crate::wire::fault::{self, ACCESS_DENIED, ErrPacket};
+use crate::wire::fault::{self, ACCESS_DENIED, ErrPacket, MUST_CHANGE_PASSWORD};
 use crate::wire::handshake::{AuthSwitch, Greeting, Login, Salt};
 use crate::wire::ok;
 
@@ -279,11 +279,13 @@ struct Entry<'a> {
 }
 
 /// How a client's proof turned out.
-enum Proof {
+pub(super) enum Proof {
     /// It knows the secret, which will do for logins at the backend.
     Known(Secret),
     /// What tidegate knows cannot tell; nothing but the first answer was exchanged with the client.
     Unknown,
+    /// It does not know what tidegate does, and has given its password: the server may know that one.
+    Other(Password),
 }
 
 impl Entry<'_> {
@@ -291,8 +293,9 @@ impl Entry<'_> {
         let announced = announced(login);
         match self.prove(login, &announced).await? {
             Proof::Known(secret) => self.lease_for(secret).await,
+            Proof::Other(password) => self.relay(login, Some(password)).await,
             Proof::Unknown if self.asks_in_full(login, &announced) => {
-                let password = ask_in_full(self.client).await?;
+                let password = ask_in_full(self.proxy, self.client, self.salt).await?;
                 self.relay(login, Some(password)).await
             }
             Proof::Unknown if !login.capabilities.has(PLUGIN_AUTH) && self.greeted.is_none() => Err(cannot_switch()),
@@ -314,24 +317,43 @@ impl Entry<'_> {
         let known = self.proxy.known_secrets(&user, now()).await;
         match self.judge(login, announced, &known).await? {
             Judged::Right(secret) => Ok(Proof::Known(secret)),
+            Judged::Wrong { switched } => self.another(login, announced, switched).await,
+            Judged::Unjudged => Ok(Proof::Unknown),
+        }
+    }
+
+    /// It may have another password than tidegate knows of. Who answers by caching_sha2_password is asked for it, and the server
+    /// judges that.
+    async fn another(
+        &mut self,
+        login: &Login,
+        announced: &Method,
+        switched: Option<(Method, Vec<u8>)>,
+    ) -> Result<Proof, Fault> {
+        let (method, answer) =
+            switched.as_ref().map_or((announced, &login.answer), |(method, answer)| (method, answer));
+        if *method == Method::CachingSha2 && !is_empty_password_answer(answer) {
+            return ask_in_full(self.proxy, self.client, self.salt).await.map(Proof::Other);
+        }
+        match switched {
             // Only one switch is to be had: whoever was switched and is wrong by a fresh reading is refused.
-            Judged::Wrong { switched: Some((method, answer)) } => self.once_more(&method, &answer).await,
-            Judged::Wrong { switched: None } | Judged::Unjudged => Ok(Proof::Unknown),
+            Some((method, answer)) => self.once_more(&method, &answer).await,
+            None => Ok(Proof::Unknown),
         }
     }
 
     /// The password may have been changed since tidegate learned or read it.
     async fn once_more(&mut self, method: &Method, answer: &[u8]) -> Result<Proof, Fault> {
-        self.proxy.credentials.forget(&self.params.user);
-        let read = self.proxy.known_secrets(&self.params.user, now()).await;
-        match first_right(&read, method, &self.salt, answer) {
+        match self.proxy.right_by_fresh_reading(&self.params.user, method, &self.salt, answer).await {
             Some(secret) => Ok(Proof::Known(secret)),
             None => Err(self.denied(answer)),
         }
     }
 
     async fn judge(&mut self, login: &Login, announced: &Method, secrets: &[Secret]) -> Result<Judged, Fault> {
-        let Some(method) = method_to_check(secrets, announced) else { return Ok(Judged::Unjudged) };
+        let Some(method) = method_to_check(secrets, announced, &self.greeting_method) else {
+            return Ok(Judged::Unjudged);
+        };
         let (answer, switched) = if method == *announced && !self.holds_back(login, secrets) {
             (login.answer.clone(), false)
         } else if login.capabilities.has(PLUGIN_AUTH) {
@@ -400,15 +422,27 @@ impl Entry<'_> {
 
     async fn share(&mut self, dialed: Option<dialed::Dialed>, secret: Secret) -> Result<Admitted, Fault> {
         let Entry { proxy, client, params, agreed, id, .. } = self;
-        let joining = Joining { proxy, params, agreed: *agreed, id: *id, secret };
+        let joining = Joining { proxy, params, agreed: *agreed, id: *id, secret: secret.clone() };
         let joined = match dialed {
             Some(dialed) => joining.on(dialed).await,
             None => joining.share(client).await,
         };
-        if joined.as_ref().is_err_and(|fault| fault.is_refusal_of(ACCESS_DENIED)) {
-            self.proxy.credentials.forget(&self.params.user);
+        match joined {
+            // All that it may do is to change its password, which is an affair of its own connection.
+            Err(fault) if fault.is_refusal_of(MUST_CHANGE_PASSWORD) => self.on_its_own(secret).await,
+            Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => {
+                self.proxy.credentials.forget(&self.params.user);
+                Err(fault)
+            }
+            joined => joined.map(|(lease, shared)| (lease, Some(shared))),
         }
-        joined.map(|(lease, shared)| (lease, Some(shared)))
+    }
+
+    /// A connection that is the client's alone, for as long as it stays.
+    async fn on_its_own(&mut self, secret: Secret) -> Result<Admitted, Fault> {
+        let params = Params { capabilities: self.agreed, ..self.params.clone() };
+        let lease = self.dialed().await?.login(self.proxy, &params, &secret).await?;
+        Ok((lease, None))
     }
 
     /// Challenge and answer pass between the two; a password seen on the way is learned, or was given `in_hand` before.

@@ -164,7 +164,8 @@ impl Relayed<'_> {
 
     /// A client whose link nobody reads is asked for the password at once, so that the account can be pooled.
     async fn full_caching_sha2_over_tls(&mut self, switch: &AuthSwitch) -> Result<(Vec<u8>, Secret), Fault> {
-        let password = ask_in_full(self.client).await?;
+        let scramble = scramble_from(&switch.data).unwrap_or_default();
+        let password = ask_in_full(self.proxy, self.client, scramble).await?;
         self.log_in(Secret::password(&password), switch).await
     }
 
@@ -198,21 +199,9 @@ impl Relayed<'_> {
         Ok((ok, secret))
     }
 
-    /// The password in a client's packet: in clear over TLS or a Unix socket, by tidegate's RSA key otherwise.
+    /// The password in a client's packet.
     async fn password(&mut self, answer: Vec<u8>, scramble: Scramble, request: u8) -> Result<Password, Fault> {
-        if self.client.stream.is_secure() {
-            return Ok(in_clear(answer));
-        }
-        let key = self.proxy.rsa_key().await?;
-        let cipher = if answer == [request] {
-            let answer = [&[1], key.public_pem().as_bytes()].concat();
-            self.client.write(&answer).await.map_err(Fault::of_client)?;
-            self.hear_client().await?
-        } else {
-            answer
-        };
-        key.decrypt_password(&cipher, &scramble)
-            .map_err(|error| Fault::client(format!("password not readable: {error}"), Some(bad_handshake())))
+        read_password(self.proxy, self.client, answer, scramble, request).await
     }
 
     async fn hear_client(&mut self) -> Result<Vec<u8>, Fault> {
@@ -232,10 +221,34 @@ impl Relayed<'_> {
     }
 }
 
-/// Asks a client on a safe link for its whole caching_sha2_password password.
-pub async fn ask_in_full(client: &mut Channel) -> Result<Password, Fault> {
+/// Asks a client for its whole caching_sha2_password password; `scramble`: the challenge that it answered last.
+pub async fn ask_in_full(proxy: &Proxy, client: &mut Channel, scramble: Scramble) -> Result<Password, Fault> {
     client.write(&[1, caching_sha2::FULL_AUTH_NEEDED]).await.map_err(Fault::of_client)?;
-    client.read().await.map(in_clear).map_err(Fault::of_client)
+    let answer = client.read().await.map_err(Fault::of_client)?;
+    read_password(proxy, client, answer, scramble, caching_sha2::REQUEST_PUBLIC_KEY).await
+}
+
+/// The password in a client's packet: in clear over TLS or a Unix socket, by tidegate's RSA key otherwise.
+async fn read_password(
+    proxy: &Proxy,
+    client: &mut Channel,
+    answer: Vec<u8>,
+    scramble: Scramble,
+    request: u8,
+) -> Result<Password, Fault> {
+    if client.stream.is_secure() {
+        return Ok(in_clear(answer));
+    }
+    let key = proxy.rsa_key().await?;
+    let cipher = if answer == [request] {
+        let answer = [&[1], key.public_pem().as_bytes()].concat();
+        client.write(&answer).await.map_err(Fault::of_client)?;
+        client.read().await.map_err(Fault::of_client)?
+    } else {
+        answer
+    };
+    key.decrypt_password(&cipher, &scramble)
+        .map_err(|error| Fault::client(format!("password not readable: {error}"), Some(bad_handshake())))
 }
 
 fn in_clear(mut answer: Vec<u8>) -> Password {

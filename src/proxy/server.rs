@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::login::credentials::Credentials;
 use crate::login::greet::{Face, salt_from};
+use crate::login::methods::Method;
 use crate::login::methods::fingerprint::PROOF_LEN;
 use crate::login::methods::rsa_key::RsaKey;
 use crate::login::methods::secret::Secret;
@@ -21,6 +22,7 @@ use crate::pool;
 use crate::proxy::accounts::Accounts;
 use crate::proxy::clients::Clients;
 use crate::proxy::connect::Connector;
+use crate::proxy::entry::first_right;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::Pool;
 use crate::proxy::listen::{self, Listeners};
@@ -179,12 +181,29 @@ impl Proxy {
 
     /// What is known of an account beside `[[user]]`: learned at a login, or read from the account tables.
     pub async fn known_secrets(&self, user: &[u8], now: Instant) -> Vec<Secret> {
-        let learned = self.credentials.learned(user);
+        let learned = self.credentials.undoubted(user);
         let read = match self.credentials.read(user, now) {
             Some(read) => read,
             None => self.accounts.read(self, user).await,
         };
         learned.into_iter().chain(read).collect()
+    }
+
+    /// An answer did not agree with what was known of the account: by the account tables as they are now, is it right? Where they
+    /// tell nothing, the next client is judged by the server.
+    pub async fn right_by_fresh_reading(
+        &self,
+        user: &[u8],
+        method: &Method,
+        salt: &Salt,
+        answer: &[u8],
+    ) -> Option<Secret> {
+        self.credentials.forget_read(user);
+        let read = self.accounts.read(self, user).await;
+        if read.is_empty() {
+            self.credentials.doubt(user);
+        }
+        first_right(&read, method, salt, answer)
     }
 
     /// For MariaDB's newer clients: that tidegate's certificate is the one of who knows the password's hash.
@@ -204,7 +223,7 @@ pub struct ProofOf<'a> {
     /// The secret.
     pub secret: &'a Secret,
     /// The method of the client's answer.
-    pub method: &'a crate::login::methods::Method,
+    pub method: &'a Method,
     /// The challenge that it answered.
     pub salt: &'a Salt,
 }

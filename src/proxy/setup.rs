@@ -387,8 +387,9 @@ pub fn role_words(role: &[u8], mariadb: bool) -> Option<String> {
     put_name(&mut words, role).map(|()| words)
 }
 
+/// An account that may not ask, since its password has expired or for another reason, is refused in the server's words.
 fn rows(answer: Result<Rows, crate::wire::fault::ErrPacket>) -> Result<Rows, Fault> {
-    answer.map_err(|refused| Fault::backend(format!("the server refused to show its settings: {}", refused.text())))
+    answer.map_err(Fault::refused)
 }
 
 fn text(value: &Option<Vec<u8>>) -> Option<Box<str>> {

@@ -10,6 +10,8 @@ pub const BAD_HANDSHAKE: u16 = 1043;
 pub const DB_ACCESS_DENIED: u16 = 1044;
 /// ER_ACCESS_DENIED_ERROR
 pub const ACCESS_DENIED: u16 = 1045;
+/// ER_MUST_CHANGE_PASSWORD
+pub const MUST_CHANGE_PASSWORD: u16 = 1820;
 /// ER_UNKNOWN_COM_ERROR
 pub const UNKNOWN_COMMAND: u16 = 1047;
 /// A KILL ended the statement.

@@ -7,6 +7,7 @@ mod place;
 mod relayed;
 mod secrecy;
 mod sha2;
+mod strangers;
 mod tables;
 mod users;
 mod verified;

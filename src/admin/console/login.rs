@@ -129,7 +129,9 @@ async fn prove(
         return Ok(Some(Vec::new()));
     };
     let secret = Secret::password(configured.password.expose_secret().as_bytes());
-    let Some(method) = method_to_check(std::slice::from_ref(&secret), &announced) else { return Ok(None) };
+    let Some(method) = method_to_check(std::slice::from_ref(&secret), &announced, &Method::Native) else {
+        return Ok(None);
+    };
     // A client whose method is not the greeting's has seen no challenge for it.
     let holds_back = login.answer.is_empty() && announced != Method::Native && !secret.is_empty_password();
     let answer = match method == announced && !holds_back {

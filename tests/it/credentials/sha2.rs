@@ -30,7 +30,7 @@ fn start() -> Option<Server> {
 }
 
 /// MySQL 9's own client; `Err`: what it complains about.
-fn mysql(port: u16, user: &str, password: &str, options: &[&str]) -> Result<String, String> {
+pub(super) fn mysql(port: u16, user: &str, password: &str, options: &[&str]) -> Result<String, String> {
     let output = Command::new(Kind::Mysql9.program("mysql"))
         .args(["--no-defaults", "-h127.0.0.1", &format!("-P{port}"), &format!("-u{user}"), &format!("-p{password}")])
         .args(options)

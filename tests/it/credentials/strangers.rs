@@ -1,0 +1,130 @@
+//! What is one client's or one account's trouble stays so: wrong passwords, expired ones, an `init_connect` that fails. Mode
+//! `transaction`, where all live on the same few connections.
+
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use super::sha2::mysql;
+use super::wire::{As, Raw};
+use super::{SERVICE, attempt, create, create_service, enter, with_native};
+use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
+
+const ONE: &str = "pool.mode = \"transaction\"\npool.size = 1\npool.max_overflow = 0\npool.checkout_timeout = \"2s\"\n";
+
+/// `one` and `two`, who log in by what the account tables say.
+fn native(kind: Kind) -> (Server, Tidegate) {
+    let server = Server::start(kind, &[]);
+    create_service(&server);
+    create(&server, "one", "IDENTIFIED BY 'right'");
+    create(&server, "two", "IDENTIFIED BY 'other'");
+    let tidegate = Tidegate::in_front_of(&server, &format!("{ONE}{SERVICE}"));
+    (server, tidegate)
+}
+
+/// `one` by caching_sha2_password, learned; `two` is in the configuration.
+fn learned() -> Option<(Server, Tidegate)> {
+    Kind::Mysql9.is_here().then(|| {
+        let server = Server::start(Kind::Mysql9, &[]);
+        create(&server, "one", "IDENTIFIED BY 'right'");
+        create(&server, "two", "IDENTIFIED BY 'other'");
+        let users = "[[user]]\nname = \"two\"\npassword = \"other\"\n";
+        let tidegate = Tidegate::in_front_of(&server, &format!("{ONE}{users}"));
+        mysql(tidegate.address().port(), "one", "right", &["--get-server-public-key"]).expect("a login that teaches");
+        (server, tidegate)
+    })
+}
+
+/// Whoever is in goes on, on whatever connection there is.
+fn assert_undisturbed(tidegate: &Tidegate, one: &mut Raw, two: &mut Raw) {
+    for _ in 0..3 {
+        assert_eq!((one.user(), two.user()), ("one".into(), "two".into()), "{}", tidegate.log());
+    }
+}
+
+#[test]
+fn a_wrong_password_ends_nobody_elses_session() {
+    for kind in with_native() {
+        let (_server, tidegate) = native(kind);
+        let (mut one, mut two) = (enter(&tidegate, "one", "right"), enter(&tidegate, "two", "other"));
+        for _ in 0..3 {
+            assert_eq!(attempt(&tidegate, &As::new("one", "wrong")).code(), 1045, "{kind}");
+            assert_undisturbed(&tidegate, &mut one, &mut two);
+        }
+        enter(&tidegate, "one", "right").quit();
+    }
+    let Some((_server, tidegate)) = learned() else { return };
+    let (mut one, mut two) = (enter(&tidegate, "one", "right"), enter(&tidegate, "two", "other"));
+    let port = tidegate.address().port();
+    for _ in 0..3 {
+        assert!(mysql(port, "one", "wrong", &["--get-server-public-key"]).is_err());
+        assert_undisturbed(&tidegate, &mut one, &mut two);
+        let mut wrong = enter(&tidegate, "two", "other");
+        assert_ne!(wrong.change_user(&As::new("one", "wrong")).code(), 0);
+        assert_undisturbed(&tidegate, &mut one, &mut two);
+    }
+    assert_eq!(enter(&tidegate, "one", "right").user(), "one", "it is still known, and shares");
+    assert_undisturbed(&tidegate, &mut one, &mut two);
+}
+
+/// The server has several right ones, or another one than tidegate knows.
+#[test]
+fn another_right_password_is_right_at_once() {
+    let Some((server, tidegate)) = learned() else { return };
+    server.sql("ALTER USER one@'%' IDENTIFIED BY 'newer' RETAIN CURRENT PASSWORD");
+    let port = tidegate.address().port();
+    for password in ["newer", "right", "newer"] {
+        mysql(port, "one", password, &["--get-server-public-key"]).expect(password);
+    }
+    let mut two = enter(&tidegate, "two", "other");
+    let right = As { method: Some("caching_sha2_password"), ..As::new("one", "right") };
+    let ended = two.change_user(&right);
+    assert!(ended.is_in(), "{}", ended.words());
+    server.sql("ALTER USER one@'%' DISCARD OLD PASSWORD");
+    assert!(mysql(port, "one", "right", &["--get-server-public-key"]).is_err());
+    mysql(port, "one", "newer", &["--get-server-public-key"]).expect("the one that is left");
+}
+
+/// Only its own connection lets an account change an expired password; the others do not hear of it.
+#[test]
+fn an_expired_password_can_be_changed_and_disturbs_nobody() {
+    for kind in with_native().into_iter().filter(|kind| *kind != Kind::Mysql56) {
+        let (server, tidegate) = native(kind);
+        server.sql("ALTER USER two@'%' PASSWORD EXPIRE");
+        let mut one = enter(&tidegate, "one", "right");
+        let mut two = enter(&tidegate, "two", "other");
+        let refused = two.query("SELECT 1").expect_err("a refusal");
+        assert!(refused.starts_with("1820 "), "{kind}: {refused}");
+        two.query("SET PASSWORD = PASSWORD('newer')").expect("an OK");
+        assert_eq!(two.user(), "two", "{kind}: {}", tidegate.log());
+        two.quit();
+        assert_eq!(one.user(), "one", "{kind}");
+        sleep(Duration::from_millis(1_100));
+        assert_eq!(enter(&tidegate, "two", "newer").user(), "two", "{kind}: shares again");
+        assert_eq!(one.user(), "one", "{kind}");
+    }
+}
+
+#[test]
+fn an_account_that_cannot_get_in_disturbs_nobody() {
+    for kind in Kind::here() {
+        let server = Server::start(kind, &[]);
+        let users = "[[user]]\nname = \"root_too\"\npassword = \"r\"\n[[user]]\nname = \"one\"\npassword = \"right\"\n";
+        create(&server, "root_too", "IDENTIFIED BY 'r'");
+        server.sql("GRANT SUPER ON *.* TO root_too@'%'; CREATE USER one@'%' IDENTIFIED BY 'right'");
+        let one = ONE.replace("2s", "500ms");
+        let tidegate = Tidegate::in_front_of(&server, &format!("{one}{users}[auth]\nrecheck = \"1s\"\n"));
+        let mut other = enter(&tidegate, "root_too", "r");
+        server.sql("SET GLOBAL init_connect = 'SELECT * FROM nowhere.at_all'");
+        sleep(Duration::from_millis(1_100));
+        for _ in 0..3 {
+            for _ in 0..5 {
+                // The server closes the connection in the middle, and so may tidegate.
+                let address = tidegate.address();
+                let ended = thread::spawn(move || Raw::tcp(address).login(&As::new("one", "right")).is_in()).join();
+                assert!(!ended.unwrap_or(false), "{kind}");
+            }
+            assert_eq!(other.user(), "root_too", "{kind}: {}", tidegate.log());
+        }
+    }
+}
