@@ -59,11 +59,23 @@ pub(super) fn rank(name: &[u8]) -> u8 {
     }
 }
 
+/// Of two names of one variable the one that every server has that has either. Servers announce it by the name that was set.
+pub(super) fn main_name(name: &[u8]) -> &[u8] {
+    match name {
+        b"storage_engine" => b"default_storage_engine",
+        b"log_slow_query_time" => b"long_query_time",
+        b"log_slow_query" => b"slow_query_log",
+        b"log_slow_min_examined_row_limit" => b"min_examined_row_limit",
+        _ => name,
+    }
+}
+
 /// Variables whose empty announcement is NULL.
 pub(super) fn is_nullable(name: &[u8]) -> bool {
-    name == b"character_set_results"
-        || name == b"default_tmp_storage_engine"
-        || (name.starts_with(b"innodb_ft_") && name.ends_with(b"_table"))
+    matches!(
+        name,
+        b"character_set_results" | b"default_tmp_storage_engine" | b"enforce_storage_engine" | b"innodb_tmpdir"
+    ) || (name.starts_with(b"innodb_ft_") && name.ends_with(b"_table"))
 }
 
 /// The character sets and the collation: a login says them, and a state always has them.

@@ -60,6 +60,9 @@ impl Announced {
     }
 }
 
+/// ER_PARSE_ERROR
+const PARSE_ERROR: u16 = 1064;
+
 /// How a command ended, as far as its session goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outcome {
@@ -69,6 +72,8 @@ pub struct Outcome {
     pub seen: u16,
     /// It ended with an ERR packet.
     pub failed: bool,
+    /// The server could not parse it.
+    pub syntax_error: bool,
     /// Warnings, as the last OK counts them.
     pub warnings: u16,
     /// Some OK reported an insert id.
@@ -86,6 +91,7 @@ impl Outcome {
             status: facts.error.is_none().then_some(facts.status),
             seen: facts.status_seen,
             failed: facts.error.is_some(),
+            syntax_error: facts.error == Some(PARSE_ERROR),
             warnings: facts.warnings,
             insert_id: facts.insert_id != 0,
             announced,

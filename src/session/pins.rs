@@ -14,6 +14,8 @@ use crate::sql::details::{Detail, Name, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements, summary};
 use crate::sql::flags::Flags;
+use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::verb::Verb;
 
 /// A text and how it ended.
 #[derive(Debug, Clone, Copy)]
@@ -394,7 +396,7 @@ impl Ledger {
 
     /// A failed text: of a single statement only what outlives its failure; of several, one may have succeeded.
     fn may_have_run(&mut self, run: &Run<'_>, statement: &Statement, many: bool) {
-        let outlives = statement.flags.any(OUTLIVES_FAILURE);
+        let outlives = statement.flags.any(OUTLIVES_FAILURE) && !is_no_statement(run);
         if many || outlives {
             self.begins(run, statement, many);
             self.named();
@@ -464,7 +466,13 @@ impl Ledger {
             b"insert_id" => self.pins.set(Pin::Frozen, true),
             b"gtid_next"
                 if matches!(value.as_slice(), b"automatic" | b"'automatic'" | b"\"automatic\"" | b"default") => {}
-            b"timestamp" | b"rand_seed1" | b"rand_seed2" | b"gtid_next" | b"gtid_seq_no" => self.freeze_for_good(),
+            b"timestamp"
+            | b"rand_seed1"
+            | b"rand_seed2"
+            | b"gtid_next"
+            | b"gtid_seq_no"
+            | b"skip_replication"
+            | b"skip_parallel_replication" => self.freeze_for_good(),
             _ => {}
         }
     }
@@ -473,7 +481,8 @@ impl Ledger {
     fn unexplained(&mut self, run: &Run<'_>, flags: Flags, many: bool, server: Announcing) {
         let outcome = run.outcome;
         let calls = flags.any(Flags::CALLS.with(Flags::UNKNOWN_FUNCTION)) && !run.bodies_are_harmless;
-        let failed = outcome.failed && (many || flags.any(UNKNOWN_EFFECTS)) && !run.bodies_are_harmless;
+        let failed =
+            outcome.failed && (many || flags.any(UNKNOWN_EFFECTS)) && !run.bodies_are_harmless && !is_no_statement(run);
         let lost = outcome.changed_at_eof && server.at_eof == AtEof::Lost && !flags.any(EXPLAINS_STATE_CHANGE);
         let announced = outcome.announced;
         let alters = self.pins.has(Pin::TemporaryTable) && first_word(run).eq_ignore_ascii_case(b"alter");
@@ -545,6 +554,20 @@ fn is_harmless(text: &[u8], dialect: Dialect) -> bool {
     let quoted = text.first() == Some(&b'\'') || (text.first() == Some(&b'"') && !dialect.ansi_quotes);
     let inner = unquoted(text);
     quoted && inner.len() + 2 == text.len() && !inner.contains(&b'\\') && summary(&inner, dialect).is_read_only()
+}
+
+/// Whether a text that the server could not parse is no statement at all, by its first word: nothing of it ran. In a known one that
+/// runs others, and behind a label, it may have been one of those that could not be parsed.
+fn is_no_statement(run: &Run<'_>) -> bool {
+    if !run.outcome.syntax_error {
+        return false;
+    }
+    let mut all = statements(run.sql, run.dialect);
+    let Some(statement) = all.next().filter(|_| all.next().is_none()) else { return false };
+    let mut tokens = Lexer::within(run.sql, statement.span.start, statement.span.end, run.dialect);
+    let first = tokens.next();
+    let has_label = tokens.next().is_some_and(|token| run.sql[token.start] == b':');
+    statement.verb == Verb::Unknown && first.is_some_and(|first| first.kind == Kind::Word) && !has_label
 }
 
 fn first_word<'a>(run: &Run<'a>) -> &'a [u8] {

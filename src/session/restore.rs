@@ -216,6 +216,10 @@ fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable
     match value {
         None => item.push_str("DEFAULT"),
         Some(b"") if is_nullable(name) => item.push_str("NULL"),
+        // A word of its own there, and refused as a string.
+        Some(value) if name == b"system_versioning_asof" && value.eq_ignore_ascii_case(b"default") => {
+            item.push_str("DEFAULT");
+        }
         Some(value) => put_value(&mut item, value),
     }
     Ok(item)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
-use crate::session::carried::{Variable, rule};
+use crate::session::carried::{Variable, main_name, rule};
 use crate::session::quote::is_word;
 use crate::sql::dialect::Dialect;
 use crate::sql::strings::unescaped;
@@ -197,7 +197,7 @@ impl State {
     /// After a new character_set_connection the collation is [`Collation::Unread`] until it is announced, or
     /// [`State::names`] explains it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<Variable, TooMuch> {
-        let kind = rule(name);
+        let (name, kind) = (main_name(name), rule(name));
         if kind == Variable::Carried {
             self.put(name, Some(value))?;
             match name {
@@ -214,7 +214,7 @@ impl State {
 
     /// A system variable has the value again that it had at login.
     pub fn unset(&mut self, name: &[u8]) -> Result<(), TooMuch> {
-        self.put(name, None)
+        self.put(main_name(name), None)
     }
 
     /// `SET timestamp`: the text's own literal; `None` for DEFAULT. 0 is DEFAULT too.

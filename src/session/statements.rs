@@ -178,13 +178,14 @@ impl ClientStatements {
 
     /// The statement of this id, or the last one prepared for [`LAST_PREPARED`].
     pub fn get(&self, id: u32) -> Option<&Prepared> {
-        let open = self.open.as_ref()?;
-        open.by_id.get(&if id == LAST_PREPARED { open.last } else { id })
+        self.open.as_ref()?.by_id.get(&self.resolve(id))
     }
 
-    /// The id that the client means: its own, or the last one for [`LAST_PREPARED`].
+    /// The id that the client means: its own, or to MariaDB the last one for [`LAST_PREPARED`].
     pub fn resolve(&self, id: u32) -> u32 {
-        self.open.as_ref().filter(|_| id == LAST_PREPARED).map_or(id, |open| open.last)
+        let Some(open) = self.open.as_ref().filter(|_| id == LAST_PREPARED) else { return id };
+        let is_there = open.by_id.get(&open.last).is_some_and(|last| last.dialect.mariadb);
+        if is_there { open.last } else { id }
     }
 
     /// An execution sends these types. Returns all that were sent, where `keeps` (the server reads the statement by them).
@@ -421,7 +422,8 @@ mod tests {
     const SHAPE: Shape = Shape { params: 1, columns: 2 };
 
     fn prepared(template: &Arc<Template>) -> Prepared {
-        let (state, dialect, summary) = (State::default(), Dialect::default(), Summary::default());
+        let dialect = Dialect { mariadb: true, ..Dialect::default() };
+        let (state, summary) = (State::default(), Summary::default());
         Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None, history: None }
     }
 
@@ -481,6 +483,17 @@ mod tests {
         assert_eq!(client.add(prepared(&template), 2), Ok(1), "round, and past those in use");
         client.clear();
         assert!(client.is_empty());
+    }
+
+    #[test]
+    fn mysql_knows_no_last_one() {
+        let template = Registry::default().intern(key("SELECT ?", "a"));
+        let mut client = ClientStatements::default();
+        client.add(Prepared { dialect: Dialect::default(), ..prepared(&template) }, 9).expect("room");
+        assert_eq!(client.resolve(LAST_PREPARED), LAST_PREPARED);
+        assert!(
+            client.get(LAST_PREPARED).is_none() && client.close(LAST_PREPARED).is_none() && client.get(1).is_some()
+        );
     }
 
     #[test]

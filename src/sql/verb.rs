@@ -443,10 +443,16 @@ fn system_flags(sql: &[u8], scope: Scope, name: Span, item: Assignment) -> Flags
         b"autocommit" => Flags::SETS_AUTOCOMMIT,
         b"sql_mode" => Flags::SETS_LEXING,
         b"wait_timeout" | b"interactive_timeout" => Flags::SETS_WAIT_TIMEOUT,
-        b"timestamp" | b"insert_id" | b"rand_seed1" | b"rand_seed2" | b"gtid_next" | b"gtid_seq_no" => {
-            Flags::SETS_FROZEN
-        }
-        b"last_insert_id" | b"identity" => Flags::SETS_FROZEN,
+        b"timestamp"
+        | b"insert_id"
+        | b"rand_seed1"
+        | b"rand_seed2"
+        | b"gtid_next"
+        | b"gtid_seq_no"
+        | b"skip_replication"
+        | b"skip_parallel_replication"
+        | b"last_insert_id"
+        | b"identity" => Flags::SETS_FROZEN,
         b"transaction_isolation" | b"tx_isolation" | b"transaction_read_only" | b"tx_read_only"
             if scope == Scope::Bare =>
         {

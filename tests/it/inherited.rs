@@ -295,3 +295,71 @@ fn no_complaint_of_anothers_long_data() {
         other.execute(right, &["four"]).unwrap_or_else(|trouble| panic!("{kind}: {trouble}"));
     }
 }
+
+/// Settings with words of their own: set on the next connection as they were, and on this one back to what they were.
+#[test]
+fn no_setting_that_is_hard_to_say() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.settled (i INT)");
+        let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let on_mariadb = [
+            ("SET system_versioning_asof = '2020-01-01 00:00:00'", "@@system_versioning_asof"),
+            ("SET enforce_storage_engine = NULL", "@@enforce_storage_engine"),
+            ("SET foreign_key_checks = 0, skip_replication = 1", "@@skip_replication"),
+            ("SET sql_notes = 0, skip_parallel_replication = 1", "@@skip_parallel_replication"),
+            ("SET storage_engine = MyISAM", "@@default_storage_engine"),
+        ];
+        let everywhere = [("SET default_storage_engine = MyISAM", "@@default_storage_engine")];
+        let cases = if kind.is_mariadb() { &on_mariadb[..] } else { &everywhere };
+        for (set, value) in cases {
+            let question = format!("SELECT {value}");
+            let unset = enter().rows(&question);
+            let [mut client, mut other] = [enter(), enter()];
+            client.run(set);
+            let own = client.rows(&question);
+            // Refused where the client keeps the connection.
+            match other.ask("INSERT INTO settled VALUES (1)").map_err(|trouble| trouble.code()) {
+                Err(code) => assert_eq!(code, Some(1040), "{kind}: {set}"),
+                Ok(_) => assert_eq!(other.rows(&question), unset, "{kind}: {set}"),
+            }
+            assert_eq!(client.rows(&question), own, "{kind}: {set}");
+            client.quit();
+            other.quit();
+        }
+    }
+}
+
+/// Of two names of one variable, the one that was set last counts.
+#[test]
+fn a_variable_of_two_names_has_one_value() {
+    let slow = ("SET long_query_time = 5", "SET log_slow_query_time = 7", "ROUND(@@long_query_time)", "7");
+    let engine = ("SET storage_engine = MyISAM", "SET default_storage_engine = Aria", "@@storage_engine", "Aria");
+    // MariaDB 11 does not announce the other name as it is: its client keeps the connection.
+    for (kind, (first, second, value, expected)) in
+        [(Kind::MariaDb1011, slow), (Kind::MariaDb1011, engine), (Kind::MariaDb11, engine)]
+    {
+        let tidegate = crowd::tidegate(crowd::shared(kind), 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let [mut client, mut other] = [enter(), enter()];
+        for set in [first, second] {
+            client.run(set);
+            other.rows("SELECT 1");
+        }
+        assert_eq!(client.rows(&format!("SELECT {value}")), [[expected]], "{kind}");
+    }
+}
+
+/// A text that is no statement at all has done nothing: its client shares its connection.
+#[test]
+fn no_connection_by_a_typing_error() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"200ms\"\n");
+        let [mut careless, mut other] =
+            [(); 2].map(|()| Client::login(tidegate.address(), USER, "crowd").expect("a login"));
+        assert_eq!(careless.ask("SELCT 1").map_err(|trouble| trouble.code()).err(), Some(Some(1064)), "{kind}");
+        assert_eq!(other.rows("SELECT 1"), [["1"]], "{kind}");
+    }
+}

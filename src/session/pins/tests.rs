@@ -20,6 +20,10 @@ fn ok(status: u16) -> Outcome {
     Outcome { status: Some(AUTOCOMMIT | status), seen: AUTOCOMMIT | status, ..Outcome::default() }
 }
 
+fn misspelt() -> Outcome {
+    Outcome { syntax_error: true, ..failed() }
+}
+
 fn failed() -> Outcome {
     Outcome { failed: true, ..Outcome::default() }
 }
@@ -179,6 +183,11 @@ fn what_nobody_explains_pins() {
         ("CALL p()", failed(), WITH, true),
         ("SELECT 1; SELECT nosuch", failed(), WITH, true),
         ("SELECT nosuch", failed(), WITH, false),
+        ("SELCT 1", failed(), WITH, true),
+        ("SELCT 1", misspelt(), WITH, false),
+        ("SELCT 1; SELCT 2", misspelt(), WITH, true),
+        ("here: BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'SELCT'; END", misspelt(), WITH, true),
+        ("CALL p()", misspelt(), WITH, true),
         ("SELECT 1 /*!50000 + 1 */", ok(0), WITHOUT, true),
         ("SELECT 1 /*!50000 + 1 */", ok(0), WITH, false),
     ];
