@@ -66,6 +66,11 @@ impl Credentials {
         changed
     }
 
+    /// `auth.recheck`
+    pub fn recheck(&self) -> Duration {
+        *lock(&self.recheck)
+    }
+
     /// The account's `[[user]]`.
     pub fn configured(&self, user: &[u8]) -> Option<Secret> {
         lock(&self.configured).get(user).cloned()

@@ -75,11 +75,12 @@ impl Session {
             if let Err(refused) = self.take_up(&mut exchange.timer, commands).await? {
                 return Ok(Err(refused));
             }
-            if self.restores_on_the_way(exchange) || self.state_is_there() {
+            let is_old = self.has_older_rights();
+            if !is_old && (self.restores_on_the_way(exchange) || self.state_is_there()) {
                 return Ok(Ok(()));
             }
             let began = Instant::now();
-            match Box::pin(self.make_own()).await {
+            match Box::pin(self.make_own(is_old)).await {
                 Ok(()) => {
                     exchange.timer.restored(began, Instant::now());
                     return Ok(Ok(()));
@@ -95,7 +96,15 @@ impl Session {
         Err(Fault::backend("one connection after the other was dead"))
     }
 
-    async fn make_own(&mut self) -> Result<(), Trouble> {
+    /// Whether the backend's rights may be those of before the client's session: a login has them read anew.
+    fn has_older_rights(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| self.lease.backend().kept.rights_since < shared.rights_from)
+    }
+
+    async fn make_own(&mut self, is_old: bool) -> Result<(), Trouble> {
+        if is_old {
+            self.log_in_anew().await?;
+        }
         self.reset_again().await?;
         self.bring_state().await
     }
@@ -283,12 +292,16 @@ impl Session {
 
     /// The same as after a login of the client's own, on a backend that it can do without.
     pub(super) async fn begin_anew(&mut self) -> Result<(), Trouble> {
+        self.log_in_anew().await?;
+        self.bring_state().await
+    }
+
+    async fn log_in_anew(&mut self) -> Result<(), Trouble> {
         let Session { lease, shared, params, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let secret = lease.secret.clone();
         let restore = Restore { proxy, params, secret: secret.as_ref() };
-        restore.log_in(lease.backend_mut(), shared.state.schema()).await?;
-        self.bring_state().await
+        restore.log_in(lease.backend_mut(), shared.state.schema()).await
     }
 }
 
@@ -346,6 +359,7 @@ impl Restore<'_> {
         match done {
             Ok(fresh) => {
                 backend.kept.settle(&fresh);
+                backend.kept.rights_since = Some(Instant::now());
                 Ok(())
             }
             Err(Fault { answer: Some(answer), refusal: true, .. }) => Err(Trouble::Refused(Box::new(answer))),

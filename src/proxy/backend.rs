@@ -1,6 +1,7 @@
 //! One backend connection: dialed, greeted, logged in, taken over by another login.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use secrecy::zeroize::Zeroizing;
 
@@ -121,6 +122,8 @@ pub struct Kept {
     pub tired: bool,
     /// `init_connect` is empty.
     pub resets_whole: bool,
+    /// When its account last logged in there: what that may do everywhere was read then.
+    pub rights_since: Option<Instant>,
     /// How long the statements are that it takes.
     pub room: Room,
     /// By what the pool knows the session's `wait_timeout`: the client's `SET` of it, or else what the login had.
@@ -142,6 +145,7 @@ impl Kept {
             had_variables: false,
             tired: self.tired,
             resets_whole: fresh.resets_whole,
+            rights_since: self.rights_since,
             room: fresh.room,
             told_patience: self.told_patience.take(),
         };
@@ -163,7 +167,13 @@ impl Backend {
     /// Of a login that has ended well.
     pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
         let BackendFacts { id, mariadb, capabilities } = facts;
-        Backend { stream: channel.stream, id, mariadb, capabilities, kept: Kept::default() }
+        Backend {
+            stream: channel.stream,
+            id,
+            mariadb,
+            capabilities,
+            kept: Kept { rights_since: Some(Instant::now()), ..Kept::default() },
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::proxy::kill_client::only;
 use crate::proxy::relayed::{Relayed, ask_in_full};
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
+use crate::proxy::share::rights_from;
 use crate::proxy::{setup, statement};
 use crate::session::last::{Diagnostics, Last, planted};
 use crate::session::reason::Pin;
@@ -153,6 +154,8 @@ impl Session {
             shared.last = Last { row_count: Some(-1), diagnostics, ..shared.last.clone() };
             return Ok(());
         }
+        shared.rights_from = rights_from(&self.proxy);
+        self.lease.backend_mut().kept.rights_since = Some(Instant::now());
         match secret {
             Some(secret) => {
                 self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());

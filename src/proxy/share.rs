@@ -76,7 +76,8 @@ impl Joining<'_> {
             }
             let queue = began.elapsed();
             if lease.backend_mut().stream.rehome().is_ok() {
-                match self.seen() {
+                let is_old = lease.backend_mut().kept.rights_since < rights_from(self.proxy);
+                match self.seen().filter(|_| !is_old) {
                     Some(seen) => match self.as_seen(&mut lease, &seen).await {
                         Ok(shared) => {
                             lease.waits = waits(began, queue);
@@ -141,6 +142,7 @@ impl Joining<'_> {
         let ok = as_a_login(self.proxy, &mut channel, facts, self.params, &self.secret).await;
         backend.restore(channel);
         let ok = ok?;
+        backend.kept.rights_since = Some(Instant::now());
         Ok((age, self.set_up(lease).await?, ok))
     }
 
@@ -191,8 +193,15 @@ impl Joining<'_> {
         let version = self.proxy.face().map(|face| String::from_utf8_lossy(&face.greeting.version).into_owned());
         let server = Dialect::of_server(&version.unwrap_or_default());
         let connector = Connector::new(self.proxy);
-        Ok(Box::new(Shared::new(fresh, questions, server, self.agreed, connector)))
+        let mut shared = Shared::new(fresh, questions, server, self.agreed, connector);
+        shared.rights_from = rights_from(self.proxy);
+        Ok(Box::new(shared))
     }
+}
+
+/// When an account must have logged in on a connection that serves a session which begins now.
+pub(super) fn rights_from(proxy: &Proxy) -> Option<Instant> {
+    Instant::now().checked_sub(proxy.credentials.recheck())
 }
 
 fn waits(began: Instant, queue: Duration) -> LoginWaits {

@@ -7,6 +7,7 @@ mod restart;
 mod unannounced;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::proxy::added::Added;
 use crate::proxy::connect::Connector;
@@ -64,6 +65,9 @@ pub struct Shared {
     pub announcing: Announcing,
     /// How it gets a backend.
     pub connector: Connector,
+    /// Its account must have logged in on a backend no earlier: the rights of a session are those of its beginning, or of
+    /// `auth.recheck` before.
+    pub rights_from: Option<Instant>,
     /// The server has no trackers, and settings may have changed: they are to be read.
     pub unread: bool,
     /// It has used GET DIAGNOSTICS in a way that no other backend can answer.
@@ -126,6 +130,7 @@ impl Shared {
             announcing: Announcing { trackers, transactions: trackers && at_eof != AtEof::Lost, at_eof },
             capabilities: client,
             connector,
+            rights_from: None,
             unread: false,
             offered: false,
             lacks_schema: None,

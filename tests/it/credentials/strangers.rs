@@ -128,3 +128,29 @@ fn an_account_that_cannot_get_in_disturbs_nobody() {
         }
     }
 }
+
+/// Servers read what an account may do everywhere when it logs in: a session of today has no right of yesterday, on whatever connection.
+#[test]
+fn a_right_that_was_taken_away_is_gone_on_every_connection() {
+    for kind in Kind::here() {
+        let server = Server::start(kind, &[]);
+        server.sql("CREATE USER one@'%' IDENTIFIED BY 'right'; GRANT SELECT ON *.* TO one@'%'");
+        let config = "pool.mode = \"transaction\"\npool.size = 2\npool.max_overflow = 0\n[auth]\nrecheck = \"1s\"\n";
+        let users = "[[user]]\nname = \"one\"\npassword = \"right\"\n";
+        let tidegate = Tidegate::in_front_of(&server, &format!("{config}{users}"));
+        let enter = || [(); 2].map(|()| enter(&tidegate, "one", "right"));
+        let question = "SELECT COUNT(*) > 0 FROM mysql.db";
+        let both = |clients: &mut [Raw; 2]| {
+            clients.iter_mut().for_each(|client| drop(client.query("BEGIN").expect("a transaction")));
+            clients.each_mut().map(|client| client.query(question))
+        };
+        let mut first = enter();
+        assert!(both(&mut first).iter().all(Result::is_ok), "{kind}");
+        first.into_iter().for_each(Raw::quit);
+        server.sql("REVOKE SELECT ON *.* FROM one@'%'");
+        sleep(Duration::from_millis(1_100));
+        for answer in both(&mut enter()) {
+            assert!(answer.as_ref().is_err_and(|refused| refused.starts_with("1142 ")), "{kind}: {answer:?}");
+        }
+    }
+}
