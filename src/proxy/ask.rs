@@ -93,7 +93,8 @@ impl Session {
     }
 
     /// What is to be asked instead, and what is to be replaced in the reply.
-    pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags) -> Option<Plan> {
+    /// `has_rows`: the reply holds the rows.
+    pub(super) fn plan(&self, sql: &[u8], dialect: Dialect, flags: Flags, has_rows: bool) -> Option<Plan> {
         let shared = self.shared.as_ref().filter(|_| flags.any(ASKS))?;
         let is_here = self.is_here();
         let clients = match flags.has(Flags::SHOWS_CONNECTIONS) {
@@ -107,6 +108,7 @@ impl Session {
             found_rows: last.found_rows,
             diagnostics: last.saved(),
             clients: &clients,
+            has_rows,
         };
         Some(plan(sql, dialect, &known)).filter(|plan| *plan != Plan::AsItIs)
     }
@@ -128,10 +130,10 @@ impl Session {
         }
         let plan = match (exchange.code, exchange.statement.and_then(|id| shared.statements.get(id))) {
             (command::STMT_EXECUTE | command::STMT_BULK_EXECUTE, Some(prepared)) => {
-                self.plan(&prepared.template.key.text, prepared.dialect, flags)
+                self.plan(&prepared.template.key.text, prepared.dialect, flags, true)
             }
             (command::QUERY, _) => {
-                self.plan(packet.get(exchange.text.clone()).unwrap_or_default(), shared.dialect, flags)
+                self.plan(packet.get(exchange.text.clone()).unwrap_or_default(), shared.dialect, flags, true)
             }
             _ => None,
         };
@@ -141,7 +143,7 @@ impl Session {
     /// Plans a query, whose packet stands in `packet`.
     pub(super) fn plan_query(&mut self, exchange: &mut Exchange, packet: &[u8], dialect: Dialect) {
         let sql = packet.get(exchange.text.clone()).unwrap_or_default();
-        match self.plan(sql, dialect, exchange.summary.flags) {
+        match self.plan(sql, dialect, exchange.summary.flags, true) {
             Some(Plan::Run { text, patch }) => {
                 exchange.sets_instead = text.is_some() && exchange.summary.verb == Verb::Diagnostics;
                 exchange.instead = text.map(|text| {

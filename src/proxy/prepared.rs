@@ -57,6 +57,7 @@ impl Session {
             summary: summary(text, shared.dialect),
             types: None,
             history: None,
+            cursor_of: None,
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
         let backend = lease.backend_mut();
@@ -98,7 +99,7 @@ impl Session {
         let id = exchange.statement.unwrap_or_default();
         let mut found = self.shared.as_ref().and_then(|shared| shared.statements.get(id)).cloned();
         if let Some(prepared) = &mut found {
-            self.plan_execution(exchange, prepared);
+            self.plan_execution(exchange, id, prepared);
         }
         let mut payload = packet.get(HEADER..).unwrap_or_default().to_vec();
         if let Some(prepared) = &found {
@@ -193,9 +194,27 @@ impl Session {
     }
 
     /// Another text is prepared in the statement's place where the backend would answer for another client.
-    fn plan_execution(&self, exchange: &mut Exchange, prepared: &mut Prepared) {
+    fn plan_execution(&mut self, exchange: &mut Exchange, id: u32, prepared: &mut Prepared) {
+        if matches!(exchange.code, command::STMT_FETCH | command::STMT_RESET) {
+            prepared.template = prepared.cursor_of.take().unwrap_or_else(|| Arc::clone(&prepared.template));
+            return;
+        }
+        self.plan_text(exchange, prepared);
+        if exchange.code == command::STMT_EXECUTE {
+            let cursor = exchange.reply.asks_for_cursor().then(|| Arc::clone(&prepared.template));
+            if let Some(shared) = self.shared.as_mut().filter(|_| cursor.is_some() || prepared.cursor_of.is_some()) {
+                shared.statements.set_cursor(id, cursor);
+            }
+        }
+    }
+
+    fn plan_text(&self, exchange: &mut Exchange, prepared: &mut Prepared) {
         let text = &prepared.template.key.text;
-        let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags) else { return };
+        let has_rows = !exchange.reply.asks_for_cursor();
+        let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags, has_rows)
+        else {
+            return;
+        };
         if let Some(text) = text {
             exchange.sets_instead = exchange.summary.verb == Verb::Diagnostics;
             let key = Key { text: text.into(), ..prepared.template.key.clone() };
@@ -282,7 +301,9 @@ impl Session {
         shared.ledger.forgotten(id);
         if was_in_use && lease.is_held() {
             let backend = lease.backend_mut();
-            let gone: Vec<u32> = backend.kept.statements.forget(&closed.template).into_iter().collect();
+            let all = [Some(closed.template), closed.cursor_of];
+            let gone: Vec<u32> =
+                all.iter().flatten().filter_map(|template| backend.kept.statements.forget(template)).collect();
             close_all(backend, &gone).await?;
         }
         Ok(())

@@ -43,6 +43,8 @@ pub struct Known<'a> {
     pub diagnostics: Option<&'a Saved>,
     /// The clients' ids by their backends' ids.
     pub clients: &'a FxHashMap<u32, u32>,
+    /// The reply holds the rows, so that cells can be replaced there: not where a cursor keeps them.
+    pub has_rows: bool,
 }
 
 impl<'a> Known<'a> {
@@ -54,12 +56,21 @@ impl<'a> Known<'a> {
             found_rows: last.found_rows,
             diagnostics: last.saved(),
             clients,
+            has_rows: true,
         }
     }
 
     /// On the backend that has run the client's last statement, and nothing since.
     pub fn here(connection_id: u32, clients: &'a FxHashMap<u32, u32>) -> Known<'a> {
-        Known { connection_id: Some(connection_id), row_count: None, found_rows: None, diagnostics: None, clients }
+        let nothing = Known {
+            connection_id: None,
+            row_count: None,
+            found_rows: None,
+            diagnostics: None,
+            clients,
+            has_rows: true,
+        };
+        Known { connection_id: Some(connection_id), ..nothing }
     }
 
     /// Of the second and later statements of a text: the first has run here by then.

@@ -129,6 +129,8 @@ pub struct Prepared {
     pub types: Option<Box<[u8]>>,
     /// All that it sent, where the server reads the statement by them.
     pub history: Option<Arc<TypeHistory>>,
+    /// What was executed in its place with a cursor: the rows are that one's.
+    pub cursor_of: Option<Arc<Template>>,
 }
 
 /// A client has as many statements open as is allowed: ER_MAX_PREPARED_STMT_COUNT_REACHED.
@@ -199,6 +201,14 @@ impl ClientStatements {
             }
         }
         prepared.history.clone()
+    }
+
+    /// It is executed: with a cursor of `template`, or without one.
+    pub fn set_cursor(&mut self, id: u32, template: Option<Arc<Template>>) {
+        let id = self.resolve(id);
+        if let Some(prepared) = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id)) {
+            prepared.cursor_of = template;
+        }
     }
 
     /// The client was told of new columns (or parameters).
@@ -424,7 +434,16 @@ mod tests {
     fn prepared(template: &Arc<Template>) -> Prepared {
         let dialect = Dialect { mariadb: true, ..Dialect::default() };
         let (state, summary) = (State::default(), Summary::default());
-        Prepared { template: template.clone(), shape: SHAPE, state, dialect, summary, types: None, history: None }
+        Prepared {
+            template: template.clone(),
+            shape: SHAPE,
+            state,
+            dialect,
+            summary,
+            types: None,
+            history: None,
+            cursor_of: None,
+        }
     }
 
     fn key(text: &str, schema: &str) -> Key {

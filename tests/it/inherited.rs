@@ -274,6 +274,32 @@ fn no_errors_by_who_asks_in_other_words() {
     }
 }
 
+/// What a cursor gives out stands in no reply to its execution.
+#[test]
+fn no_counts_through_a_cursor() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.counted (i INT); TRUNCATE crowd.counted; INSERT INTO crowd.counted VALUES (1), (2), (3)");
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let [mut client, mut other] = [enter(), enter()];
+        let found = client.prepare("SELECT CONCAT(FOUND_ROWS())").expect("a statement");
+        let alone = client.prepare("SELECT FOUND_ROWS()").expect("a statement");
+        for statement in [found, alone] {
+            client.rows("SELECT i FROM counted LIMIT 2");
+            other.rows("SELECT i FROM counted");
+            client.execute_as(statement, true, &[]).expect("a cursor");
+            let fetch = [&[command::STMT_FETCH][..], &statement.id.to_le_bytes(), &9u32.to_le_bytes()].concat();
+            client.send_command(&fetch).expect("a connection");
+            let (_, row) = client.packet().expect("a row");
+            client.packet().expect("the end of a fetch");
+            let expected: &[u8] = if statement.id == found.id { b"\x012" } else { &[2, 0, 0, 0] };
+            assert!(row[2..].starts_with(expected), "{kind}: {row:?}");
+            client.command(&[&[command::STMT_RESET][..], &statement.id.to_le_bytes()].concat()).expect("an OK");
+        }
+    }
+}
+
 /// A parameter that there is not: the statement complains of it until it is reset, to nobody else, who wait for the connection.
 #[test]
 fn no_complaint_of_anothers_long_data() {

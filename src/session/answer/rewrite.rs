@@ -38,6 +38,7 @@ pub(super) fn statement(
             .filter(|item| item.first <= found.first && found.end <= item.end)
             .max_by_key(|item| item.first);
         let is_cell = statement.verb == Verb::Select
+            && known.has_rows
             && answer.countable
             && !lists.entangled
             && item.is_some_and(|item| item.top && item.first == found.first && item.alias == found.end);

@@ -15,6 +15,7 @@ fn planned(sql: &str) -> (String, bool) {
     let saved = saved();
     let clients = FxHashMap::from_iter([(7, 0x4000_0001)]);
     let known = Known {
+        has_rows: true,
         connection_id: Some(0x4000_0001),
         row_count: Some(5),
         found_rows: Some(6),
