@@ -274,6 +274,39 @@ fn no_errors_by_who_asks_in_other_words() {
     }
 }
 
+/// A statement may find as many rows as another client's before it.
+#[test]
+fn no_count_that_another_client_had_found_as_well() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        let tidegate = crowd::tidegate(server, 1, "");
+        let all = [
+            "CREATE TABLE found_copy SELECT i FROM found",
+            "INSERT INTO found_more SELECT i FROM found",
+            "UPDATE found, found_more SET found_more.i = found.i WHERE found.i = found_more.i + 1",
+            "DELETE found_more FROM found, found_more WHERE found.i = found_more.i",
+            "UPDATE found SET i = i + 1",
+            "SELECT SQL_CALC_FOUND_ROWS i FROM found LIMIT 1 INTO @first",
+        ];
+        for sql in all {
+            let [direct, through] = [server.address(), tidegate.address()].map(|address| {
+                server.sql("DROP TABLE IF EXISTS crowd.found, crowd.found_more, crowd.found_copy");
+                server.sql("CREATE TABLE crowd.found (i INT); INSERT INTO crowd.found VALUES (1), (2)");
+                server.sql("CREATE TABLE crowd.found_more (i INT); INSERT INTO crowd.found_more VALUES (1), (2)");
+                let mut other = Client::login(tidegate.address(), USER, "crowd").expect("a login");
+                let mut client = Client::login(address, USER, "crowd").expect("a login");
+                client.rows("SELECT 1");
+                other.rows("SELECT i FROM found");
+                client.run(sql);
+                let rows = client.value("SELECT FOUND_ROWS()");
+                client.quit();
+                rows
+            });
+            assert_eq!(direct, through, "{kind}: {sql}");
+        }
+    }
+}
+
 /// What a cursor gives out stands in no reply to its execution.
 #[test]
 fn no_counts_through_a_cursor() {

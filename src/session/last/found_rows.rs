@@ -69,7 +69,8 @@ impl Unchanged {
         let (own, there) = (own.filter(|_| left == Found::Untold)?, there?);
         // A single row is what most statements find that may find any; one that failed has at most counted what it had sent.
         let likely = if facts.error.is_some() { facts.rows } else { 1 };
-        (own != there && there != likely).then_some(Unchanged { there, own })
+        // What it changed it had found.
+        (own != there && there != likely && facts.last_affected != Some(there)).then_some(Unchanged { there, own })
     }
 
     /// The client's own, from what was read.
@@ -97,7 +98,15 @@ pub fn plant(own: u64) -> (String, u64) {
 /// Whether the statement may as well leave FOUND_ROWS() as find any number of rows, so that what is read behind it may be
 /// mistaken for its own.
 pub fn may_keep(summary: &Summary) -> bool {
-    summary.statements > 1 || summary.flags.any(OPAQUE) || matches!(summary.verb, Verb::Unknown | Verb::Explain)
+    const WRITES: [Verb; 8] =
+        [Verb::Ddl, Verb::Insert, Verb::Replace, Verb::LoadData, Verb::Update, Verb::Delete, Verb::Set, Verb::Do];
+    let selects = || summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS)) && WRITES.contains(&summary.verb);
+    summary.statements > 1
+        || summary.flags.any(OPAQUE)
+        || matches!(summary.verb, Verb::Unknown | Verb::Explain)
+        || selects()
+        // SELECT SQL_CALC_FOUND_ROWS .. INTO @v
+        || summary.flags.has(Flags::CALC_FOUND_ROWS) && summary.flags.has(Flags::SETS_USER_OTHER)
 }
 
 pub(super) fn found_rows(ran: &Ran<'_>) -> Found {

@@ -79,6 +79,9 @@ fn what_was_left_as_it_was_is_the_clients_own() {
     let unchanged = Unchanged::new(Found::Untold, Some(3), Some(1), &failed).expect("another's stands there");
     assert_eq!((unchanged.own(1), unchanged.own(0)), (3, 0));
     assert_eq!(Unchanged::new(Found::Untold, Some(3), Some(0), &failed), None);
+    // What it changed it had found.
+    let changed = Facts { last_affected: Some(8), ..Facts::default() };
+    assert_eq!(Unchanged::new(Found::Untold, Some(3), Some(8), &changed), None);
     // One that has counted may have counted as many as stood there.
     assert_eq!(Unchanged::new(Found::Counted, Some(3), Some(8), &done), None);
 }
@@ -86,7 +89,9 @@ fn what_was_left_as_it_was_is_the_clients_own() {
 #[test]
 fn what_may_keep_the_count_or_find_any_has_the_clients_own_there_first() {
     let keeps = |sql: &str| found_rows::may_keep(&summary(sql.as_bytes(), MARIADB));
-    for sql in ["CALL p()", "SELECT 1; SELECT 2", "EXECUTE p"] {
+    let copies = ["CREATE TABLE n SELECT a FROM t", "INSERT INTO n SELECT a FROM t", "SET @a = (SELECT a FROM t)"];
+    let counts = ["SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1 INTO @a"];
+    for sql in ["CALL p()", "SELECT 1; SELECT 2", "EXECUTE p"].iter().chain(&copies).chain(&counts) {
         assert!(keeps(sql), "{sql}");
     }
     for sql in ["SELECT a FROM t", "UPDATE t SET a = 1", "SHOW WARNINGS", "SET @a = 1", "COMMIT", ""] {
