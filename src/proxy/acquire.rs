@@ -76,7 +76,7 @@ impl Session {
                 return Ok(Err(refused));
             }
             let is_old = self.has_older_rights();
-            if !is_old && (self.restores_on_the_way(exchange) || self.state_is_there()) {
+            if !is_old && !self.has_anothers_reset() && (self.restores_on_the_way(exchange) || self.state_is_there()) {
                 return Ok(Ok(()));
             }
             let began = Instant::now();
@@ -101,12 +101,33 @@ impl Session {
         self.shared.as_ref().is_some_and(|shared| self.lease.backend().kept.rights_since < shared.rights_from)
     }
 
+    /// Whether another client's reset has left its mark on the schema of this one.
+    fn has_anothers_reset(&self) -> bool {
+        let by = self.lease.backend().kept.reset_by;
+        let has_schema = self.shared.as_ref().is_some_and(|shared| shared.state.schema().is_some());
+        by.is_some_and(|id| id != self.admission.id && has_schema)
+    }
+
+    /// Enters the schema once more, which undoes that. One that was dropped stays as it is.
+    async fn enter_schema(&mut self) -> Result<(), Trouble> {
+        let Session { lease, shared, .. } = self;
+        let Some(schema) = shared.as_ref().and_then(|shared| shared.state.schema()) else { return Ok(()) };
+        let backend = lease.backend_mut();
+        let (mut channel, _) = backend.borrow();
+        let answer = statement::simple(&mut channel, &[&[command::INIT_DB], schema].concat()).await;
+        backend.restore(channel);
+        backend.kept.reset_by = None;
+        backend.kept.spoiled = true;
+        answer.map(drop).map_err(|_| Trouble::Broken)
+    }
+
     async fn make_own(&mut self, is_old: bool) -> Result<(), Trouble> {
         if is_old {
             self.log_in_anew().await?;
         }
         self.reset_again().await?;
-        self.bring_state().await
+        self.bring_state().await?;
+        if self.has_anothers_reset() { self.enter_schema().await } else { Ok(()) }
     }
 
     /// Before what provably reads only, the restore goes to the server in one write with it.

@@ -27,6 +27,11 @@ pub(super) async fn reset(proxy: &Proxy, backend: &mut Backend, account: Option<
         // A reset keeps the schema, whichever the client chose.
         clean = match setup::schema_and_fresh(proxy, &mut channel, facts).await {
             Ok(fresh) => {
+                // And makes character_set_database the server's; to enter the schema makes it the schema's again. One that was
+                // dropped meanwhile is nobody's concern.
+                if let Some(schema) = fresh.state.schema() {
+                    let _ = statement::simple(&mut channel, &[&[command::INIT_DB], schema].concat()).await;
+                }
                 backend.kept.settle(&fresh);
                 Some(fresh.wait_timeout)
             }

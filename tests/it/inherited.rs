@@ -307,6 +307,25 @@ fn no_count_that_another_client_had_found_as_well() {
     }
 }
 
+/// A reset makes `character_set_database` the server's, until the schema is entered again: that is the affair of who has reset.
+#[test]
+fn no_character_set_of_a_reset() {
+    for kind in Kind::here().into_iter().filter(|kind| *kind != Kind::Mysql56) {
+        let server = crowd::shared(kind);
+        server.sql("CREATE DATABASE IF NOT EXISTS reset_in CHARACTER SET koi8r");
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "reset_in").expect("a login");
+        let [mut resets, mut client] = [enter(), enter()];
+        for _ in 0..2 {
+            client.run("DO 1");
+            reset(&mut resets);
+            assert_eq!(client.value("SELECT @@character_set_database"), "koi8r", "{kind}");
+            client.run("DO 1");
+            assert_eq!(client.value("SELECT @@character_set_database"), "koi8r", "{kind}");
+        }
+    }
+}
+
 /// What a cursor gives out stands in no reply to its execution.
 #[test]
 fn no_counts_through_a_cursor() {
