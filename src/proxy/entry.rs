@@ -25,7 +25,6 @@ use crate::proxy::server::{ProofOf, Proxy};
 use crate::proxy::settings::Mode;
 use crate::proxy::share::{Joining, shared_capabilities};
 use crate::proxy::shared::Shared;
-use crate::sql::dialect::Dialect;
 use crate::wire::capabilities::*;
 use crate::wire::fault::{self, ACCESS_DENIED, ErrPacket, MUST_CHANGE_PASSWORD};
 use crate::wire::handshake::{AuthSwitch, Greeting, Login, Salt};
@@ -407,9 +406,6 @@ impl Entry<'_> {
 
     /// The client proved itself; the backend judges once more, by a login or a change of user.
     async fn lease_for(&mut self, secret: Secret) -> Result<Admitted, Fault> {
-        if self.shares && self.loses_schemas() {
-            return self.on_its_own(secret).await;
-        }
         let result = match (self.greeted.take(), self.shares) {
             (dialed, true) => return self.share(dialed, secret).await,
             (Some(dialed), false) => dialed.login(self.proxy, &self.params, &secret).await,
@@ -425,6 +421,11 @@ impl Entry<'_> {
     }
 
     async fn share(&mut self, dialed: Option<dialed::Dialed>, secret: Secret) -> Result<Admitted, Fault> {
+        // Its connections do not understand tidegate's own questions.
+        if self.agreed.has(NO_SCHEMA) {
+            self.greeted = dialed;
+            return self.on_its_own(secret).await;
+        }
         let Entry { proxy, client, params, agreed, id, .. } = self;
         let joining = Joining { proxy, params, agreed: *agreed, id: *id, secret: secret.clone() };
         let joined = match dialed {
@@ -440,14 +441,6 @@ impl Entry<'_> {
             }
             joined => joined.map(|(lease, shared)| (lease, Some(shared))),
         }
-    }
-
-    /// Whether tables are not found by their schema on such a client's connections, tidegate's own questions among them.
-    fn loses_schemas(&self) -> bool {
-        let version =
-            self.proxy.face().map(|face| Dialect::of_server(&String::from_utf8_lossy(&face.greeting.version)));
-        let is_old = version.is_some_and(|server| !server.mariadb && (1..50_700).contains(&server.version));
-        is_old && self.agreed.has(NO_SCHEMA)
     }
 
     /// A connection that is the client's alone, for as long as it stays.

@@ -14,7 +14,7 @@ pub const FOUND_ROWS: Capabilities = Capabilities(1 << 1);
 pub const LONG_FLAG: Capabilities = Capabilities(1 << 2);
 /// A schema stands in the login.
 pub const CONNECT_WITH_DB: Capabilities = Capabilities(1 << 3);
-/// A table is not named with its schema before it (MySQL up to 5.6 leaves the schema out, newer servers do nothing).
+/// A table is not named with its schema before it: the server leaves that out.
 pub const NO_SCHEMA: Capabilities = Capabilities(1 << 4);
 /// The compressed protocol with zlib.
 pub const COMPRESS: Capabilities = Capabilities(1 << 5);

@@ -429,6 +429,24 @@ fn a_variable_of_two_names_has_one_value() {
     }
 }
 
+/// Servers leave out schemas before tables' names where a client wants that: it is served by a connection of its own.
+#[test]
+fn no_schema_before_a_tables_name() {
+    const NO_SCHEMA: u32 = 1 << 4;
+    for kind in Kind::here() {
+        let tidegate = crowd::tidegate(crowd::shared(kind), 2, "");
+        let mut client = Client::login_with(tidegate.address(), USER, "crowd", NO_SCHEMA).expect("a login");
+        let mut other = Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        for _ in 0..2 {
+            assert_eq!(client.value("SELECT DATABASE()"), "crowd", "{kind}");
+            assert_eq!(
+                other.value("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = 'crowd'"),
+                "1"
+            );
+        }
+    }
+}
+
 /// A text that is no statement at all has done nothing: its client shares its connection.
 #[test]
 fn no_connection_by_a_typing_error() {

@@ -81,6 +81,11 @@ impl Client {
         Ok(Client { frames: Some(VecDeque::new()), ..client })
     }
 
+    /// Logs in with more capabilities than usual.
+    pub fn login_with(address: SocketAddr, user: &str, schema: &str, more: u32) -> Answered<Client> {
+        Client::enter(address, user, schema, more)
+    }
+
     fn enter(address: SocketAddr, user: &str, schema: &str, more: u32) -> Answered<Client> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
