@@ -42,6 +42,7 @@ mod packets;
 mod place;
 mod prepared;
 mod processlist;
+mod proof;
 mod query;
 mod record;
 mod relayed;
