@@ -11,6 +11,7 @@ use crate::session::outcome::Outcome;
 use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
+use crate::sql::own_account::may_concern;
 use crate::sql::verb::Verb;
 use crate::wire::command;
 use crate::wire::frame::HEADER;
@@ -76,6 +77,7 @@ impl Session {
             self.note_columns(exchange);
         }
         self.note_triggers(exchange, commands, before.dialect);
+        self.note_own_account(exchange, commands, before.dialect);
         let Some(shared) = &mut self.shared else { return Ok(()) };
         // The backend keeps it with another id.
         if let Some(told) = &exchange.own_words {
@@ -108,6 +110,16 @@ impl Session {
             shared.conditions = shared.conditions.wrapping_add(1);
         }
         Ok(())
+    }
+
+    /// Who has changed its own password, or name, is let in nowhere else: it keeps its backend, as it would its own connection.
+    fn note_own_account(&mut self, exchange: &Exchange, commands: &[u8], dialect: Dialect) {
+        let summary = &exchange.summary;
+        let Some(shared) = self.shared.as_mut().filter(|_| summary.flags.has(Flags::CREDENTIALS)) else { return };
+        let has_run = exchange.reply.facts.error.is_none() || summary.statements > 1;
+        if has_run && may_concern(&text_of(shared, exchange, commands), dialect, &self.params.user) {
+            shared.ledger.pin(Pin::OwnLogin);
+        }
     }
 
     /// A server that announces nothing does not tell what its triggers have done.

@@ -17,6 +17,7 @@ pub mod kills;
 pub mod lexer;
 pub mod locks;
 pub mod outlives;
+pub mod own_account;
 pub mod schema;
 pub mod shape;
 pub mod strings;

@@ -154,3 +154,29 @@ fn a_right_that_was_taken_away_is_gone_on_every_connection() {
         }
     }
 }
+
+/// Who changes its own password stays in, and so does nobody by the old one.
+#[test]
+fn who_changes_its_own_password_stays_in() {
+    for kind in Kind::here() {
+        let server = Server::start(kind, &[]);
+        server.sql("CREATE USER one@'%' IDENTIFIED BY 'right'; CREATE USER two@'%' IDENTIFIED BY 'other'");
+        let users = [("one", "right"), ("two", "other")]
+            .map(|(name, password)| format!("[[user]]\nname = \"{name}\"\npassword = \"{password}\"\n"));
+        let config = "pool.mode = \"transaction\"\npool.size = 2\npool.max_overflow = 0\n";
+        let tidegate = Tidegate::in_front_of(&server, &format!("{config}{}", users.concat()));
+        let mut one = enter(&tidegate, "one", "right");
+        one.query("SET @kept = 5").expect("an OK");
+        let change = match kind {
+            Kind::Mysql9 => "ALTER USER USER() IDENTIFIED BY 'newer'",
+            _ => "SET PASSWORD = PASSWORD('newer')",
+        };
+        one.query(change).expect("an OK");
+        for _ in 0..3 {
+            enter(&tidegate, "two", "other").quit();
+            assert_eq!(one.query("SELECT @kept"), Ok("5".into()), "{kind}: {}", tidegate.log());
+        }
+        assert_eq!(attempt(&tidegate, &As::new("one", "right")).code(), 1045, "{kind}: the file has the old one");
+        assert_eq!(one.query("SELECT @kept"), Ok("5".into()), "{kind}");
+    }
+}
