@@ -105,8 +105,8 @@ pub fn may_keep(summary: &Summary) -> bool {
         || summary.flags.any(OPAQUE)
         || matches!(summary.verb, Verb::Unknown | Verb::Explain)
         || selects()
-        // SELECT SQL_CALC_FOUND_ROWS .. INTO @v
-        || summary.flags.has(Flags::CALC_FOUND_ROWS) && summary.flags.has(Flags::SETS_USER_OTHER)
+        // Its reply tells nothing where it goes INTO @v, or fails.
+        || summary.flags.has(Flags::CALC_FOUND_ROWS)
 }
 
 pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
