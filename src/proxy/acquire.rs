@@ -103,9 +103,8 @@ impl Session {
 
     /// Whether another client's reset has left its mark on the schema of this one.
     fn has_anothers_reset(&self) -> bool {
-        let by = self.lease.backend().kept.reset_by;
-        let has_schema = self.shared.as_ref().is_some_and(|shared| shared.state.schema().is_some());
-        by.is_some_and(|id| id != self.admission.id && has_schema)
+        let has_schema = || self.shared.as_ref().is_some_and(|shared| shared.state.schema().is_some());
+        self.lease.backend().kept.reset_by.is_some_and(|id| id != self.admission.id && has_schema())
     }
 
     /// Enters the schema once more, which undoes that. One that was dropped stays as it is.

@@ -273,8 +273,9 @@ impl Changing<'_> {
             Some(right) => Ok(Proof::Known(right)),
             // Servers want the whole password before they refuse; some clients tell the refusal right only behind that.
             None if method == Method::CachingSha2 && !is_empty_password_answer(&answer) => {
-                let password = ask_in_full(self.proxy, self.client, self.salt).await?;
-                if is_listed { Err(self.denied(&answer)) } else { Ok(Proof::Other(password)) }
+                let password = ask_in_full(self.proxy, self.client, self.salt).await;
+                // Whatever it sent, it is as wrong as its short answer was.
+                if is_listed { Err(self.denied(&answer)) } else { password.map(Proof::Other) }
             }
             None if is_listed => Err(self.denied(&answer)),
             // Only one switch is to be had: who was asked and is wrong by a fresh reading is refused.

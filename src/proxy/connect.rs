@@ -11,6 +11,7 @@ use crate::pool::core::Facts;
 use crate::pool::fate::RetireReason;
 use crate::pool::handle::{Connect, DialError, Watch};
 use crate::proxy::backend::{self, Backend, Params};
+use crate::proxy::dialed;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::{Key, close};
 use crate::proxy::server::Proxy;
@@ -115,10 +116,10 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Dia
         // The server may have gone, which is everybody's trouble; or it has ended this account's connection alone, by what its
         // init_connect does. If it still answers, it is the latter.
         Err(fault) => {
-            return Err(match backend::greet(proxy, None).await {
-                Ok(_) => DialError::Refused(fault),
-                Err(_) => DialError::Unreachable(fault),
-            });
+            let Ok(greeted) = backend::greet(proxy, None).await else { return Err(DialError::Unreachable(fault)) };
+            // A server blocks a host whose logins end half-way.
+            Box::pin(dialed::leave(proxy, greeted)).await;
+            return Err(DialError::Refused(fault));
         }
     };
     credentials.learn(user, secret, Instant::now());

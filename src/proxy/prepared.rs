@@ -195,11 +195,16 @@ impl Session {
 
     /// Another text is prepared in the statement's place where the backend would answer for another client.
     fn plan_execution(&mut self, exchange: &mut Exchange, id: u32, prepared: &mut Prepared) {
-        if matches!(exchange.code, command::STMT_FETCH | command::STMT_RESET) {
+        // What was sent ahead lies with the statement that it was sent to.
+        let is_ahead = self.shared.as_ref().is_some_and(|shared| {
+            let id = shared.statements.resolve(id);
+            shared.ledger.has_long_data(id)
+        });
+        if exchange.code == command::STMT_FETCH || exchange.code == command::STMT_RESET && !is_ahead {
             prepared.template = prepared.cursor_of.take().unwrap_or_else(|| Arc::clone(&prepared.template));
             return;
         }
-        self.plan_text(exchange, prepared);
+        self.plan_text(exchange, prepared, is_ahead || !exchange.reply.asks_for_cursor());
         if exchange.code == command::STMT_EXECUTE {
             let cursor = exchange.reply.asks_for_cursor().then(|| Arc::clone(&prepared.template));
             if let Some(shared) = self.shared.as_mut().filter(|_| cursor.is_some() || prepared.cursor_of.is_some()) {
@@ -208,9 +213,8 @@ impl Session {
         }
     }
 
-    fn plan_text(&self, exchange: &mut Exchange, prepared: &mut Prepared) {
+    fn plan_text(&self, exchange: &mut Exchange, prepared: &mut Prepared, has_rows: bool) {
         let text = &prepared.template.key.text;
-        let has_rows = !exchange.reply.asks_for_cursor();
         let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags, has_rows)
         else {
             return;
