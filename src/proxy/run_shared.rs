@@ -13,7 +13,7 @@ use crate::proxy::client::{Session, shutting_down};
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::note::Before;
-use crate::proxy::prepared::TOO_MANY;
+use crate::proxy::preparation::TOO_MANY;
 use crate::session::state::State;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Summary, summary};
