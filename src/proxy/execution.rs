@@ -62,38 +62,43 @@ impl Session {
         Ok(Ok(out))
     }
 
-    /// Another text is prepared in the statement's place where the backend would answer for another client.
+    /// Another text is prepared in the statement's place where the backend would answer for another client. It stays there for
+    /// what a cursor has still to give, and for what was sent ahead of the execution.
     fn plan_execution(&mut self, exchange: &mut Exchange, id: u32, prepared: &mut Prepared) {
-        // What was sent ahead lies with the statement that it was sent to.
-        let is_ahead = self.shared.as_ref().is_some_and(|shared| {
-            let id = shared.statements.resolve(id);
-            shared.ledger.has_long_data(id)
-        });
-        if exchange.code == command::STMT_FETCH || exchange.code == command::STMT_RESET && !is_ahead {
-            prepared.template = prepared.cursor_of.take().unwrap_or_else(|| Arc::clone(&prepared.template));
-            return;
+        let Some(shared) = &self.shared else { return };
+        let is_ahead = shared.ledger.has_long_data(shared.statements.resolve(id));
+        let runs = matches!(exchange.code, command::STMT_EXECUTE | command::STMT_BULK_EXECUTE);
+        let there = prepared.lies_with.take();
+        if runs || exchange.code == command::STMT_SEND_LONG_DATA && !is_ahead {
+            // Cells can be replaced in a reply that holds them.
+            let has_rows = runs && !is_ahead && !exchange.reply.asks_for_cursor();
+            self.plan_text(exchange, prepared, has_rows);
         }
-        self.plan_text(exchange, prepared, is_ahead || !exchange.reply.asks_for_cursor());
-        if exchange.code == command::STMT_EXECUTE {
-            let cursor = exchange.reply.asks_for_cursor().then(|| Arc::clone(&prepared.template));
-            if let Some(shared) = self.shared.as_mut().filter(|_| cursor.is_some() || prepared.cursor_of.is_some()) {
-                shared.statements.set_cursor(id, cursor);
-            }
+        let goes_there = is_ahead || matches!(exchange.code, command::STMT_FETCH | command::STMT_RESET);
+        if let Some(there) = there.clone().filter(|_| goes_there) {
+            prepared.template = there;
+        }
+        let lies = match exchange.code {
+            command::STMT_EXECUTE => exchange.reply.asks_for_cursor(),
+            command::STMT_SEND_LONG_DATA => true,
+            _ => return,
+        };
+        let now = lies.then(|| Arc::clone(&prepared.template));
+        if let Some(shared) = self.shared.as_mut().filter(|_| now.is_some() || there.is_some()) {
+            shared.statements.set_lies_with(id, now);
         }
     }
 
     fn plan_text(&self, exchange: &mut Exchange, prepared: &mut Prepared, has_rows: bool) {
-        let text = &prepared.template.key.text;
-        let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, exchange.summary.flags, has_rows)
-        else {
-            return;
-        };
+        let (text, flags) = (&prepared.template.key.text, prepared.summary.flags);
+        let Some(Plan::Run { text, patch }) = self.plan(text, prepared.dialect, flags, has_rows) else { return };
         if let Some(text) = text {
-            exchange.sets_instead = exchange.summary.verb == Verb::Diagnostics;
+            exchange.sets_instead = prepared.summary.verb == Verb::Diagnostics;
             let key = Key { text: text.into(), ..prepared.template.key.clone() };
             prepared.template = lock(&self.proxy.registry).intern(key);
         }
-        exchange.patch = patch.map(Box::new);
+        // Long data has no reply.
+        exchange.patch = patch.filter(|_| exchange.code != command::STMT_SEND_LONG_DATA).map(Box::new);
     }
 
     /// Where a statement had a cursor, anybody's, MySQL sends no rows any more without one: it is prepared anew.

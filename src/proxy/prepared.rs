@@ -42,7 +42,7 @@ impl Session {
             summary: summary(text, shared.dialect),
             types: None,
             history: None,
-            cursor_of: None,
+            lies_with: None,
         };
         let added = shared.statements.add(prepared, MAX_PER_CLIENT);
         let backend = lease.backend_mut();
@@ -85,7 +85,7 @@ impl Session {
         shared.ledger.forgotten(id);
         if was_in_use && lease.is_held() {
             let backend = lease.backend_mut();
-            let all = [Some(closed.template), closed.cursor_of];
+            let all = [Some(closed.template), closed.lies_with];
             let gone: Vec<u32> =
                 all.iter().flatten().filter_map(|template| backend.kept.statements.forget(template)).collect();
             close_all(backend, &gone).await?;

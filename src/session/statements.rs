@@ -129,8 +129,8 @@ pub struct Prepared {
     pub types: Option<Box<[u8]>>,
     /// All that it sent, where the server reads the statement by them.
     pub history: Option<Arc<TypeHistory>>,
-    /// What was executed in its place with a cursor: the rows are that one's.
-    pub cursor_of: Option<Arc<Template>>,
+    /// What stands in its place on the backend, and has its cursor or the long data that was sent ahead.
+    pub lies_with: Option<Arc<Template>>,
 }
 
 /// A client has as many statements open as is allowed: ER_MAX_PREPARED_STMT_COUNT_REACHED.
@@ -203,11 +203,11 @@ impl ClientStatements {
         prepared.history.clone()
     }
 
-    /// It is executed: with a cursor of `template`, or without one.
-    pub fn set_cursor(&mut self, id: u32, template: Option<Arc<Template>>) {
+    /// What stands in its place from now on.
+    pub fn set_lies_with(&mut self, id: u32, template: Option<Arc<Template>>) {
         let id = self.resolve(id);
         if let Some(prepared) = self.open.as_mut().and_then(|open| open.by_id.get_mut(&id)) {
-            prepared.cursor_of = template;
+            prepared.lies_with = template;
         }
     }
 
@@ -442,7 +442,7 @@ mod tests {
             summary,
             types: None,
             history: None,
-            cursor_of: None,
+            lies_with: None,
         }
     }
 

@@ -77,6 +77,18 @@ pub fn of_login(payload: &[u8], mask: u16) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether the text of an OK says 0 first: `Rows matched: 0  Changed: 0 ..` of an UPDATE that has found no row, in any language.
+pub fn says_none(payload: &[u8]) -> bool {
+    if payload.len() <= OK_AT_LEAST {
+        return false;
+    }
+    let mut fields = Fields::new(payload);
+    let head = (fields.u8(), fields.lenenc(), fields.lenenc(), fields.u16(), fields.u16());
+    let info = matches!(head, (Some(0), .., Some(_))).then(|| fields.lenenc_bytes()).flatten().unwrap_or_default();
+    let digits = info.iter().position(u8::is_ascii_digit).map(|at| &info[at..]);
+    digits.is_some_and(|digits| digits[0] == b'0' && !digits.get(1).is_some_and(u8::is_ascii_digit))
+}
+
 /// An OK payload with another info text; trackers behind it stay (`session_track`: the capability was agreed on).
 /// `None` if `payload` is no OK. MariaDB 11.4+ puts a proof for *its* certificate there at login, which is no proof of ours.
 pub fn with_info(payload: &[u8], session_track: bool, info: &[u8]) -> Option<Vec<u8>> {
@@ -109,6 +121,18 @@ pub fn with_info(payload: &[u8], session_track: bool, info: &[u8]) -> Option<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_that_finds_no_row_says_so() {
+        let says = |info: &[u8]| says_none(&with_info(&[0, 0, 0, 2, 0, 0, 0], false, info).expect("an OK"));
+        assert!(says(b"Rows matched: 0  Changed: 0  Warnings: 0"));
+        assert!(says("Datens\u{e4}tze gefunden: 0  ge\u{e4}ndert: 0  Warnungen: 0".as_bytes()));
+        for other in [&b"Rows matched: 1  Changed: 0  Warnings: 0"[..], b"Rows matched: 05", b"", b"no count"] {
+            assert!(!says(other), "{other:?}");
+        }
+        // Cut off, or the length of a text that is not there: no digit of it.
+        assert!(!says_none(&[0, 0, 0, 2, 0, 0, 0, b'0']) && !says_none(&[0, 0, 0, 2, 0, 0, 0, 9, b'0']));
+    }
 
     #[test]
     fn the_info_is_replaced_and_the_trackers_stay() {

@@ -13,7 +13,7 @@
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MARIADB_CACHE_METADATA, OPTIONAL_RESULTSET_METADATA};
 use crate::wire::command::Shape;
 use crate::wire::frame::{Fields, HEADER, Header};
-use crate::wire::ok::{OK_AT_LEAST, OK_HEAD, Ok};
+use crate::wire::ok::{OK_AT_LEAST, OK_HEAD, Ok, says_none};
 use crate::wire::status;
 
 /// What a reply said, summed over all its results.
@@ -27,6 +27,8 @@ pub struct Facts {
     pub affected: u64,
     /// Rows changed by the last result alone; `None` where that was a result set.
     pub last_affected: Option<u64>,
+    /// The last OK's text says 0 first: an UPDATE has found no row.
+    pub found_none: bool,
     /// The last OK's insert id that is not 0.
     pub insert_id: u64,
     /// The last OK's or EOF's warning count.
@@ -282,7 +284,10 @@ impl Reply {
 
     fn head(&mut self, header: Header, payload: &[u8]) -> Option<State> {
         match payload.first()? {
-            0x00 => self.end_of_result(Ok::parse(payload)?),
+            0x00 => {
+                self.facts.found_none = says_none(payload);
+                self.end_of_result(Ok::parse(payload)?)
+            }
             0xFF => self.error(payload),
             0xFB => Some(State::LastInfile),
             // COM_PROCESS_INFO and the like may answer with a bare EOF where there is nothing to say.

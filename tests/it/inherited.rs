@@ -352,6 +352,41 @@ fn no_counts_through_a_cursor() {
     }
 }
 
+/// Long data lies with the statement that it was sent to: with a cursor, too, that one is executed, on the client's own count.
+#[test]
+fn no_counts_through_a_cursor_behind_long_data() {
+    for kind in Kind::here() {
+        let server = crowd::shared(kind);
+        server.sql("CREATE TABLE IF NOT EXISTS crowd.counted (i INT); TRUNCATE crowd.counted; INSERT INTO crowd.counted VALUES (1), (2), (3)");
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let [mut client, mut other] = [enter(), enter()];
+        let [one, two] = [(); 2].map(|()| client.prepare("SELECT CONCAT(FOUND_ROWS(), ?)").expect("a statement").id);
+        for (id, cursor) in [(one, 1), (two, 0), (one, 1), (two, 0)] {
+            let id = id.to_le_bytes();
+            client.rows("SELECT i FROM counted LIMIT 2");
+            other.rows("SELECT i FROM counted");
+            client
+                .send_command(&[&[command::STMT_SEND_LONG_DATA][..], &id, &[0, 0], b" long"].concat())
+                .expect("a connection");
+            let execute =
+                [&[command::STMT_EXECUTE][..], &id, &[cursor], &1u32.to_le_bytes(), &[0, 1, 0xFC, 0]].concat();
+            client.send_command(&execute).expect("a connection");
+            let head =
+                std::iter::repeat_with(|| client.packet().expect("a reply").1).nth(2).expect("an end of columns");
+            if cursor == 1 {
+                assert_eq!((head[0], head[3] & 0x40), (0xFE, 0x40), "{kind}: no cursor: {head:?}");
+                let fetch = [&[command::STMT_FETCH][..], &id, &9u32.to_le_bytes()].concat();
+                client.send_command(&fetch).expect("a connection");
+            }
+            let (_, row) = client.packet().expect("a row");
+            assert!(row.ends_with(b"2 long"), "{kind}: {row:?}");
+            client.packet().expect("the end of the rows");
+            client.command(&[&[command::STMT_RESET][..], &id].concat()).expect("an OK");
+        }
+    }
+}
+
 /// A parameter that there is not: the statement complains of it until it is reset, to nobody else, who wait for the connection.
 #[test]
 fn no_complaint_of_anothers_long_data() {

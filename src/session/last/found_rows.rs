@@ -37,6 +37,8 @@ pub enum Found {
     Counted,
     /// The reply does not tell it, nor whether it was made anew.
     Untold,
+    /// Nothing, or 0.
+    NoneOrKept,
 }
 
 impl Found {
@@ -45,6 +47,7 @@ impl Found {
         match self {
             Found::Kept => before,
             Found::Rows(rows) => Some(rows),
+            Found::NoneOrKept => before.filter(|&rows| rows == 0),
             Found::Counted | Found::Untold => None,
         }
     }
@@ -66,9 +69,14 @@ impl Unchanged {
     /// `left`: what the statement has made of it; `own`, `there`: before it. `None` where what it may well have found itself stood
     /// there.
     pub fn new(left: Found, own: Option<u64>, there: Option<u64>, facts: &Facts) -> Option<Unchanged> {
-        let (own, there) = (own.filter(|_| left == Found::Untold)?, there?);
-        // A single row is what most statements find that may find any; one that failed has at most counted what it had sent.
-        let likely = if facts.error.is_some() { facts.rows } else { 1 };
+        let (own, there) = (own.filter(|_| matches!(left, Found::Untold | Found::NoneOrKept))?, there?);
+        let likely = match facts.error {
+            _ if left == Found::NoneOrKept => 0,
+            // One that failed has at most counted what it had sent.
+            Some(_) => facts.rows,
+            // A single row is what most statements find that may find any.
+            None => 1,
+        };
         // What it changed it had found.
         (own != there && there != likely && facts.last_affected != Some(there)).then_some(Unchanged { there, own })
     }
@@ -137,6 +145,8 @@ pub(super) fn found_rows(ran: &Ran<'_>) -> Found {
             false => Found::Kept,
         },
         Verb::Show => shown(ran),
+        // MySQL 9 counts what an UPDATE finds, unless it need not look.
+        Verb::Update if ran.facts.found_none && has_one_table(ran) && is_9(ran) => Found::NoneOrKept,
         _ => Found::kept_if(is_untouched(ran)),
     }
 }
@@ -177,10 +187,18 @@ fn was_refused(ran: &Ran<'_>) -> bool {
     ran.facts.error.is_some_and(|code| BEFORE_IT_RAN.contains(&code))
 }
 
+fn is_simple(ran: &Ran<'_>) -> bool {
+    !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS))
+}
+
+fn has_one_table(ran: &Ran<'_>) -> bool {
+    is_simple(ran) && !words(ran).joins
+}
+
 /// The statement counts no rows.
 fn is_untouched(ran: &Ran<'_>) -> bool {
-    let simple = || !ran.summary.clauses.any(Clauses::SELECT.with(Clauses::ROWS));
-    let has_one_table = || simple() && !words(ran).joins;
+    let simple = || is_simple(ran);
+    let has_one_table = || has_one_table(ran);
     match ran.verb() {
         Verb::Empty | Verb::Use | Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint => true,
         Verb::Set | Verb::Insert | Verb::Replace | Verb::LoadData => simple(),

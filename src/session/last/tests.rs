@@ -82,6 +82,11 @@ fn what_was_left_as_it_was_is_the_clients_own() {
     // What it changed it had found.
     let changed = Facts { last_affected: Some(8), ..Facts::default() };
     assert_eq!(Unchanged::new(Found::Untold, Some(3), Some(8), &changed), None);
+    // An UPDATE that found no row has counted none, or nothing.
+    let unchanged = Unchanged::new(Found::NoneOrKept, Some(3), Some(1), &done).expect("another's stands there");
+    assert_eq!((unchanged.own(1), unchanged.own(0)), (3, 0));
+    assert_eq!(Found::NoneOrKept.after(Some(0)), Some(0));
+    assert_eq!(Found::NoneOrKept.after(Some(3)), None);
     // One that has counted may have counted as many as stood there.
     assert_eq!(Unchanged::new(Found::Counted, Some(3), Some(8), &done), None);
 }
