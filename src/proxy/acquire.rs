@@ -76,7 +76,8 @@ impl Session {
                 return Ok(Err(refused));
             }
             let is_old = self.has_older_rights();
-            if !is_old && !self.has_anothers_reset() && (self.restores_on_the_way(exchange) || self.state_is_there()) {
+            self.note_schema_to_come();
+            if !is_old && self.schema_is_as_it_was() && (self.restores_on_the_way(exchange) || self.state_is_there()) {
                 return Ok(Ok(()));
             }
             let began = Instant::now();
@@ -101,21 +102,34 @@ impl Session {
         self.shared.as_ref().is_some_and(|shared| self.lease.backend().kept.rights_since < shared.rights_from)
     }
 
-    /// Whether another client's reset has left its mark on the schema of this one.
-    fn has_anothers_reset(&self) -> bool {
-        let has_schema = || self.shared.as_ref().is_some_and(|shared| shared.state.schema().is_some());
-        self.lease.backend().kept.reset_by.is_some_and(|id| id != self.admission.id && has_schema())
+    /// Another schema will be entered, which has `character_set_database` be that one's.
+    fn note_schema_to_come(&mut self) {
+        let Session { lease, shared, .. } = self;
+        let kept = &mut lease.backend_mut().kept;
+        kept.has_reset_schema &= shared.as_ref().is_none_or(|shared| shared.state.schema() == kept.state.schema());
     }
 
-    /// Enters the schema once more, which undoes that. One that was dropped stays as it is.
-    async fn enter_schema(&mut self) -> Result<(), Trouble> {
+    /// Whether `character_set_database` there is the schema's, as for this client, or is the server's for both behind a reset.
+    fn schema_is_as_it_was(&self) -> bool {
+        let shared = self.shared.as_ref().filter(|shared| shared.state.schema().is_some());
+        shared.is_none_or(|shared| shared.has_reset_schema == self.lease.backend().kept.has_reset_schema)
+    }
+
+    /// Makes it so. A schema that was dropped stays as it is.
+    async fn make_schema_as_it_was(&mut self) -> Result<(), Trouble> {
         let Session { lease, shared, .. } = self;
-        let Some(schema) = shared.as_ref().and_then(|shared| shared.state.schema()) else { return Ok(()) };
+        let Some(shared) = shared else { return Ok(()) };
+        let Some(schema) = shared.state.schema() else { return Ok(()) };
         let backend = lease.backend_mut();
+        let command = match shared.has_reset_schema {
+            // All servers let everybody say so.
+            true => statement::payload(backend.capabilities, "SET collation_database=@@global.collation_database"),
+            false => [&[command::INIT_DB], schema].concat(),
+        };
         let (mut channel, _) = backend.borrow();
-        let answer = statement::simple(&mut channel, &[&[command::INIT_DB], schema].concat()).await;
+        let answer = statement::simple(&mut channel, &command).await;
         backend.restore(channel);
-        backend.kept.reset_by = None;
+        backend.kept.has_reset_schema = shared.has_reset_schema;
         backend.kept.spoiled = true;
         answer.map(drop).map_err(|_| Trouble::Broken)
     }
@@ -126,7 +140,7 @@ impl Session {
         }
         self.reset_again().await?;
         self.bring_state().await?;
-        if self.has_anothers_reset() { self.enter_schema().await } else { Ok(()) }
+        if self.schema_is_as_it_was() { Ok(()) } else { self.make_schema_as_it_was().await }
     }
 
     /// Before what provably reads only, the restore goes to the server in one write with it.

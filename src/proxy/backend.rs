@@ -124,8 +124,8 @@ pub struct Kept {
     pub resets_whole: bool,
     /// When its account last logged in there: what that may do everywhere was read then.
     pub rights_since: Option<Instant>,
-    /// The client whose COM_RESET_CONNECTION has made `character_set_database` the server's, whatever the schema has.
-    pub reset_by: Option<u32>,
+    /// COM_RESET_CONNECTION has made `character_set_database` the server's, whatever the schema has.
+    pub has_reset_schema: bool,
     /// How long the statements are that it takes.
     pub room: Room,
     /// By what the pool knows the session's `wait_timeout`: the client's `SET` of it, or else what the login had.
@@ -148,7 +148,7 @@ impl Kept {
             tired: self.tired,
             resets_whole: fresh.resets_whole,
             rights_since: self.rights_since,
-            reset_by: None,
+            has_reset_schema: false,
             room: fresh.room,
             told_patience: self.told_patience.take(),
         };

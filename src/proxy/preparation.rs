@@ -98,6 +98,7 @@ async fn walk(backend: &mut Backend, from: Standing<'_>, to: Standing<'_>) -> Re
     if found.is_empty() {
         return Ok(Ok(()));
     }
+    backend.kept.has_reset_schema &= from.state.schema() == to.state.schema();
     let payloads: Vec<_> = found.iter().map(|step| crate::proxy::acquire::payload(backend, step)).collect();
     let (mut channel, _) = backend.borrow();
     let answers = statement::commands(&mut channel, &payloads).await;

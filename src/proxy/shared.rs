@@ -84,6 +84,8 @@ pub struct Shared {
     pub lacks_schema: Option<Box<Lacking>>,
     /// COM_RESET_CONNECTION was answered, and what it made of the session is not known: another backend must be reset.
     pub is_to_be_reset: bool,
+    /// Since its COM_RESET_CONNECTION the client has chosen no schema: `character_set_database` is the server's, not the schema's.
+    pub has_reset_schema: bool,
     capabilities: Capabilities,
     questions: Arc<Questions>,
     server: Dialect,
@@ -135,6 +137,7 @@ impl Shared {
             offered: false,
             lacks_schema: None,
             is_to_be_reset: false,
+            has_reset_schema: false,
             asks_for_diagnostics: false,
             added: None,
             marked: false,

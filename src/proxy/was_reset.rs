@@ -34,7 +34,7 @@ impl Session {
     /// Reads what the reset made of the session. `schema`: the one that the backend has.
     async fn read_what_is_left(&mut self, schema: Option<Vec<u8>>) -> Result<(), Fault> {
         self.before_own().await?;
-        let Session { lease, shared, proxy, admission, .. } = self;
+        let Session { lease, shared, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
@@ -42,9 +42,10 @@ impl Session {
         backend.restore(channel);
         let mut fresh = fresh?;
         backend.kept.settle(&fresh);
-        backend.kept.reset_by = Some(admission.id);
+        backend.kept.has_reset_schema = schema.is_some();
         fresh.state.set_multi_statements(shared.state.multi_statements());
         shared.restart(&fresh);
+        shared.has_reset_schema = schema.is_some();
         // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
         if shared.is_mariadb() {
             shared.put_login_charsets();

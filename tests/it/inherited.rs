@@ -326,6 +326,32 @@ fn no_character_set_of_a_reset() {
     }
 }
 
+/// .. and it stays so for that one, on whatever connection, until it enters a schema.
+#[test]
+fn a_reset_has_its_own_character_set() {
+    const SET: &str = "SELECT @@character_set_database";
+    for kind in Kind::here().into_iter().filter(|kind| *kind != Kind::Mysql56) {
+        let server = crowd::shared(kind);
+        server.sql("CREATE DATABASE IF NOT EXISTS reset_in CHARACTER SET koi8r; CREATE DATABASE IF NOT EXISTS reset_too CHARACTER SET greek");
+        let tidegate = crowd::tidegate(server, 1, "");
+        let enter = |schema| Client::login(tidegate.address(), USER, schema).expect("a login");
+        let [mut one, mut two, mut other] = [enter("reset_in"), enter("reset_too"), enter("reset_in")];
+        let of_server = one.value("SELECT @@global.character_set_database");
+        [&mut one, &mut two].into_iter().for_each(reset);
+        for _ in 0..2 {
+            assert_eq!(one.value(SET), of_server, "{kind}");
+            assert_eq!(two.value(SET), of_server, "{kind}");
+            assert_eq!(other.value(SET), "koi8r", "{kind}");
+        }
+        one.run("USE reset_in");
+        for _ in 0..2 {
+            assert_eq!(one.value(SET), "koi8r", "{kind}");
+            assert_eq!(two.value(SET), of_server, "{kind}");
+            assert_eq!(other.value(SET), "koi8r", "{kind}");
+        }
+    }
+}
+
 /// What a cursor gives out stands in no reply to its execution.
 #[test]
 fn no_counts_through_a_cursor() {

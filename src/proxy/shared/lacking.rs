@@ -23,6 +23,7 @@ impl Shared {
     pub fn has_schema(&mut self, name: Option<&[u8]>) {
         self.state.set_schema(name);
         self.lacks_schema = None;
+        self.has_reset_schema = false;
     }
 
     /// What the state of the backend at hand is: all of the client's, but for a schema that it was refused.

@@ -23,6 +23,7 @@ impl Shared {
         self.forget_all_but_state();
         self.note_baseline();
         self.is_to_be_reset = false;
+        self.has_reset_schema = false;
     }
 
     /// The same behind a change of user, of which MySQL 5.6 makes less of a new session: what its last statement left, the time that
