@@ -478,18 +478,19 @@ impl Session {
                 }
             }
         }
-        if !matches!(ended, Ok(End::Quit)) {
-            linger(&mut self.client).await;
-        }
         self.admission.set_backend(0);
         // A KILL of it that comes late must not hit the backend's next client.
         self.admission.until_not_being_killed().await;
         self.in_step &= !self.admission.is_killed() && !self.left_what_stays;
         self.let_go();
-        let Session { proxy, client, lease, in_step, .. } = *self;
-        // The client goes first: its side of the connection must not wait for the backend's reset.
-        drop(client);
-        lease.end(&proxy, in_step).await;
+        let Session { proxy, mut client, lease, in_step, .. } = *self;
+        // Neither waits for the other: the client not for the backend's reset, nor who waits for its place for the client.
+        let goodbye = async move {
+            if !matches!(ended, Ok(End::Quit)) {
+                linger(&mut client).await;
+            }
+        };
+        tokio::join!(goodbye, lease.end(&proxy, in_step));
     }
 
     /// Around all that is logged of this client; nothing where that is not asked for.

@@ -12,7 +12,7 @@ use crate::session::reason::Pin;
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
 use crate::sql::own_account::may_concern;
-use crate::sql::verb::Verb;
+use crate::sql::verb::{Verb, says_no_release};
 use crate::wire::command;
 use crate::wire::frame::HEADER;
 
@@ -149,13 +149,16 @@ impl Session {
     }
 
     /// The server closes behind its answer: COMMIT RELEASE.
-    pub(super) fn has_left(&self, exchange: &Exchange) -> bool {
+    pub(super) fn has_left(&self, exchange: &Exchange, commands: &[u8]) -> bool {
         let flags = exchange.summary.flags;
-        let by_itself = flags.has(Flags::ENDS)
-            && self.shared.as_ref().is_some_and(|shared| {
-                shared.state.variable(b"completion_type").is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
-            });
-        exchange.reply.facts.error.is_none() && (flags.has(Flags::DISCONNECTS) || by_itself)
+        let by_itself = |shared: &Shared| {
+            let kind = shared.state.variable(b"completion_type");
+            kind.is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
+                && !says_no_release(&text_of(shared, exchange, commands), shared.dialect)
+        };
+        exchange.reply.facts.error.is_none()
+            && (flags.has(Flags::DISCONNECTS)
+                || flags.has(Flags::ENDS) && self.shared.as_deref().is_some_and(by_itself))
     }
 }
 

@@ -65,7 +65,7 @@ impl Session {
         if exchange.discards {
             return Box::pin(self.run_again(exchange, buffer, &before)).await;
         }
-        if self.has_left(exchange) {
+        if self.has_left(exchange, buffer.filled()) {
             self.admission.set_killed();
         }
         self.note(exchange, buffer.filled(), &before).await?;

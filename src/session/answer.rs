@@ -120,10 +120,13 @@ const MANY_RESULTS: Flags = Flags::CALLS
     .with(Flags::UNEXPLAINED)
     .with(Flags::STORED_PROGRAM);
 
+/// From where to where, and by what.
+type Edit = (usize, usize, Vec<u8>);
+
 /// Replacements of text and of cells, in order.
 #[derive(Debug)]
 struct Answer {
-    edits: Vec<(usize, usize, Vec<u8>)>,
+    edits: Vec<Edit>,
     patch: Patch,
     countable: bool,
 }
@@ -151,7 +154,10 @@ impl Answer {
                     _ => return Err("SHOW WARNINGS in a form that is not known"),
                 }
             }
-            Verb::Show => self.patch.ids(result, self.countable),
+            Verb::Show => {
+                self.patch.ids(result, self.countable);
+                self.edits.extend(rewrite::numbers_in(sql, dialect, statement, known));
+            }
             Verb::Diagnostics => {
                 if let Some(saved) = known.diagnostics {
                     let text = diagnostics::set(sql, dialect, statement, known.row_count, saved)?;
@@ -188,7 +194,7 @@ impl Answer {
     }
 }
 
-fn edited(sql: &[u8], mut edits: Vec<(usize, usize, Vec<u8>)>) -> Vec<u8> {
+fn edited(sql: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     // Equal places: the alias behind an item comes after the item's last call.
     edits.sort_by_key(|(start, end, _)| (*start, *end > *start, *end));
     let mut out = Vec::with_capacity(sql.len() + 64);

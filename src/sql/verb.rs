@@ -1,6 +1,7 @@
 //! What kind of statement its first words make it.
 
 use super::assign::{Assignment, Scope, Span, Target, assignments};
+use super::dialect::Dialect;
 use super::flags::Flags;
 use super::lexer::{Kind, Lexer, Token};
 use super::word::{key, pack};
@@ -497,4 +498,12 @@ words! {
     ROLLBACK "rollback", SCHEMA "schema", SELECT "select", SET "set", SHOW "show", SHUTDOWN "shutdown", SIGNAL "signal", STAGE "stage",
     START "start", STOP "stop", TABLE "table", TABLES "tables", UNLOCK "unlock", UPDATE "update", USE "use", USER "user", VALUES "values",
     WHILE "while", WITH "with", WORK "work", XA "xa", XML "xml",
+}
+/// Whether the text says NO RELEASE: the connection stays, whatever `completion_type` is.
+pub fn says_no_release(sql: &[u8], dialect: Dialect) -> bool {
+    let mut before = 0;
+    Lexer::new(sql, dialect).filter(|token| token.kind == Kind::Word).any(|token| {
+        let word = key(sql, token.start, token.end);
+        std::mem::replace(&mut before, word) == NO && word == RELEASE
+    })
 }

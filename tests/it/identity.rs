@@ -96,6 +96,23 @@ fn the_engines_transactions_have_the_clients_own_ids() {
 }
 
 #[test]
+fn what_a_client_runs_is_explained_by_its_own_id() {
+    everywhere(|server, tidegate| {
+        let (mut one, mut other) = (enter(tidegate), enter(tidegate));
+        let question = match server.kind() {
+            Kind::Mysql56 => return,
+            Kind::Mysql9 => format!("EXPLAIN FOR CONNECTION {}", one.id),
+            _ => format!("SHOW EXPLAIN FOR {}", one.id),
+        };
+        one.start("SELECT SLEEP(50) /* to be explained */").expect("a connection");
+        eventually("it runs", LIMIT, || running(server, "to be explained") == 1);
+        assert_eq!(other.rows(&question).len(), 1, "{question}");
+        other.run(&format!("KILL QUERY {}", one.id));
+        assert_interrupted(&mut one);
+    });
+}
+
+#[test]
 fn a_query_is_killed_while_the_pool_is_full() {
     everywhere(|server, tidegate| {
         let (mut one, mut two, mut killer) = (enter(tidegate), enter(tidegate), enter(tidegate));

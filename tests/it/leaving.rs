@@ -332,3 +332,19 @@ fn everywhere(test: impl Fn(&Scene)) {
         }
     }
 }
+
+/// Whoever waits for its place need not wait until the client has closed its side, too.
+#[test]
+fn who_was_let_go_by_the_server_leaves_its_place_at_once() {
+    for kind in Kind::here() {
+        let tidegate = crowd::tidegate(crowd::shared(kind), 1, "pool.checkout_timeout = \"300ms\"\n");
+        let mut other = enter(&tidegate);
+        for end in ["COMMIT RELEASE", "ROLLBACK AND NO CHAIN RELEASE", "KILL CONNECTION_ID()"] {
+            let mut client = enter(&tidegate);
+            let _ = client.ask(end);
+            let answer = other.ask("SELECT 1");
+            assert!(answer.is_ok(), "{kind}: behind {end}: {:?}", answer.err());
+            drop(client);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::asked::{Asked, Question, asked};
 use super::items::{Item, Lists, lists};
 use super::lock_owner::{may_be_told, told};
 use super::patch::Value;
-use super::{Answer, Known};
+use super::{Answer, Edit, Known};
 use crate::session::last::keeps_diagnostics;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
@@ -118,8 +118,14 @@ fn name(sql: &[u8], dialect: Dialect, tokens: &[Token], item: Item) -> (usize, u
     (end, end, text)
 }
 
+/// SHOW EXPLAIN FOR, SHOW ANALYZE FOR.
+pub(super) fn numbers_in(sql: &[u8], dialect: Dialect, statement: &Statement, known: &Known<'_>) -> Vec<Edit> {
+    let tokens: Vec<Token> = Lexer::within(sql, statement.span.start, statement.span.end, dialect).collect();
+    numbers(sql, &tokens, known)
+}
+
 /// Clients' ids that stand in the text become those of their backends.
-fn numbers(sql: &[u8], tokens: &[Token], known: &Known<'_>) -> Vec<(usize, usize, Vec<u8>)> {
+fn numbers(sql: &[u8], tokens: &[Token], known: &Known<'_>) -> Vec<Edit> {
     let number = |token: &Token| {
         let text = std::str::from_utf8(&sql[token.start..token.end]).ok()?;
         let client: u32 = text.parse().ok()?;

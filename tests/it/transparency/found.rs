@@ -297,6 +297,19 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "a_commit_that_does_not_release_goes_on",
+        45,
+        PLAIN,
+        &[
+            "0 SET completion_type = 2",
+            "0 COMMIT /* and */ NO -- or\n RELEASE",
+            "1 SELECT 1",
+            "0 SELECT @@completion_type",
+            "0 ROLLBACK AND NO CHAIN NO RELEASE",
+            "0 SELECT @@completion_type",
+        ],
+    ),
+    found(
         "a_text_that_is_prepared_may_keep_errors",
         45,
         PLAIN,
