@@ -31,6 +31,9 @@ impl Session {
         }
         if let Some(shared) = &mut self.shared {
             shared.begin();
+            if exchange.code == command::STMT_PREPARE {
+                shared.statements.forget_latest();
+            }
         }
         let before = self.read_statement(exchange, buffer);
         if !exchange.is_plain && Box::pin(self.carry_out_kill(exchange, buffer)).await? {

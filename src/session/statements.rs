@@ -148,7 +148,10 @@ pub struct ClientStatements {
 #[derive(Debug, Default)]
 struct Open {
     by_id: FxHashMap<u32, Prepared>,
-    last: u32,
+    /// The id that was given last. No id is given twice, whatever becomes of the session: an older command may be on its way.
+    given: u32,
+    /// The statement of the last COM_STMT_PREPARE, if that went well.
+    latest: Option<u32>,
 }
 
 impl ClientStatements {
@@ -158,14 +161,15 @@ impl ClientStatements {
         if open.by_id.len() >= max_statements {
             return Err(TooMany);
         }
-        let mut id = open.last;
+        let mut id = open.given;
         loop {
             id = if id >= LAST_PREPARED - 1 { 1 } else { id + 1 };
             if !open.by_id.contains_key(&id) {
                 break;
             }
         }
-        open.last = id;
+        open.given = id;
+        open.latest = Some(id);
         open.by_id.insert(id, prepared);
         Ok(id)
     }
@@ -186,8 +190,8 @@ impl ClientStatements {
     /// The id that the client means: its own, or to MariaDB the last one for [`LAST_PREPARED`].
     pub fn resolve(&self, id: u32) -> u32 {
         let Some(open) = self.open.as_ref().filter(|_| id == LAST_PREPARED) else { return id };
-        let is_there = open.by_id.get(&open.last).is_some_and(|last| last.dialect.mariadb);
-        if is_there { open.last } else { id }
+        let latest = open.latest.filter(|latest| open.by_id.get(latest).is_some_and(|last| last.dialect.mariadb));
+        latest.unwrap_or(id)
     }
 
     /// An execution sends these types. Returns all that were sent, where `keeps` (the server reads the statement by them).
@@ -225,9 +229,18 @@ impl ClientStatements {
         self.open.as_mut()?.by_id.remove(&id)
     }
 
+    /// A COM_STMT_PREPARE begins: if it fails, [`LAST_PREPARED`] means none, least of all the one before.
+    pub fn forget_latest(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.latest = None;
+        }
+    }
+
     /// COM_RESET_CONNECTION, COM_CHANGE_USER: all are closed.
     pub fn clear(&mut self) {
-        self.open = None;
+        if let Some(open) = &mut self.open {
+            **open = Open { given: open.given, ..Open::default() };
+        }
     }
 
     /// How many are open.
@@ -497,11 +510,14 @@ mod tests {
         assert!(client.get(LAST_PREPARED).is_some() && client.get(3).is_none());
         assert!(client.close(1).is_some() && client.close(1).is_none());
         assert_eq!(client.add(prepared(&template), 2), Ok(3), "1 may still be on its way");
-        client.open.as_mut().expect("some").last = LAST_PREPARED - 1;
+        client.open.as_mut().expect("some").given = LAST_PREPARED - 1;
         client.close(2);
         assert_eq!(client.add(prepared(&template), 2), Ok(1), "round, and past those in use");
         client.clear();
         assert!(client.is_empty());
+        assert_eq!(client.add(prepared(&template), 2), Ok(2), "not 1 again");
+        client.forget_latest();
+        assert!(client.get(LAST_PREPARED).is_none() && client.get(2).is_some());
     }
 
     #[test]

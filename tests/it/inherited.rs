@@ -2,8 +2,7 @@
 
 use tidegate::wire::command;
 
-use crate::crowd::{self, Client, USER};
-use crate::raw::text;
+use crate::crowd::{self, Client, USER, change_user, reset};
 use crate::servers::{Kind, Server};
 use crate::tidegate::Tidegate;
 
@@ -35,27 +34,6 @@ const CASES: &[Case] = &[
 type End = (&'static str, fn(&mut Client));
 
 const ENDS: [End; 3] = [("goes", |_| ()), ("resets it", reset), ("changes its user", change_user)];
-
-/// MySQL 5.6 knows no such command.
-fn reset(client: &mut Client) {
-    let _ = client.command(&[command::RESET_CONNECTION]);
-}
-
-/// To the same one, without a password.
-fn change_user(client: &mut Client) {
-    const OK: u8 = 0;
-    const SWITCH: u8 = 0xFE;
-    const MORE_DATA: u8 = 1;
-    client.send(0, b"\x11crowd\0\0crowd\0\x2D\0mysql_native_password\0").expect("a connection");
-    loop {
-        let (seq, answer) = client.packet().expect("an answer");
-        match answer.first() {
-            Some(&OK) => return,
-            Some(&SWITCH) => client.send(seq + 1, b"").expect("a connection"),
-            _ => assert_eq!(answer.first(), Some(&MORE_DATA), "{}", text(&answer)),
-        }
-    }
-}
 
 fn nothing_is_inherited(server: &Server, mode: &str, cases: &[Case]) {
     server.sql("CREATE TABLE IF NOT EXISTS crowd.inherited (i INT)");

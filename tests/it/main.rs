@@ -57,6 +57,7 @@ mod servers_smoke;
 mod short_packets;
 mod simulate;
 mod slow_log;
+mod statement_ids;
 mod stats_memory;
 mod transparency;
 mod variables;

@@ -141,3 +141,24 @@ pub fn await_taken(tidegate: &Tidegate, client: &Client) {
 pub fn wish(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
+
+/// COM_RESET_CONNECTION, which MySQL 5.6 does not know.
+pub fn reset(client: &mut Client) {
+    let _ = client.command(&[tidegate::wire::command::RESET_CONNECTION]);
+}
+
+/// COM_CHANGE_USER to the same one, without a password.
+pub fn change_user(client: &mut Client) {
+    const OK: u8 = 0;
+    const SWITCH: u8 = 0xFE;
+    const MORE_DATA: u8 = 1;
+    client.send(0, b"\x11crowd\0\0crowd\0\x2D\0mysql_native_password\0").expect("a connection");
+    loop {
+        let (seq, answer) = client.packet().expect("an answer");
+        match answer.first() {
+            Some(&OK) => return,
+            Some(&SWITCH) => client.send(seq + 1, b"").expect("a connection"),
+            _ => assert_eq!(answer.first(), Some(&MORE_DATA), "{}", crate::raw::text(&answer)),
+        }
+    }
+}
