@@ -15,6 +15,7 @@ use crate::session::outcome::Outcome;
 use crate::session::reason::{Hold, Pin, Pins};
 use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
+use crate::sql::flags::Flags;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
@@ -199,6 +200,25 @@ impl Session {
         }
         if let Some(id) = read? {
             backend.kept.last_insert_id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Whether the client's next text cannot be read before it is known how: nobody announces what this one has set.
+    pub(super) fn must_read_settings(&self, flags: Flags) -> bool {
+        const HOW_TEXTS_ARE_READ: Flags = Flags::SETS_NAMES.with(Flags::SETS_LEXING).with(Flags::SETS_SYSTEM);
+        // In other states a server may refuse to be asked, or take it for what was to come; there is a pin then, at least.
+        let may_ask = || self.can_change_backend() || self.is_in_transaction_only();
+        self.shared.as_ref().is_some_and(|shared| shared.unread) && flags.any(HOW_TEXTS_ARE_READ) && may_ask()
+    }
+
+    /// Reads the session's settings. Not cancel safe.
+    pub(super) async fn read_settings(&mut self) -> Result<(), Fault> {
+        let room = self.lease.backend().kept.room;
+        let Some(questions) = self.shared.as_ref().map(|shared| shared.questions(room)) else { return Ok(()) };
+        let answers = self.run_all(&questions).await?;
+        if let Some(shared) = &mut self.shared {
+            shared.read(answers, false);
         }
         Ok(())
     }

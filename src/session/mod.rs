@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod baseline;
 pub mod carried;
+pub mod charset;
 pub mod last;
 pub mod outcome;
 pub mod pieces;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHasher;
 
 use crate::session::carried::{Variable, main_name, rule};
+use crate::session::charset::{is_of, is_well_formed};
 use crate::session::quote::is_word;
 use crate::sql::dialect::Dialect;
 use crate::sql::strings::unescaped;
@@ -79,6 +80,16 @@ struct Inner {
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State(Arc<Inner>);
+
+/// See [`Dialect::high_space`]. Some have none, but comments that begin behind it.
+fn high_space(charset: &[u8]) -> u8 {
+    match charset {
+        b"armscii8" | b"cp1250" | b"dec8" | b"geostd8" | b"greek" | b"hebrew" | b"latin1" | b"latin2" | b"latin5"
+        | b"latin7" => 0xA0,
+        b"cp850" | b"cp852" | b"cp866" | b"hp8" | b"keybcs2" | b"macroman" => 0xFF,
+        _ => 0,
+    }
+}
 
 impl State {
     /// A fresh login. `generation` counts what changes a fresh login's values for everybody: SET GLOBAL above all.
@@ -167,6 +178,7 @@ impl State {
                 false => base.no_backslash_escapes,
             },
             ascii_in_wide: matches!(charset, b"big5" | b"cp932" | b"gb18030" | b"gbk" | b"sjis"),
+            high_space: high_space(charset),
             ..base
         }
     }
@@ -262,12 +274,12 @@ impl State {
         if self.0.collation == Collation::Unread || dialect.ascii_in_wide || (quote == b'"' && dialect.ansi_quotes) {
             return None;
         }
-        Some(UserValue::Text {
-            bytes: bytes.into(),
-            client: name(b"character_set_client")?,
-            connection: name(b"character_set_connection")?,
-            collation: name(b"collation_connection"),
-        })
+        let (client, connection) = (name(b"character_set_client")?, name(b"character_set_connection")?);
+        let collation = name(b"collation_connection");
+        // A server checks what stands behind the name of a character set; in a statement it lets pass what is in none.
+        let is_sure =
+            is_well_formed(&bytes, &client) && collation.as_deref().is_none_or(|name| is_of(name, &connection));
+        is_sure.then(|| UserValue::Text { bytes: bytes.into(), client, connection, collation })
     }
 
     /// How many seconds the client may be idle by its own `SET wait_timeout`.

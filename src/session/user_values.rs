@@ -4,6 +4,7 @@
 //! Types are the columns' own: MySQL and MariaDB describe a user variable by its value. A DOUBLE has no text that means
 //! it exactly; it, and what else is not sure, is not carried: the backend must be kept.
 
+use crate::session::charset::is_well_formed;
 use crate::session::quote::{is_word, put_name};
 use crate::session::state::UserValue;
 
@@ -105,9 +106,10 @@ fn decimal(text: &[u8]) -> Option<UserValue> {
 }
 
 fn text(hex: &[u8], charset: &[u8], collation: &[u8]) -> Option<UserValue> {
-    (is_word(charset) && is_word(collation)).then_some(())?;
+    let bytes = unhex(hex)?;
+    (is_word(charset) && is_word(collation) && is_well_formed(&bytes, charset)).then_some(())?;
     Some(UserValue::Text {
-        bytes: unhex(hex)?.into(),
+        bytes: bytes.into(),
         client: charset.into(),
         connection: charset.into(),
         // `binary` is a keyword, and the only one that its character set has.

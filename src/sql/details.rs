@@ -241,6 +241,7 @@ mod tests {
         ansi_quotes: false,
         no_backslash_escapes: false,
         ascii_in_wide: false,
+        high_space: 0,
     };
 
     fn parse(sql: &str) -> Vec<String> {

@@ -10,6 +10,10 @@ pub struct Dialect {
     /// The client's character set is one where `\` or a backtick may be the second byte of a character
     /// (big5, cp932, gb18030, gbk, sjis): where that could matter, the token is [`super::lexer::Kind::Broken`].
     pub ascii_in_wide: bool,
+    /// A byte of 128 and more that is white space in the client's character set, which has one byte for each (0: none, or another
+    /// kind of set). Outside of quotes it makes the token [`super::lexer::Kind::Broken`], and so does a byte of that kind behind
+    /// `--`, which may begin a comment there. Seen alike on MariaDB 10.11, 11.8 and MySQL 5.6, 9.7.
+    pub high_space: u8,
     /// The server is MariaDB.
     pub mariadb: bool,
     /// The server's version as in executable comments: 50624, 80036, 90704, 101119. 0: not known, all of them are code.
@@ -31,6 +35,11 @@ impl Dialect {
     // `$$ .. $$` and `$tag$ .. $tag$`, with which MySQL quotes JavaScript.
     pub(super) fn has_dollar_quotes(self) -> bool {
         !self.mariadb && (self.version == 0 || self.version >= 80_032)
+    }
+
+    // `SELECT @:=1`
+    pub(super) fn has_nameless_variable(self) -> bool {
+        !self.mariadb && (1..50_700).contains(&self.version)
     }
 
     pub(super) fn knows_six_digits(self) -> bool {

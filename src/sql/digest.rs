@@ -78,8 +78,14 @@ impl Sink for Hash {
 }
 
 // Double quotes are strings; the version is open, so that no executable comment is left out.
-const READING: Dialect =
-    Dialect { ansi_quotes: false, no_backslash_escapes: false, ascii_in_wide: false, mariadb: true, version: 0 };
+const READING: Dialect = Dialect {
+    ansi_quotes: false,
+    no_backslash_escapes: false,
+    ascii_in_wide: false,
+    high_space: 0,
+    mariadb: true,
+    version: 0,
+};
 
 const MYSQLDUMP: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */ * FROM `";
 

@@ -151,6 +151,10 @@ impl Lexer<'_> {
                     }
                 },
             };
+            let (kind, end) = match self.dialect.high_space {
+                0 => (kind, end),
+                space => self.unspaced(kind, start, end, space),
+            };
             if matches!(kind, Kind::Word | Kind::String | Kind::QuotedIdentifier) {
                 self.name_end = end;
             }
@@ -216,6 +220,12 @@ const fn classes() -> [Class; 256] {
 }
 
 impl Lexer<'_> {
+    /// A token that the server takes for several, with this byte as white space between them, is broken.
+    fn unspaced(&self, kind: Kind, start: usize, end: usize, space: u8) -> (Kind, usize) {
+        let is_quoted = matches!(kind, Kind::String | Kind::QuotedIdentifier);
+        if !is_quoted && self.sql[start..end].contains(&space) { (Kind::Broken, self.sql.len()) } else { (kind, end) }
+    }
+
     #[inline]
     fn word(&self, start: usize) -> (Kind, usize) {
         let end = self.word_end(start + 1);
@@ -309,6 +319,7 @@ impl Lexer<'_> {
             Class::Dash if self.is_dash_comment(start) => {
                 return Found::Comment(self.line_end(start));
             }
+            Class::Dash if self.may_be_comment(start) => (Kind::Broken, self.sql.len()),
             Class::Slash if self.byte(start + 1) == b'*' => return self.slash_comment(start),
             Class::Star if self.in_code && self.byte(start + 1) == b'/' => {
                 self.in_code = false;
@@ -358,6 +369,8 @@ impl Lexer<'_> {
             b'@' => (Kind::SystemVariable, self.dotted_end(start + 2)),
             quote @ (b'\'' | b'"' | b'`') => self.quoted_name(start + 1, quote, kind),
             _ => match self.variable_end(start + 1) {
+                // The variable without a name, of which only old servers know.
+                end if end == start + 1 && self.dialect.has_nameless_variable() => (Kind::Broken, self.sql.len()),
                 end if end == start + 1 => (Kind::Punct, end),
                 end => (kind, end),
             },
@@ -401,6 +414,11 @@ impl Lexer<'_> {
     fn is_dash_comment(&self, start: usize) -> bool {
         let next = self.sql.get(start + 2);
         self.byte(start + 1) == b'-' && next.is_none_or(|&byte| byte == b' ' || byte.is_ascii_control())
+    }
+
+    // What the character set calls a control character begins a comment, too.
+    fn may_be_comment(&self, start: usize) -> bool {
+        self.dialect.high_space != 0 && self.byte(start + 1) == b'-' && self.byte(start + 2) >= 0x80
     }
 
     fn slash_comment(&mut self, start: usize) -> Found {
@@ -464,6 +482,7 @@ mod tests {
         ansi_quotes: false,
         no_backslash_escapes: false,
         ascii_in_wide: false,
+        high_space: 0,
         mariadb: false,
         version: 80_036,
     };
@@ -640,6 +659,28 @@ mod tests {
         assert_eq!(Lexer::new(b"a\x95|b".as_slice(), wide).map(|token| token.kind).collect::<Vec<_>>(), [Kind::Broken]);
     }
 
+    #[test]
+    fn white_space_of_a_character_set_is_broken() {
+        let latin = Dialect { high_space: 0xA0, ..MYSQL };
+        let kinds = |sql: &[u8]| Lexer::new(sql, latin).map(|token| token.kind).collect::<Vec<_>>();
+        for sql in [&b"INTO\xA0@x"[..], b"5\xA0INTO @x", b"@@warning_count\xA0", b"@x\xA0", b"0x1\xA0", b"\xA0"] {
+            assert_eq!(*kinds(sql).last().expect("a token"), Kind::Broken, "{sql:?}");
+        }
+        assert_eq!(kinds(b"1 --\x85'\n"), [Kind::Number, Kind::Broken]);
+        assert_eq!(
+            kinds(b"gr\xF6\xDFe '\xA0' `\xA0` /*\xA0*/ -- \xA0"),
+            [Kind::Word, Kind::String, Kind::QuotedIdentifier]
+        );
+        let utf8 = Lexer::new(b"\xC3\xA0\xC2\xA0 --\xC3", MYSQL).map(|token| token.kind).collect::<Vec<_>>();
+        assert_eq!(utf8, [Kind::Word, Kind::Punct, Kind::Punct, Kind::Word]);
+    }
+
+    #[test]
+    fn a_variable_without_a_name_is_broken_where_there_may_be_one() {
+        assert_eq!(kinds("SELECT @:=1", Dialect { version: 50_624, ..MYSQL }), [Kind::Word, Kind::Broken]);
+        assert_eq!(kinds("@ 1", MARIADB), [Kind::Punct, Kind::Number]);
+    }
+
     // The body of a JavaScript function is not SQL: what stands in it is not read.
     #[test]
     fn dollar_quotes_are_broken_where_the_server_has_them() {
@@ -659,8 +700,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_ordered_tokens(sql in proptest::collection::vec(any::<u8>(), 0..200), ansi: bool, plain: bool, wide: bool, mariadb: bool, version in 0u32..120_000) {
-            let dialect = Dialect { ansi_quotes: ansi, no_backslash_escapes: plain, ascii_in_wide: wide, mariadb, version };
+        fn any_bytes_give_ordered_tokens(sql in proptest::collection::vec(any::<u8>(), 0..200), ansi: bool, plain: bool, wide: bool, high_space: u8, mariadb: bool, version in 0u32..120_000) {
+            let dialect = Dialect { ansi_quotes: ansi, no_backslash_escapes: plain, ascii_in_wide: wide, high_space, mariadb, version };
             check_order(&sql, dialect)?;
         }
 

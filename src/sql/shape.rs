@@ -258,6 +258,7 @@ mod tests {
                 ansi_quotes,
                 no_backslash_escapes,
                 ascii_in_wide: false,
+                high_space: 0,
                 mariadb,
                 version,
             },

@@ -7,8 +7,14 @@ use tidegate::sql::flags::Flags;
 use tidegate::sql::lexer::{Dialect, Kind, Lexer};
 use tidegate::sql::verb::Verb;
 
-const MARIADB: Dialect =
-    Dialect { mariadb: true, version: 101_119, ansi_quotes: false, no_backslash_escapes: false, ascii_in_wide: false };
+const MARIADB: Dialect = Dialect {
+    mariadb: true,
+    version: 101_119,
+    ansi_quotes: false,
+    no_backslash_escapes: false,
+    ascii_in_wide: false,
+    high_space: 0,
+};
 const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
 
 fn all(sql: &str, dialect: Dialect) -> Vec<Statement> {
@@ -489,7 +495,7 @@ fn harmless() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_input_panics(sql in proptest::collection::vec(any::<u8>(), 0..120), mariadb: bool, version in 0u32..120_000, modes: (bool, bool, bool)) {
-        let dialect = Dialect { mariadb, version, ansi_quotes: modes.0, no_backslash_escapes: modes.1, ascii_in_wide: modes.2 };
+        let dialect = Dialect { mariadb, version, ansi_quotes: modes.0, no_backslash_escapes: modes.1, ascii_in_wide: modes.2, high_space: 0 };
         check_spans(&sql, dialect)?;
     }
 

@@ -24,6 +24,7 @@ mod answers;
 mod arrows;
 mod bad_input;
 mod bench;
+mod charsets;
 mod compare;
 mod config;
 mod conformance;

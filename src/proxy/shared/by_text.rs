@@ -7,7 +7,7 @@ use crate::session::outcome::Outcome;
 use crate::session::pins::Run;
 use crate::session::quote::put_name;
 use crate::session::reason::Pin;
-use crate::session::state::Collation;
+use crate::session::state::{Collation, UserValue};
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
@@ -42,9 +42,11 @@ impl Shared {
     }
 
     fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, failed: bool, many: bool) {
+        // By which character sets a string was read is not told where they are set beside it, or are still to be read.
+        let unsure = self.unread || many || statement.flags.any(SETS_SETTINGS);
         for detail in details(sql, dialect, statement) {
             match detail {
-                Detail::Assigned(item) => self.assigned(sql, dialect, item, failed),
+                Detail::Assigned(item) => self.assigned(sql, dialect, item, failed, unsure),
                 Detail::UserVariable(name) if statement.flags.has(Flags::SETS_USER_OTHER) => {
                     self.read_later(&variable(name.of(sql)));
                 }
@@ -63,11 +65,12 @@ impl Shared {
         }
     }
 
-    fn assigned(&mut self, sql: &[u8], dialect: Dialect, item: Assignment, failed: bool) {
+    fn assigned(&mut self, sql: &[u8], dialect: Dialect, item: Assignment, failed: bool, unsure: bool) {
         match item.target {
             Target::User(name) => {
                 let name = variable(name.of(sql));
                 let value = self.state.user_literal(item.value.of(sql), dialect).filter(|_| item.literal && !failed);
+                let value = value.filter(|value| !unsure || matches!(value, UserValue::Literal(_)));
                 // A name that no text can say safely is not carried: its backend is kept.
                 let value = value.filter(|_| put_name(&mut String::new(), &name).is_some());
                 match value {

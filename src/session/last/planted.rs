@@ -93,6 +93,7 @@ mod tests {
         ansi_quotes: false,
         no_backslash_escapes: false,
         ascii_in_wide: false,
+        high_space: 0,
     };
 
     fn condition(level: Level, code: u32, message: &str) -> Condition {

@@ -113,7 +113,13 @@ impl Client {
 
     /// A statement's first result; the others are read too.
     pub fn ask(&mut self, sql: &str) -> Answered<Answer> {
-        self.start(sql)?;
+        self.ask_bytes(sql.as_bytes())
+    }
+
+    /// The same for a text in any character set.
+    pub fn ask_bytes(&mut self, sql: &[u8]) -> Answered<Answer> {
+        self.binary = false;
+        self.send(0, &[b"\x03", sql].concat())?;
         self.finish()
     }
 
