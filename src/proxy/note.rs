@@ -152,7 +152,7 @@ impl Session {
     pub(super) fn has_left(&self, exchange: &Exchange, commands: &[u8]) -> bool {
         let flags = exchange.summary.flags;
         let by_itself = |shared: &Shared| {
-            let kind = shared.state.variable(b"completion_type");
+            let kind = shared.state.variable(b"completion_type").or_else(|| shared.baseline.get(b"completion_type"));
             kind.is_some_and(|kind| matches!(kind, b"RELEASE" | b"2"))
                 && !says_no_release(&text_of(shared, exchange, commands), shared.dialect)
         };

@@ -12,6 +12,7 @@ use crate::proxy::shared::Shared;
 use crate::proxy::statement::{self, Rows};
 use crate::session::last::{Last, questions};
 use crate::session::outcome::Outcome;
+use crate::session::quote::is_word;
 use crate::session::reason::{Hold, Pin, Pins};
 use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
@@ -207,9 +208,40 @@ impl Session {
     /// Whether the client's next text cannot be read before it is known how: nobody announces what this one has set.
     pub(super) fn must_read_settings(&self, flags: Flags) -> bool {
         const HOW_TEXTS_ARE_READ: Flags = Flags::SETS_NAMES.with(Flags::SETS_LEXING).with(Flags::SETS_SYSTEM);
-        // In other states a server may refuse to be asked, or take it for what was to come; there is a pin then, at least.
-        let may_ask = || self.can_change_backend() || self.is_in_transaction_only();
-        self.shared.as_ref().is_some_and(|shared| shared.unread) && flags.any(HOW_TEXTS_ARE_READ) && may_ask()
+        self.shared.as_ref().is_some_and(|shared| shared.unread) && flags.any(HOW_TEXTS_ARE_READ) && self.may_ask()
+    }
+
+    /// In other states a server may refuse to be asked, or take it for what was to come; there is a pin then, at least.
+    fn may_ask(&self) -> bool {
+        self.can_change_backend() || self.is_in_transaction_only()
+    }
+
+    /// Whether the server has told of values that may have been for the statement alone.
+    pub(super) fn must_read_doubted(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| !shared.doubted.is_empty()) && self.may_ask()
+    }
+
+    /// Reads what they are now. Not cancel safe.
+    pub(super) async fn read_doubted(&mut self) -> Result<(), Fault> {
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let mut names = std::mem::take(&mut shared.doubted);
+        names.retain(|name| is_word(name) && !name.starts_with(b"session_track_"));
+        // The character set takes its collation away.
+        names.sort_by_key(|name| **name == *b"collation_connection");
+        let asked: Vec<_> = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name))).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let rows = self.run_own(&format!("SELECT {} LIMIT 1", asked.join(","))).await?;
+        let row = rows.ok().and_then(|rows| rows.into_iter().next()).filter(|row| row.len() == names.len());
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        match row {
+            Some(row) => {
+                names.iter().zip(row).for_each(|(name, value)| shared.note_read(name, &value.unwrap_or_default()))
+            }
+            None => shared.ledger.pin(Pin::UnexplainedState),
+        }
+        Ok(())
     }
 
     /// Reads the session's settings. Not cancel safe.

@@ -178,6 +178,10 @@ impl Session {
             let sql = self.text_of(exchange, commands);
             Box::pin(self.ask_for_locks(&sql, before.dialect, flags)).await?;
         }
+        if self.must_read_doubted() {
+            exchange.done_at = None;
+            Box::pin(self.read_doubted()).await?;
+        }
         if self.must_read_settings(flags) {
             exchange.done_at = None;
             Box::pin(self.read_settings()).await?;

@@ -55,6 +55,8 @@ pub struct Shared {
     pub asked: Asked,
     /// The variables that the command at hand was answered with.
     heard: Vec<Box<[u8]>>,
+    /// Of these, names of variables whose values may have been for the statement alone.
+    pub doubted: Vec<Box<[u8]>>,
     /// What it was told of its transaction without having asked.
     told: Told,
     /// It agreed on `SESSION_TRACK`: what it asked for is announced to it.
@@ -126,6 +128,7 @@ impl Shared {
             locks: UserLocks::default(),
             asked: fresh.asked.clone(),
             heard: Vec::new(),
+            doubted: Vec::new(),
             told: Told::default(),
             tracks: client.has(SESSION_TRACK),
             dialect: server,
@@ -235,6 +238,7 @@ impl Shared {
     /// A command begins: nothing was announced for it.
     pub fn begin(&mut self) {
         self.heard.clear();
+        self.doubted.clear();
     }
 
     /// A command has run, and made `left` of FOUND_ROWS(), which before it was `there` on the backend and `own` for the client.
@@ -353,15 +357,7 @@ impl Shared {
                 }
                 continue;
             }
-            let known = match self.state.variable(name.as_bytes()) {
-                Some(own) if &*name == "character_set_results" && self.questions.describes(own, &value) => true,
-                Some(own) => crate::session::baseline::same(own, &value),
-                None => self.baseline.is(name.as_bytes(), &value),
-            };
-            if !known {
-                let noted = self.set(name.as_bytes(), &value);
-                self.keep(noted);
-            }
+            self.note_read(name.as_bytes(), &value);
         }
         if let Some(collation) = self.named.take()
             && self.state.variable(b"collation_connection") == Some(&collation)
@@ -373,6 +369,19 @@ impl Shared {
             }
         }
         self.unread = false;
+    }
+
+    /// A variable was read.
+    pub fn note_read(&mut self, name: &[u8], value: &[u8]) {
+        let known = match self.state.variable(name) {
+            Some(own) if name == b"character_set_results" && self.questions.describes(own, value) => true,
+            Some(own) => crate::session::baseline::same(own, value),
+            None => self.baseline.is(name, value),
+        };
+        if !known {
+            let noted = self.set(name, value);
+            self.keep(noted);
+        }
     }
 
     /// The statements that read them.

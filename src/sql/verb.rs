@@ -499,11 +499,22 @@ words! {
     START "start", STOP "stop", TABLE "table", TABLES "tables", UNLOCK "unlock", UPDATE "update", USE "use", USER "user", VALUES "values",
     WHILE "while", WITH "with", WORK "work", XA "xa", XML "xml",
 }
+/// Whether the text has a `SET STATEMENT`.
+pub fn says_set_statement(sql: &[u8], dialect: Dialect) -> bool {
+    says(sql, dialect, b"set", b"statement")
+}
+
 /// Whether the text says NO RELEASE: the connection stays, whatever `completion_type` is.
 pub fn says_no_release(sql: &[u8], dialect: Dialect) -> bool {
-    let mut before = 0;
-    Lexer::new(sql, dialect).filter(|token| token.kind == Kind::Word).any(|token| {
-        let word = key(sql, token.start, token.end);
-        std::mem::replace(&mut before, word) == NO && word == RELEASE
+    says(sql, dialect, b"no", b"release")
+}
+
+// One word, and the other one behind it.
+fn says(sql: &[u8], dialect: Dialect, first: &[u8], second: &[u8]) -> bool {
+    let mut words = Lexer::new(sql, dialect).filter(|token| token.kind == Kind::Word);
+    let mut is_begun = false;
+    words.any(|token| {
+        let word = &sql[token.start..token.end];
+        std::mem::replace(&mut is_begun, word.eq_ignore_ascii_case(first)) && word.eq_ignore_ascii_case(second)
     })
 }

@@ -189,3 +189,44 @@ fn every_one_that_mysql_9_has_is_the_sessions_own() {
 fn every_one_that_mysql_5_6_has_is_the_sessions_own() {
     all_on(Kind::Mysql56);
 }
+
+/// MariaDB tells of the value that a variable has for one statement, where that changes the session.
+#[test]
+fn a_value_for_one_statement_ends_with_it() {
+    const VALUES: [(&str, &str); 9] = [
+        ("sql_mode", "'ANSI_QUOTES'"),
+        ("time_zone", "'+03:00'"),
+        ("foreign_key_checks", "0"),
+        ("max_statement_time", "5"),
+        ("sql_select_limit", "1"),
+        ("sort_buffer_size", "131072"),
+        ("lc_time_names", "'de_DE'"),
+        ("sql_log_bin", "0"),
+        ("sql_safe_updates", "1"),
+    ];
+    const RUN: [&str; 6] =
+        ["SELECT 5 INTO @x", "SET @x = 6", "USE crowd", "SELECT 7", "DO 1", "SET @x = 8, wait_timeout = 99"];
+    for kind in Kind::here().into_iter().filter(|kind| kind.is_mariadb()) {
+        let tidegate = crowd::tidegate(crowd::shared(kind), 1, "pool.checkout_timeout = \"30ms\"\n");
+        for (name, value) in VALUES {
+            let question = format!("SELECT @@{name}");
+            let usual = crowd::enter(&tidegate).value(&question);
+            for run in RUN {
+                let alone = format!("SET STATEMENT {name} = {value} FOR {run}");
+                let prepared =
+                    format!("EXECUTE IMMEDIATE {}", alone.replace('\'', "''").replacen("SET", "'SET", 1) + "'");
+                for statement in [alone, prepared] {
+                    let [mut client, mut other] = [(); 2].map(|()| crowd::enter(&tidegate));
+                    client.run(&statement);
+                    // Unless the client has kept its connection.
+                    match other.ask(&question) {
+                        Ok(answer) => assert_eq!(answer.rows, [[usual.as_str()]], "{kind}: {statement}"),
+                        Err(trouble) => assert_eq!(trouble.code(), Some(1040), "{kind}: {statement}"),
+                    }
+                    assert_eq!(client.value(&question), usual, "{kind}: {statement}");
+                    client.quit();
+                }
+            }
+        }
+    }
+}

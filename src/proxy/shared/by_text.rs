@@ -29,7 +29,7 @@ impl Shared {
         }
         let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
         self.ledger.ran(run, self.announcing);
-        self.note_unannounced(sql, before, flags.any(SETS_SETTINGS), outcome.failed);
+        self.note_unannounced(sql, before, flags, outcome.failed);
         if !flags.any(SETS) {
             return found;
         }
@@ -221,7 +221,7 @@ const SETS: Flags = SETS_SETTINGS
     .with(Flags::SETS_TRACKERS);
 
 /// What sets system variables of the session.
-const SETS_SETTINGS: Flags = Flags::SETS_SYSTEM
+pub(super) const SETS_SETTINGS: Flags = Flags::SETS_SYSTEM
     .with(Flags::SETS_SYSTEM_EXPRESSION)
     .with(Flags::SETS_NAMES)
     .with(Flags::SETS_AUTOCOMMIT)

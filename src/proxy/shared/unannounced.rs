@@ -1,23 +1,27 @@
 //! What a text has set, and the server has not announced by its name: it is read, or stays where it is.
 
 use super::Shared;
-use super::by_text::variable;
+use super::by_text::{SETS_SETTINGS, variable};
 use crate::session::carried::{Variable, rule};
 use crate::session::reason::Pin;
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::statements;
-use crate::sql::verb::Verb;
+use crate::sql::flags::Flags;
+use crate::sql::verb::{Verb, says_set_statement};
 use crate::wire::announce::is_on;
 use crate::wire::variable_names::{announced_as, is_flag};
 
 impl Shared {
     /// A text has run. Where the server has one name for all flags, one that it names stands for any of them.
-    pub(super) fn note_unannounced(&mut self, sql: &[u8], dialect: Dialect, sets: bool, failed: bool) {
+    pub(super) fn note_unannounced(&mut self, sql: &[u8], dialect: Dialect, flags: Flags, failed: bool) {
         let heard = std::mem::take(&mut self.heard);
+        if self.server.mariadb && !heard.is_empty() && may_set_for_itself(sql, dialect, flags) {
+            self.doubted.clone_from(&heard);
+        }
         let names_a_flag = self.questions.has_one_name_for_flags() && heard.iter().any(|name| is_flag(name));
-        if !sets {
+        if !flags.any(SETS_SETTINGS) {
             self.unread |= names_a_flag;
             return;
         }
@@ -48,4 +52,10 @@ impl Shared {
         }
         self.unread |= names_a_flag && !is_told;
     }
+}
+
+/// Whether it may be, or may run, a `SET STATEMENT .. FOR ..`, of whose values MariaDB tells where the statement changes the session.
+fn may_set_for_itself(sql: &[u8], dialect: Dialect, flags: Flags) -> bool {
+    const RUNS_OTHERS: Flags = Flags::CALLS.with(Flags::EXECUTES).with(Flags::EXECUTE_IMMEDIATE).with(Flags::COMPOUND);
+    flags.any(RUNS_OTHERS) || flags.has(Flags::NOT_PLAIN) && says_set_statement(sql, dialect)
 }
