@@ -1,7 +1,10 @@
 //! Mode `transaction`: a backend is lost in the middle of a command, or behind it.
 
+use std::time::Duration;
+
 use tracing::warn;
 
+use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
 use crate::proxy::client::{Session, shutting_down};
 use crate::proxy::error::{Fault, Whose, printable};
@@ -9,6 +12,8 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
 use crate::session::last::Diagnostics;
 use crate::session::reason::Pin;
+use crate::wire::fault::ErrPacket;
+use crate::wire::frame::{HEADER, Header};
 
 impl Session {
     /// A command has ended half-way. Where nothing of the client's was on a backend that died, it hears so in a server's words
@@ -21,7 +26,12 @@ impl Session {
     ) -> Result<(), Fault> {
         // Whoever is being killed is to go with its backend.
         let killed = self.admission.is_killed() || self.admission.is_being_killed();
-        if killed || !(was_free || self.is_in_transaction_only()) || !exchange.is_unanswered(&fault) {
+        // What is left of a command that was not read to its end is no command.
+        if killed
+            || !exchange.is_whole
+            || !(was_free || self.is_in_transaction_only())
+            || !exchange.is_unanswered(&fault)
+        {
             if let Some(shared) = &mut self.shared {
                 shared.ledger.pin(Pin::UnexplainedState);
             }
@@ -39,6 +49,38 @@ impl Session {
             shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&answer)));
         }
         self.refuse(exchange, &answer).await
+    }
+
+    /// The backend takes no more of a command. It may have answered and closed: a server that is sent too much says so (1153) in the
+    /// middle. The client hears that, and its session ends as the server's has.
+    pub(super) async fn heard_of(&mut self, error: std::io::Error) -> Fault {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let stream = &mut self.lease.backend_mut().stream;
+        let mut buffer = Buffer::take();
+        let words = async {
+            loop {
+                let whole = Header::read(buffer.filled()).map(Header::packet_len);
+                if whole.is_some_and(|whole| buffer.filled().len() >= whole) {
+                    return true;
+                }
+                buffer.grow(whole.unwrap_or_default());
+                if !matches!(stream.fill(&mut buffer).await, Ok(1..)) {
+                    return false;
+                }
+            }
+        };
+        let is_heard = tokio::time::timeout(PATIENCE, words).await.unwrap_or_default();
+        let answer = Header::read(buffer.filled()).filter(|header| is_heard && header.seq != 0).and_then(|header| {
+            let payload = buffer.filled().get(HEADER..header.packet_len())?;
+            Some((header.seq, ErrPacket::parse(payload).filter(|_| payload.first() == Some(&0xFF))?))
+        });
+        match answer {
+            Some((seq, refused)) => {
+                self.say(seq, &refused).await;
+                Fault::client(format!("refused in the middle of a command: {}", refused.text()), None)
+            }
+            None => Fault::backend_io(error),
+        }
     }
 
     /// The backend was lost behind a command that was answered. The client hears of it where that costs it something: in a

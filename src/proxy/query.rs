@@ -393,7 +393,10 @@ impl Session {
             None => stream.send(bytes).await,
             Some(limit) => Box::pin(within(limit, stream.send(bytes), "backend.write_timeout")).await?,
         };
-        sent.map_err(Fault::backend_io)
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Box::pin(self.heard_of(error)).await),
+        }
     }
 
     /// A command too long to be held: what was read goes on, then the rest as it comes. A copy of its beginning stays

@@ -27,6 +27,34 @@ fn a_statement_that_runs_too_long_is_killed() {
     }
 }
 
+/// What is left of a statement that the server refuses in the middle is no command, though it look like one.
+#[test]
+fn a_statement_that_is_too_long_ends_its_transaction_and_its_session() {
+    for kind in Kind::here() {
+        let server = server_of(kind, &["--max-allowed-packet=16M"]);
+        server.sql("CREATE TABLE crowd.t (a INT) ENGINE=InnoDB");
+        let tidegate = tidegate(&server, 1, "");
+        let [insert, text] = [&b"\x03INSERT INTO crowd.t VALUES (1)"[..], b"\x03SELECT '"].map(<[u8]>::to_vec);
+        let command = [&(insert.len() as u32).to_le_bytes()[..], &insert].concat();
+        for _ in 0..3 {
+            let mut client = enter(&tidegate);
+            client.run("BEGIN");
+            let mut chunks = [text.clone(), command.repeat(1_200_000)].concat();
+            chunks.truncate(2 * 0xFF_FFFF);
+            for (seq, chunk) in (0..).zip(chunks.chunks(0xFF_FFFF).chain([&[][..]])) {
+                // The server, and so tidegate, may close in the middle.
+                if client.send(seq, chunk).is_err() {
+                    break;
+                }
+            }
+            let (_, answer) = client.packet().expect("the server's own words");
+            assert_eq!(answer[..3], [0xFF, 0x81, 0x04], "{kind}: {}", String::from_utf8_lossy(&answer));
+            eventually("the session is over", SOON, || client.packet().is_err());
+            assert_eq!(enter(&tidegate).value("SELECT COUNT(*) FROM crowd.t"), "0", "{kind}");
+        }
+    }
+}
+
 #[test]
 fn a_transaction_that_lasts_too_long_is_ended() {
     let server = server_of(Kind::MariaDb1011, &[]);
