@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// As many conditions as the client's session keeps.
-    fn max_error_count(&self) -> u64 {
+    pub(super) fn max_error_count(&self) -> u64 {
         let name = &b"max_error_count"[..];
         let value = self.state.variable(name).or_else(|| self.baseline.get(name));
         value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(u64::MAX)

@@ -81,7 +81,9 @@ impl Session {
         let Some(shared) = &mut self.shared else { return Ok(()) };
         // The backend keeps it with another id.
         if let Some(told) = &exchange.own_words {
-            shared.last.diagnostics = Diagnostics::Saved(Box::new(only(told)));
+            let mut saved = only(told);
+            saved.conditions.truncate(usize::try_from(shared.max_error_count()).unwrap_or(usize::MAX));
+            shared.last.diagnostics = Diagnostics::Saved(Box::new(saved));
         }
         if let Some(before) = diagnostics {
             shared.note_added_in(exchange, before);

@@ -220,6 +220,8 @@ fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable
         Some(value) if name == b"system_versioning_asof" && value.eq_ignore_ascii_case(b"default") => {
             item.push_str("DEFAULT");
         }
+        // A name, and be it a number.
+        Some(value) if name == b"default_master_connection" => put_string(&mut item, value),
         Some(value) => put_value(&mut item, value),
     }
     Ok(item)

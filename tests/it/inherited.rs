@@ -427,6 +427,7 @@ fn no_setting_that_is_hard_to_say() {
             ("SET foreign_key_checks = 0, skip_replication = 1", "@@skip_replication"),
             ("SET sql_notes = 0, skip_parallel_replication = 1", "@@skip_parallel_replication"),
             ("SET storage_engine = MyISAM", "@@default_storage_engine"),
+            ("SET default_master_connection = '2'", "@@default_master_connection"),
         ];
         let everywhere = [("SET default_storage_engine = MyISAM", "@@default_storage_engine")];
         let cases = if kind.is_mariadb() { &on_mariadb[..] } else { &everywhere };

@@ -63,7 +63,12 @@ impl Last {
             // They stood on the backend, and were read with the others.
             Diagnostics::Unread { .. } | Diagnostics::TooMuch => return,
         };
-        if let Diagnostics::Saved(read) = std::mem::take(&mut self.diagnostics) {
+        let read = std::mem::take(&mut self.diagnostics);
+        // It is counted, but not kept; the last one is an error.
+        if kept == 0 {
+            saved.warnings += count as u64;
+            saved.errors += 1;
+        } else if let Diagnostics::Saved(read) = read {
             let new = newest(&read.conditions, count);
             saved.warnings += new.len() as u64;
             saved.errors += new.iter().filter(|condition| condition.level == super::Level::Error).count() as u64;

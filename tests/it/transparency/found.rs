@@ -297,6 +297,19 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "an_error_that_is_not_kept_is_counted",
+        45,
+        PLAIN,
+        &[
+            "0 SET max_error_count = 0",
+            "1 SELECT 1",
+            "0 .execute 9 ",
+            "1 SELECT 1",
+            "0 SHOW ERRORS",
+            "0 SELECT @@error_count",
+        ],
+    ),
+    found(
         "a_commit_that_does_not_release_goes_on",
         45,
         PLAIN,
