@@ -426,7 +426,7 @@ impl Session {
         // Whatever it says, a client that can take another backend need not hear it.
         // An open transaction is gone with it: that the client hears, once, with its next command.
         // In the middle of a command there is no other backend to take.
-        let may_change = self.in_step && (self.can_change_backend() || self.is_in_transaction_only());
+        let may_change = self.in_step && self.outlives_backend();
         if !matches!(said, Ok(None)) && may_change {
             self.lost_transaction = !self.can_change_backend();
             self.forget();

@@ -11,7 +11,7 @@ use crate::proxy::error::{Fault, Whose, printable};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
 use crate::session::last::Diagnostics;
-use crate::session::reason::Pin;
+use crate::session::reason::{Hold, Pin};
 use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{HEADER, Header};
 
@@ -29,7 +29,7 @@ impl Session {
         // What is left of a command that was not read to its end is no command.
         if killed
             || !exchange.is_whole
-            || !(was_free || self.is_in_transaction_only())
+            || !(was_free || self.is_in_transaction_only() && self.outlives_backend())
             || !exchange.is_unanswered(&fault)
         {
             if let Some(shared) = &mut self.shared {
@@ -45,10 +45,30 @@ impl Session {
         let answer = Box::new(shutting_down());
         if let Some(shared) = &mut self.shared {
             shared.is_here = false;
+            shared.lost.set(Hold::RowCount, false);
+            shared.lost.set(Hold::Diagnostics, false);
             shared.last.row_count = Some(-1);
             shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&answer)));
         }
         self.refuse(exchange, &answer).await
+    }
+
+    /// A client that asks for what was lost with its backend hears that its connection is.
+    pub(super) fn assert_not_lost(&self, exchange: &Exchange) -> Result<(), Fault> {
+        match &self.shared {
+            Some(shared) if !shared.lost.is_empty() && shared.asks_for_lost(&exchange.summary) => Err(Fault {
+                answer: Some(shutting_down()),
+                ..Fault::backend(format!("the backend that knew it has gone: {:?}", shared.lost))
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A command has left something of its own.
+    pub(super) fn renew_lost(&mut self, exchange: &Exchange) {
+        if let Some(shared) = self.shared.as_mut().filter(|shared| !shared.lost.is_empty()) {
+            shared.renew_lost(&exchange.summary);
+        }
     }
 
     /// The backend takes no more of a command. It may have answered and closed: a server that is sent too much says so (1153) in the
@@ -86,8 +106,8 @@ impl Session {
     /// The backend was lost behind a command that was answered. The client hears of it where that costs it something: in a
     /// transaction with its next command, and else by its end.
     pub(super) fn lost_behind(&mut self, fault: Fault) -> Result<(), Fault> {
-        let (may_change, in_transaction) = (self.can_change_backend(), self.is_in_transaction_only());
-        if fault.whose != Whose::Backend || !may_change && !in_transaction {
+        let in_transaction = self.is_in_transaction_only();
+        if fault.whose != Whose::Backend || !self.outlives_backend() {
             return Err(fault);
         }
         self.log_lost(&fault);

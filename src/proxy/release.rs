@@ -10,7 +10,7 @@ use crate::proxy::error::Fault;
 use crate::proxy::setup::{Room, role_words};
 use crate::proxy::shared::Shared;
 use crate::proxy::statement::{self, Rows};
-use crate::session::last::{Last, questions};
+use crate::session::last::questions;
 use crate::session::outcome::Outcome;
 use crate::session::quote::is_word;
 use crate::session::reason::{Hold, Pin, Pins};
@@ -97,6 +97,12 @@ impl Session {
         self.shared.as_ref().is_some_and(|shared| shared.ledger.pins().is_empty())
     }
 
+    /// Whether the session goes on where its backend has gone, but for an open transaction: what else there is can be done without.
+    pub(super) fn outlives_backend(&self) -> bool {
+        let may_change = self.can_change_backend() || self.is_in_transaction_only();
+        may_change && self.shared.as_ref().is_some_and(|shared| shared.outlives_backend())
+    }
+
     /// The backend's own id, for records; 0: there is none.
     pub(super) fn record_backend(&self) -> u32 {
         if self.lease.is_held() { self.lease.backend().id } else { 0 }
@@ -156,10 +162,7 @@ impl Session {
     /// The backend is gone, and with it what it protected.
     pub(super) fn forget(&mut self) {
         if let Some(shared) = &mut self.shared {
-            shared.ledger.reset();
-            shared.last = Last::fresh();
-            shared.unread = false;
-            shared.offered = false;
+            shared.forget();
         }
     }
 

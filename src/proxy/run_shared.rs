@@ -27,6 +27,7 @@ impl Session {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
         if std::mem::take(&mut self.lost_transaction) {
+            self.renew_lost(exchange);
             return self.refuse(exchange, &Box::new(shutting_down())).await;
         }
         if let Some(shared) = &mut self.shared {
@@ -36,6 +37,7 @@ impl Session {
             }
         }
         let before = self.read_statement(exchange, buffer);
+        self.assert_not_lost(exchange)?;
         if !exchange.is_plain && Box::pin(self.carry_out_kill(exchange, buffer)).await? {
             return Ok(());
         }
@@ -72,6 +74,7 @@ impl Session {
             self.admission.set_killed();
         }
         self.note(exchange, buffer.filled(), &before).await?;
+        self.renew_lost(exchange);
         if exchange.among.is_some() {
             Box::pin(self.carry_out_kills(exchange)).await;
         }

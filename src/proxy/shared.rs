@@ -3,6 +3,7 @@
 
 mod by_text;
 mod lacking;
+mod lost;
 mod restart;
 mod unannounced;
 
@@ -18,7 +19,7 @@ use crate::session::last::found_rows::{Found, Unchanged};
 use crate::session::last::{Diagnostics, Last};
 use crate::session::outcome::{Announced, Announcing, AtEof};
 use crate::session::pins::Ledger;
-use crate::session::reason::{Hold, Pin};
+use crate::session::reason::{Hold, Holds, Pin};
 use crate::session::restore::Standing;
 use crate::session::state::{Collation, State, TooMuch};
 use crate::session::statements::ClientStatements;
@@ -86,6 +87,8 @@ pub struct Shared {
     pub lacks_schema: Option<Box<Lacking>>,
     /// COM_RESET_CONNECTION was answered, and what it made of the session is not known: another backend must be reset.
     pub is_to_be_reset: bool,
+    /// What a backend that died had of the session, and nobody knows: see [`Shared::asks_for_lost`].
+    pub lost: Holds,
     /// Since its COM_RESET_CONNECTION the client has chosen no schema: `character_set_database` is the server's, not the schema's.
     pub has_reset_schema: bool,
     capabilities: Capabilities,
@@ -141,6 +144,7 @@ impl Shared {
             lacks_schema: None,
             is_to_be_reset: false,
             has_reset_schema: false,
+            lost: Holds::NONE,
             asks_for_diagnostics: false,
             added: None,
             marked: false,

@@ -170,6 +170,17 @@ impl Last {
         Last { row_count: Some(0), found_rows: Some(0), last_insert_id: Some(0), diagnostics: Diagnostics::None }
     }
 
+    /// The same without what was still to be read, which nobody knows any more.
+    pub fn as_far_as_known(self) -> Last {
+        let is_read = matches!(self.diagnostics, Diagnostics::None | Diagnostics::Saved(_));
+        Last {
+            row_count: self.row_count.or(Some(0)),
+            found_rows: self.found_rows.or(Some(0)),
+            last_insert_id: self.last_insert_id.or(Some(0)),
+            diagnostics: if is_read { self.diagnostics } else { Diagnostics::None },
+        }
+    }
+
     /// What is to be read from the backend before it goes to another client.
     pub fn unread(&self) -> Holds {
         let unread = [

@@ -43,6 +43,7 @@ mod killing;
 mod leaving;
 mod limits;
 mod links;
+mod lost_backend;
 mod lost_schema;
 mod on_record;
 mod pins;

@@ -53,6 +53,7 @@ impl Shared {
         self.last = Last { found_rows: self.last.found_rows, ..Last::fresh() };
         self.locks = UserLocks::default();
         self.ledger.reset();
+        self.forget_lost();
         self.unread = false;
         self.note_dialect();
     }

@@ -1,0 +1,76 @@
+//! What a backend alone knew of a session is gone with it. A client that asks for it hears that its connection is lost; it must not
+//! be told what another connection has, or nothing. What is known is answered.
+
+use crate::crowd::{self, Client, LIMIT, USER, eventually};
+use crate::servers::{Kind, Server};
+
+/// What a client says before its backend goes, and what it asks then.
+type Loss = (&'static [&'static str], &'static str);
+
+const LOST: &[Loss] = &[
+    (&["SET @x = (SELECT MAX(a) FROM left_behind)"], "SELECT @x"),
+    (&["SELECT @x := a FROM left_behind"], "SELECT 1"),
+    (&["SELECT MAX(a) FROM left_behind INTO @x"], "INSERT INTO left_behind (b) VALUES (@x)"),
+    (&["SET @x = 1e0 / 3"], "SELECT @x"),
+    (&["INSERT INTO left_behind (b) VALUES (2)"], "INSERT INTO left_behind (b) VALUES (LAST_INSERT_ID())"),
+    (&["INSERT INTO left_behind (b) VALUES (2)", "SELECT 1"], "SELECT LAST_INSERT_ID()"),
+    (&["SELECT * FROM nowhere"], "SHOW WARNINGS"),
+    (&["SELECT CAST('1x' AS SIGNED)"], "SELECT @@warning_count"),
+    (&["SELECT SQL_CALC_FOUND_ROWS a FROM left_behind LIMIT 1"], "SELECT FOUND_ROWS()"),
+    (&["SET @x = 1", "BEGIN", "SET @x = (SELECT MAX(a) FROM left_behind)"], "SELECT 1"),
+];
+
+/// Known, or of no use any more.
+const KNOWN: &[Loss] = &[
+    (&["SET @x = 5, @y = 'text'"], "SELECT CONCAT(@x, @y)"),
+    (&["SELECT a FROM left_behind ORDER BY a LIMIT 2"], "SELECT CONCAT(FOUND_ROWS(), '')"),
+    (&["INSERT INTO left_behind (b) VALUES (3)"], "SELECT ROW_COUNT() > 0"),
+    (&["INSERT INTO left_behind (b) VALUES (3)", "SET @z = 1"], "SELECT COUNT(*) > 2 FROM left_behind"),
+];
+
+fn kill_backends(server: &Server) {
+    let before = ids(server);
+    for id in &before {
+        server.sql(&format!("KILL {id}"));
+    }
+    eventually("they are gone", LIMIT, || ids(server).iter().all(|id| !before.contains(id)));
+}
+
+fn ids(server: &Server) -> Vec<String> {
+    let ids = format!("SELECT id FROM information_schema.processlist WHERE user = '{}'", USER);
+    server.sql(&ids).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn nobody_is_told_anything_in_its_place() {
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        server.sql("CREATE TABLE crowd.left_behind (a INT PRIMARY KEY AUTO_INCREMENT, b INT); INSERT INTO crowd.left_behind (b) VALUES (1), (1), (1)");
+        let tidegate = crowd::tidegate(&server, 1, "");
+        for (which, losses) in [LOST, KNOWN].into_iter().enumerate() {
+            for (before, question) in losses {
+                let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+                let mut client = enter();
+                for statement in *before {
+                    let _ = client.ask(statement);
+                }
+                let rows = server.sql("SELECT COUNT(*) FROM crowd.left_behind");
+                kill_backends(&server);
+                let answer = client.ask(question);
+                let told = format!("{kind}: {before:?}, {question}: {answer:?}");
+                if which == 0 {
+                    assert!(
+                        answer.as_ref().is_err_and(|trouble| matches!(trouble.code(), None | Some(1053))),
+                        "{told}"
+                    );
+                    eventually("the session is over", LIMIT, || client.ask("SELECT 1").is_err());
+                    assert_eq!(server.sql("SELECT COUNT(*) FROM crowd.left_behind"), rows, "{told}");
+                } else {
+                    let row = answer.unwrap_or_else(|_| panic!("{told}")).rows.concat();
+                    assert!(["5text", "2", "1"].contains(&row[0].as_str()), "{told}");
+                }
+                assert_eq!(enter().value("SELECT 1"), "1");
+            }
+        }
+    }
+}
