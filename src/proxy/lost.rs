@@ -21,13 +21,17 @@ impl Session {
     pub(super) async fn backend_lost(
         &mut self,
         exchange: &mut Exchange,
+        commands: &Buffer,
         fault: Fault,
         was_free: bool,
     ) -> Result<(), Fault> {
         // Whoever is being killed is to go with its backend.
         let killed = self.admission.is_killed() || self.admission.is_being_killed();
+        // What was sent ahead was meant for what is no more: behind a BEGIN, half a transaction would be done.
+        let is_followed = is_followed(exchange, commands);
         // What is left of a command that was not read to its end is no command.
         if killed
+            || is_followed
             || !exchange.is_whole
             || !(was_free || self.is_in_transaction_only() && self.outlives_backend())
             || !exchange.is_unanswered(&fault)
@@ -51,6 +55,20 @@ impl Session {
             shared.last.diagnostics = Diagnostics::Saved(Box::new(only(&answer)));
         }
         self.refuse(exchange, &answer).await
+    }
+
+    /// The transaction went with its backend while its client was idle: the client hears so, with its next command.
+    pub(super) async fn tell_of_lost_transaction(
+        &mut self,
+        exchange: &mut Exchange,
+        commands: &Buffer,
+    ) -> Result<(), Fault> {
+        if is_followed(exchange, commands) {
+            let told = Fault::backend("a transaction is lost, and more was sent ahead");
+            return Err(Fault { answer: Some(shutting_down()), ..told });
+        }
+        self.renew_lost(exchange);
+        self.refuse(exchange, &Box::new(shutting_down())).await
     }
 
     /// A client that asks for what was lost with its backend hears that its connection is.
@@ -122,4 +140,9 @@ impl Session {
         let user = printable(&self.identity.user);
         warn!(client, user, backend, fault = "backend", "{}", printable(&fault.why));
     }
+}
+
+/// Whether commands behind this one are here already.
+fn is_followed(exchange: &Exchange, commands: &Buffer) -> bool {
+    exchange.is_whole && commands.filled().len() > exchange.kept
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::net::buffer::Buffer;
 use crate::pool::fate::RetireReason;
 use crate::proxy::acquire::{Refused, Trouble};
-use crate::proxy::client::{Session, shutting_down};
+use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, Whose};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::note::Before;
@@ -27,8 +27,7 @@ impl Session {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
         if std::mem::take(&mut self.lost_transaction) {
-            self.renew_lost(exchange);
-            return self.refuse(exchange, &Box::new(shutting_down())).await;
+            return self.tell_of_lost_transaction(exchange, buffer).await;
         }
         if let Some(shared) = &mut self.shared {
             shared.begin();
@@ -57,7 +56,7 @@ impl Session {
             Err(fault) if was_free && !swaps_trackers && fault.whose == Whose::Backend && !self.is_to_go() => {
                 return Box::pin(self.run_again(exchange, buffer, &before)).await;
             }
-            Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
+            Err(fault) => return Box::pin(self.backend_lost(exchange, buffer, fault, was_free)).await,
         }
         match self.run_there(exchange, buffer).await {
             Ok(()) => {}
@@ -65,7 +64,7 @@ impl Session {
             Err(fault) if was_free && !swaps_trackers && self.may_run_again(exchange, &fault) => {
                 return Box::pin(self.run_again(exchange, buffer, &before)).await;
             }
-            Err(fault) => return Box::pin(self.backend_lost(exchange, fault, was_free)).await,
+            Err(fault) => return Box::pin(self.backend_lost(exchange, buffer, fault, was_free)).await,
         }
         if exchange.discards {
             return Box::pin(self.run_again(exchange, buffer, &before)).await;
@@ -230,10 +229,10 @@ impl Session {
                 self.settle(Instant::now());
                 return self.refuse(exchange, &refused).await;
             }
-            Err(fault) => return self.backend_lost(exchange, fault, true).await,
+            Err(fault) => return self.backend_lost(exchange, buffer, fault, true).await,
         }
         if let Err(fault) = self.run_exchange(exchange, buffer).await {
-            return self.backend_lost(exchange, fault, true).await;
+            return self.backend_lost(exchange, buffer, fault, true).await;
         }
         self.note(exchange, buffer.filled(), before).await?;
         if self.has_added() {

@@ -74,3 +74,45 @@ fn nobody_is_told_anything_in_its_place() {
         }
     }
 }
+
+/// What was sent ahead was meant for the transaction: none of it is done outside.
+#[test]
+fn nothing_that_was_sent_ahead_is_done_behind_a_lost_transaction() {
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        server.sql("CREATE TABLE crowd.ahead (a INT) ENGINE=InnoDB");
+        let tidegate = crowd::tidegate(&server, 1, "");
+        let cases: [(&[&str], &[&str]); 3] = [
+            (
+                &[],
+                &[
+                    "BEGIN",
+                    "INSERT INTO ahead SELECT SLEEP(50) /* is running */",
+                    "INSERT INTO ahead VALUES (1)",
+                    "COMMIT",
+                ],
+            ),
+            (
+                &["BEGIN"],
+                &["INSERT INTO ahead SELECT SLEEP(50) /* is running */", "INSERT INTO ahead VALUES (2)", "COMMIT"],
+            ),
+            (&["BEGIN", "INSERT INTO ahead VALUES (3)"], &["INSERT INTO ahead VALUES (4)", "COMMIT"]),
+        ];
+        for (before, ahead) in cases {
+            let mut client = Client::login(tidegate.address(), USER, "crowd").expect("a login");
+            before.iter().for_each(|statement| drop(client.run(statement)));
+            let runs = ahead.iter().any(|statement| statement.contains("is running"));
+            if !runs {
+                kill_backends(&server);
+            }
+            client.send_together(ahead).expect("a connection");
+            if runs {
+                eventually("it runs", LIMIT, || crowd::running(&server, "is running") == 1);
+                kill_backends(&server);
+            }
+            eventually("the session is over", LIMIT, || client.packet().is_err());
+            let rows = Client::login(tidegate.address(), USER, "crowd").expect("a login").rows("SELECT a FROM ahead");
+            assert_eq!(rows, [[""; 1]; 0], "{kind}: {before:?}, {ahead:?}");
+        }
+    }
+}

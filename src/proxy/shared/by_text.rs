@@ -14,6 +14,16 @@ use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
 
+/// How a text with a SET in it has run.
+#[derive(Clone, Copy)]
+struct Setting {
+    failed: bool,
+    /// It has several statements.
+    many: bool,
+    /// By which character sets it was read is not known.
+    unsure: bool,
+}
+
 impl Shared {
     /// A text has run. `before`: the dialect and the schema that it was read with. Returns what it has made of FOUND_ROWS().
     pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) -> Found {
@@ -34,16 +44,17 @@ impl Shared {
             return found;
         }
         let many = statements(sql, before).nth(1).is_some();
+        // By which character sets a string was read is not told where they are set beside it, or are still to be read.
+        let unsure = self.unread || sets_charsets(sql, flags);
         for statement in statements(sql, before) {
-            self.was_set(sql, before, &statement, outcome.failed, many);
+            self.was_set(sql, before, &statement, Setting { failed: outcome.failed, many, unsure });
         }
         self.unread |= !self.announcing.trackers && flags.any(SETS_SETTINGS);
         found
     }
 
-    fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, failed: bool, many: bool) {
-        // By which character sets a string was read is not told where they are set beside it, or are still to be read.
-        let unsure = self.unread || many || statement.flags.any(SETS_SETTINGS);
+    fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, setting: Setting) {
+        let Setting { failed, many, unsure } = setting;
         for detail in details(sql, dialect, statement) {
             match detail {
                 Detail::Assigned(item) => self.assigned(sql, dialect, item, failed, unsure),
@@ -159,6 +170,11 @@ impl Shared {
 
 pub(super) fn variable(name: &[u8]) -> Vec<u8> {
     unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
+}
+
+fn sets_charsets(sql: &[u8], flags: Flags) -> bool {
+    let says = |word: &[u8]| sql.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    flags.has(Flags::SETS_NAMES) || flags.has(Flags::SETS_SYSTEM) && (says(b"character_set") || says(b"collation"))
 }
 
 /// Trackers come with the server's own alone.

@@ -129,6 +129,16 @@ impl Client {
         self.send(0, &[b"\x03", sql.as_bytes()].concat())
     }
 
+    /// Sends several statements in one write, and waits for nothing.
+    pub fn send_together(&mut self, statements: &[&str]) -> io::Result<()> {
+        let packet = |sql: &&str| {
+            let len = (sql.len() as u32 + 1).to_le_bytes();
+            [&len[..3], &[0, 3], sql.as_bytes()].concat()
+        };
+        let bytes: Vec<u8> = statements.iter().flat_map(packet).collect();
+        self.stream.get_mut().write_all(&bytes)
+    }
+
     /// The reply to [`Client::start`].
     pub fn finish(&mut self) -> Answered<Answer> {
         let first = self.result()?;
