@@ -5,6 +5,7 @@ use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::kill_client::only;
 use crate::proxy::shared::Shared;
+use crate::proxy::unseen::Effect;
 use crate::session::last::found_rows::Found;
 use crate::session::last::{Diagnostics, Ran, added, planted};
 use crate::session::outcome::Outcome;
@@ -124,21 +125,26 @@ impl Session {
         }
     }
 
-    /// A server that announces nothing does not tell what its triggers have done.
+    /// What triggers have done that the server does not tell.
     fn note_triggers(&mut self, exchange: &Exchange, commands: &[u8], dialect: Dialect) {
-        let Some(shared) = self.shared.as_ref().filter(|shared| !shared.announcing.trackers) else { return };
+        let Some(shared) = &self.shared else { return };
+        let announces = shared.announcing.trackers;
         let is_write = exchange.summary.statements > 1 || WRITES.contains(&exchange.summary.verb);
         let is_program = exchange.summary.flags.has(Flags::STORED_PROGRAM);
-        if !is_write && !is_program {
+        let may_matter = is_program || is_write && self.proxy.unseen_triggers.has_any();
+        if !may_matter {
             return;
         }
         let sql = text_of(shared, exchange, commands);
-        let by_trigger = is_write && self.proxy.unseen_triggers.concern(&sql, dialect);
+        let effect = self.proxy.unseen_triggers.of(&sql, dialect).filter(|_| is_write);
         if is_program {
-            self.proxy.unseen_triggers.note_program(&sql, dialect);
+            self.proxy.unseen_triggers.note_program(&sql, announces, dialect);
         }
-        if let Some(shared) = self.shared.as_mut().filter(|_| by_trigger) {
-            shared.ledger.pin(Pin::UnexplainedState);
+        let Some(shared) = &mut self.shared else { return };
+        match effect {
+            Some(Effect::Variables(names)) => names.iter().for_each(|name| shared.read_later(name)),
+            Some(Effect::Anything) => shared.ledger.pin(Pin::UnexplainedState),
+            None => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! What follows a login in mode `transaction`: what the login gave is read, and the server is told to announce every change.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::net::channel::Channel;
 use crate::proxy::backend::BackendFacts;
@@ -14,6 +14,7 @@ use crate::session::pieces::{ALWAYS_TAKEN, pieces};
 use crate::session::quote::{put_name, put_value};
 use crate::session::restore::own_trackers;
 use crate::session::state::State;
+use crate::sql::dialect::Dialect;
 use crate::wire::announce::Asked;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
 use crate::wire::command;
@@ -282,10 +283,12 @@ pub async fn fresh(
 ) -> Result<Fresh, Fault> {
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
-    if !questions.announces() {
-        let sql = "SELECT DISTINCT event_object_table FROM information_schema.triggers LIMIT 10001";
-        let found = rows(statement::query(channel, caps, sql).await?)?;
-        proxy.unseen_triggers.add(found.into_iter().flatten().flatten());
+    let announces = questions.announces();
+    if let Some(sql) = proxy.unseen_triggers.question(announces, Instant::now()) {
+        let found = rows(statement::query(channel, caps, &sql).await?)?;
+        let found = found.into_iter().filter_map(|row| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok());
+        let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
+        proxy.unseen_triggers.add(found, announces, dialect);
     }
     let room = questions.room(max_packet(channel, caps).await?);
     let read = questions.sql(room);

@@ -1,11 +1,14 @@
-//! Triggers, on a server that announces nothing of what they set: MySQL 5.6. A write to a table that has one may do anything
-//! to its session.
+//! Triggers that do to the session what no server announces: `SELECT .. INTO @x`, `@x := ..`, GET_LOCK(); on MySQL 5.6, which
+//! announces nothing, all of them. After a write to such a table the variables are read, or the client keeps its backend.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use crate::proxy::setup::lock;
+use crate::proxy::shared::by_text::variable;
 use crate::sql::dialect::Dialect;
 use crate::sql::lexer::{Kind, Lexer};
 
@@ -13,31 +16,119 @@ use crate::sql::lexer::{Kind, Lexer};
 const MAX_TABLES: usize = 10_000;
 /// The table's name stands among the first words of a CREATE TRIGGER.
 const HEAD: usize = 24;
+/// How long what the server has told is taken for all that there is. To read all triggers costs MariaDB a look at each table.
+const FRESH: Duration = Duration::from_secs(60);
 
-/// The tables that have triggers, in small letters, whatever their schema.
+/// What the triggers of a table do that nobody announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// They may set these user variables (in small letters, without `@`), and no more.
+    Variables(Vec<Box<[u8]>>),
+    /// Anything.
+    Anything,
+}
+
+/// The tables that have such triggers, in small letters, whatever their schema.
 #[derive(Debug, Default)]
-pub struct UnseenTriggers(Mutex<FxHashSet<Box<[u8]>>>);
+pub struct UnseenTriggers {
+    tables: Mutex<FxHashMap<Box<[u8]>, Effect>>,
+    /// So that writes need no lock where there are none.
+    has_any: AtomicBool,
+    asked: Mutex<Option<Instant>>,
+}
 
 impl UnseenTriggers {
-    /// The server has told of these.
-    pub fn add(&self, tables: impl IntoIterator<Item = Vec<u8>>) {
-        let mut all = lock(&self.0);
-        all.extend(tables.into_iter().map(|name| name.to_ascii_lowercase().into_boxed_slice()));
+    /// The question to the server, if it is time for it; `announces`: it tells of SET.
+    pub fn question(&self, announces: bool, now: Instant) -> Option<String> {
+        const SUSPECT: &str = " WHERE LOWER(action_statement) REGEXP '@|:=|get_lock|release_|call|execute'";
+        let mut asked = lock(&self.asked);
+        if announces && asked.is_some_and(|asked| now.saturating_duration_since(asked) < FRESH) {
+            return None;
+        }
+        *asked = Some(now);
+        let suspect = if announces { SUSPECT } else { "" };
+        Some(format!(
+            "SELECT event_object_table,action_statement FROM information_schema.triggers{suspect} LIMIT 10001"
+        ))
     }
 
-    /// A stored program was made: if it is a trigger, its table is among the names in its head.
-    pub fn note_program(&self, sql: &[u8], dialect: Dialect) {
-        let head: Vec<Vec<u8>> = names(sql, dialect).take(HEAD).collect();
-        if head.iter().any(|name| name.as_slice() == b"trigger") {
-            self.add(head);
+    /// The server's answer: tables, and the bodies of their triggers.
+    pub fn add(&self, found: impl IntoIterator<Item = [Vec<u8>; 2]>, announces: bool, dialect: Dialect) {
+        for [table, body] in found {
+            self.note([table.to_ascii_lowercase()], effect(&body, announces, dialect));
         }
     }
 
-    /// Whether a text names a table that has one.
-    pub fn concern(&self, sql: &[u8], dialect: Dialect) -> bool {
-        let all = lock(&self.0);
-        !all.is_empty() && (all.len() > MAX_TABLES || names(sql, dialect).any(|name| all.contains(name.as_slice())))
+    /// A stored program was made: if it is a trigger, its table is among the names in its head.
+    pub fn note_program(&self, sql: &[u8], announces: bool, dialect: Dialect) {
+        let head: Vec<Vec<u8>> = names(sql, dialect).take(HEAD).collect();
+        if head.iter().any(|name| name.as_slice() == b"trigger") {
+            self.note(head, effect(sql, announces, dialect));
+        }
     }
+
+    /// Whether there is any.
+    #[inline]
+    pub fn has_any(&self) -> bool {
+        self.has_any.load(Ordering::Relaxed)
+    }
+
+    /// What a write by this text may have done; `None`: no trigger of its tables is known for anything.
+    pub fn of(&self, sql: &[u8], dialect: Dialect) -> Option<Effect> {
+        if !self.has_any() {
+            return None;
+        }
+        let all = lock(&self.tables);
+        if all.len() > MAX_TABLES {
+            return Some(Effect::Anything);
+        }
+        let found = names(sql, dialect).filter_map(|name| all.get(name.as_slice()).cloned());
+        found.reduce(Effect::and)
+    }
+
+    fn note(&self, tables: impl IntoIterator<Item = Vec<u8>>, effect: Option<Effect>) {
+        let Some(effect) = effect else { return };
+        let mut all = lock(&self.tables);
+        for table in tables {
+            let before = all.remove(table.as_slice());
+            let both = before.map_or_else(|| effect.clone(), |before| before.and(effect.clone()));
+            all.insert(table.into_boxed_slice(), both);
+        }
+        self.has_any.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Effect {
+    fn and(self, other: Effect) -> Effect {
+        match (self, other) {
+            (Effect::Variables(mut all), Effect::Variables(more)) => {
+                all.extend(more);
+                all.sort();
+                all.dedup();
+                Effect::Variables(all)
+            }
+            _ => Effect::Anything,
+        }
+    }
+}
+
+/// Of a trigger's body, or of the statement that makes it.
+fn effect(body: &[u8], announces: bool, dialect: Dialect) -> Option<Effect> {
+    const OPAQUE: [&[u8]; 5] = [b"get_lock", b"release_lock", b"release_all_locks", b"call", b"execute"];
+    if !announces {
+        return Some(Effect::Anything);
+    }
+    let mut variables = Vec::new();
+    for token in Lexer::new(body, dialect) {
+        let text = &body[token.start..token.end];
+        match token.kind {
+            Kind::UserVariable => variables.push(variable(text).into_boxed_slice()),
+            Kind::Word if OPAQUE.iter().any(|word| text.eq_ignore_ascii_case(word)) => return Some(Effect::Anything),
+            Kind::Broken => return Some(Effect::Anything),
+            _ => {}
+        }
+    }
+    (!variables.is_empty()).then(|| Effect::Variables(Vec::new()).and(Effect::Variables(variables)))
 }
 
 fn names(sql: &[u8], dialect: Dialect) -> impl Iterator<Item = Vec<u8>> {
@@ -52,15 +143,52 @@ fn names(sql: &[u8], dialect: Dialect) -> impl Iterator<Item = Vec<u8>> {
 mod tests {
     use super::*;
 
+    const NEW: Dialect = Dialect { mariadb: true, version: 101_119, ..PLAIN };
+    const PLAIN: Dialect = Dialect {
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+        ascii_in_wide: false,
+        high_space: 0,
+        mariadb: false,
+        version: 0,
+    };
+
     #[test]
-    fn only_tables_with_triggers_concern() {
+    fn where_nothing_is_announced_each_trigger_concerns() {
         let unseen = UnseenTriggers::default();
-        let concerns = |sql: &str| unseen.concern(sql.as_bytes(), Dialect::default());
-        assert!(!concerns("INSERT INTO Orders VALUES (1)"));
-        let made = "CREATE DEFINER = x TRIGGER a BEFORE INSERT ON shop.`Orders` FOR EACH ROW SET @a = 1";
-        unseen.note_program(made.as_bytes(), Dialect::default());
-        unseen.note_program(b"CREATE PROCEDURE items() BEGIN END", Dialect::default());
-        assert!(concerns("INSERT INTO Orders VALUES (1)") && concerns("update `orders` set a = 1"));
-        assert!(!concerns("DELETE FROM items"));
+        let of = |sql: &str| unseen.of(sql.as_bytes(), PLAIN);
+        assert_eq!(of("INSERT INTO Orders VALUES (1)"), None);
+        let made = "CREATE DEFINER = x TRIGGER a BEFORE INSERT ON shop.`Orders` FOR EACH ROW SET NEW.a = 1";
+        unseen.note_program(made.as_bytes(), false, PLAIN);
+        unseen.note_program(b"CREATE PROCEDURE items() BEGIN END", false, PLAIN);
+        assert_eq!(of("INSERT INTO Orders VALUES (1)"), Some(Effect::Anything));
+        assert_eq!(of("update `orders` set a = 1"), Some(Effect::Anything));
+        assert_eq!(of("DELETE FROM items"), None);
+    }
+
+    #[test]
+    fn elsewhere_those_alone_that_set_variables_or_lock() {
+        let unseen = UnseenTriggers::default();
+        let of = |sql: &str| unseen.of(sql.as_bytes(), NEW);
+        let bodies = [
+            ("plain", "SET NEW.a = NOW()"),
+            ("Reads", "BEGIN SELECT MAX(a) FROM t INTO @Last; SET NEW.b = (@`n` := 7); END"),
+            ("locks", "SET NEW.a = GET_LOCK('k', 0)"),
+            ("reads", "SET @other = 1"),
+        ];
+        unseen.add(bodies.map(|(table, body)| [table.into(), body.into()]), true, NEW);
+        let variables = |names: &[&str]| Effect::Variables(names.iter().map(|name| name.as_bytes().into()).collect());
+        assert_eq!(of("INSERT INTO plain VALUES (1)"), None);
+        assert_eq!(of("INSERT INTO reads VALUES (1)"), Some(variables(&["last", "n", "other"])));
+        assert_eq!(of("UPDATE reads, locks SET a = 1"), Some(Effect::Anything));
+        unseen.note_program(b"CREATE TRIGGER x AFTER DELETE ON plain FOR EACH ROW SELECT 1 INTO @x", true, NEW);
+        assert_eq!(of("DELETE FROM plain"), Some(variables(&["x"])));
+    }
+
+    #[test]
+    fn a_server_that_announces_is_asked_once_in_a_while() {
+        let (unseen, now) = (UnseenTriggers::default(), Instant::now());
+        assert!(unseen.question(true, now).is_some() && unseen.question(true, now).is_none());
+        assert!(unseen.question(true, now + FRESH).is_some() && unseen.question(false, now).is_some());
     }
 }

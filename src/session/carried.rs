@@ -31,6 +31,8 @@ pub fn rule(name: &[u8]) -> Variable {
         | b"skip_replication"
         | b"skip_parallel_replication" => Variable::Frozen,
         b"statement_id" | b"last_gtid" | b"in_transaction" | b"error_count" | b"warning_count" => Variable::Nothing,
+        // MariaDB's session has these two, and they are the server's all the same.
+        b"sql_slave_skip_counter" | b"max_relay_log_size" => Variable::Nothing,
         b"pseudo_thread_id"
         | b"pseudo_slave_mode"
         | b"pseudo_replica_mode"

@@ -7,7 +7,7 @@
 use super::assign::{Span, system_variable};
 use super::clauses::Clauses;
 use super::flags::Flags;
-use super::functions::is_harmless;
+use super::functions::{is_foreign, is_harmless};
 use super::lexer::{Dialect, Kind, Lexer, Token};
 use super::verb::{self, Verb};
 use super::word::{key, pack};
@@ -311,13 +311,16 @@ impl<'a, 'b> Scan<'a, 'b> {
         self.clauses |= self.long_clause(token);
         self.flags |= match token.end - token.start {
             9 if self.verb.reads() && self.is(token, b"procedure") => Flags::NOT_PLAIN,
-            9 if self.verb == Verb::Show && self.is(token, b"variables") => Flags::USES_SYSTEM_VARIABLE,
+            9 if self.verb == Verb::Show && self.is(token, b"variables") => {
+                Flags::USES_SYSTEM_VARIABLE | Flags::READS_LAST_INSERT_ID
+            }
+            19 if self.is(token, b"variables_by_thread") => Flags::READS_LAST_INSERT_ID,
             10..=13 | 18 | 20 if lists_connections(&self.lexer.sql()[token.start..token.end]) => {
                 Flags::SHOWS_CONNECTIONS
             }
             14 if self.is(token, b"user_variables") => Flags::USES_USER_VARIABLE,
             14 if self.is(token, b"session_status") => Flags::SESSION_COUNTERS,
-            17 if self.is(token, b"session_variables") => Flags::USES_SYSTEM_VARIABLE,
+            17 if self.is(token, b"session_variables") => Flags::USES_SYSTEM_VARIABLE | Flags::READS_LAST_INSERT_ID,
             19 if self.is(token, b"sql_calc_found_rows") => Flags::CALC_FOUND_ROWS,
             _ => Flags::NONE,
         };
@@ -392,7 +395,11 @@ impl<'a, 'b> Scan<'a, 'b> {
         let sql = self.lexer.sql();
         let name = system_variable(sql, token).1.of(sql);
         let name = name.strip_prefix(b"`").and_then(|name| name.strip_suffix(b"`")).unwrap_or(name);
-        Flags::USES_SYSTEM_VARIABLE | variable_flags(name)
+        // `@@session . last_insert_id`: which one it is stands further on.
+        let is_scope = |scope: &[u8]| name.eq_ignore_ascii_case(scope);
+        let is_cut = name.is_empty() || [&b"session"[..], b"local", b"global"].into_iter().any(is_scope);
+        let cut = if is_cut { Flags::UNEXPLAINED } else { Flags::NONE };
+        Flags::USES_SYSTEM_VARIABLE | variable_flags(name) | cut
     }
 
     fn open(&mut self, before: Before, at: usize) {
@@ -415,7 +422,7 @@ impl<'a, 'b> Scan<'a, 'b> {
     fn call(&mut self, token: Token, at: usize) {
         let word = &self.lexer.sql()[token.start..token.end];
         let built_in = token.kind == Kind::Word && !self.qualified && is_harmless(word, token.end < at);
-        if self.functions && !built_in {
+        if self.functions && (!built_in || is_foreign(word, self.lexer.dialect())) {
             self.flags |= self.function(token);
         }
     }

@@ -3,6 +3,8 @@
 //! Built-in functions of MariaDB 10.11 and 11 and of MySQL 5.6 to 9 (from the servers' manuals), and the keywords of
 //! queries. What is not here is taken for a stored or loadable function, of which nothing is known.
 
+use super::dialect::Dialect;
+
 /// Whether `word` before `(` is a built-in function or keyword that leaves the session as it was.
 /// `spaced`: white space or a comment stands between.
 pub fn is_harmless(word: &[u8], spaced: bool) -> bool {
@@ -100,9 +102,105 @@ static HARMLESS: [&str; 579] = [
     "weight_string", "when", "where", "window", "with", "within", "xor", "year", "yearweek",
 ];
 
+/// Whether the server has no function of this name of its own, though others have: it is a stored or a loadable one, if any.
+pub fn is_foreign(word: &[u8], dialect: Dialect) -> bool {
+    let lowered = word.iter().map(u8::to_ascii_lowercase);
+    let found = NOT_BUILT_IN.binary_search_by(|(name, _)| name.bytes().cmp(lowered.clone()));
+    found.is_ok_and(|at| {
+        let (name, lacking) = NOT_BUILT_IN[at];
+        match (dialect.mariadb, dialect.version) {
+            (_, 0) => false,
+            (true, ..110_000) => lacking & MARIADB_10 != 0,
+            (true, _) => lacking & MARIADB_11 != 0,
+            (false, ..50_700) => lacking & MYSQL_5_6 != 0,
+            // It came with these.
+            (false, ..80_000) => {
+                lacking & MYSQL_5_6 != 0 && !["json_", "st_", "any_value"].iter().any(|new| name.starts_with(new))
+            }
+            (false, _) => lacking & MYSQL_9 != 0,
+        }
+    })
+}
+
+const MARIADB_10: u8 = 1;
+const MARIADB_11: u8 = 1 << 1;
+const MYSQL_5_6: u8 = 1 << 2;
+const MYSQL_9: u8 = 1 << 3;
+
+// Which servers lack them: asked of MariaDB 10.11 and 11.8, MySQL 5.6 and 9.7 (ER_SP_DOES_NOT_EXIST). MySQL 9's MD5() and SHA() are
+// a component's.
+#[rustfmt::skip]
+static NOT_BUILT_IN: [(&str, u8); 217] = [
+    ("add_months", 12), ("any_value", 7), ("bin_to_uuid", 7), ("binlog_gtid_pos", 12), ("can_access_column", 7),
+    ("can_access_database", 7), ("can_access_table", 7), ("can_access_user", 7), ("can_access_view", 7), ("chr",
+    12), ("column_add", 12), ("column_check", 12), ("column_create", 12), ("column_delete", 12),
+    ("column_exists", 12), ("column_get", 12), ("column_json", 12), ("column_list", 12),
+    ("concat_operator_oracle", 12), ("crc32c", 12), ("cume_dist", 4), ("current_role", 4), ("decode", 8),
+    ("decode_histogram", 12), ("decode_oracle", 12), ("dense_rank", 4), ("des_decrypt", 8), ("des_encrypt", 8),
+    ("encode", 8), ("encrypt", 8), ("except", 4), ("first_value", 4), ("format_bytes", 5), ("format_pico_time",
+    5), ("from_vector", 7), ("geomcollection", 7), ("geomcollfromtext", 8), ("geomcollfromwkb", 8),
+    ("geometrycollectionfromtext", 8), ("geometrycollectionfromwkb", 8), ("geometryfromtext", 8),
+    ("geometryfromwkb", 8), ("geometryn", 8), ("geometrytype", 8), ("geomfromtext", 8), ("geomfromwkb", 8),
+    ("glength", 8), ("grouping", 7), ("gtid_subset", 3), ("gtid_subtract", 3), ("intersect", 4), ("is_uuid", 7),
+    ("json_array", 4), ("json_array_append", 4), ("json_array_insert", 4), ("json_array_intersect", 13),
+    ("json_arrayagg", 4), ("json_compact", 12), ("json_contains", 4), ("json_contains_path", 4), ("json_depth",
+    4), ("json_detailed", 12), ("json_equals", 12), ("json_exists", 12), ("json_extract", 4), ("json_insert",
+    4), ("json_keys", 4), ("json_length", 4), ("json_loose", 12), ("json_merge", 4), ("json_merge_patch", 4),
+    ("json_merge_preserve", 4), ("json_normalize", 12), ("json_object", 4), ("json_object_filter_keys", 13),
+    ("json_object_to_array", 13), ("json_objectagg", 4), ("json_overlaps", 4), ("json_pretty", 4),
+    ("json_query", 12), ("json_quote", 4), ("json_remove", 4), ("json_replace", 4), ("json_schema_valid", 5),
+    ("json_schema_validation_report", 7), ("json_search", 4), ("json_set", 4), ("json_storage_free", 7),
+    ("json_storage_size", 7), ("json_table", 4), ("json_type", 4), ("json_unquote", 4), ("json_valid", 4),
+    ("json_value", 4), ("kdf", 13), ("lag", 4), ("last_value", 4), ("lateral", 7), ("lead", 4), ("lengthb", 12),
+    ("like_range_max", 15), ("like_range_min", 15), ("linefromtext", 8), ("linefromwkb", 8),
+    ("linestringfromtext", 8), ("linestringfromwkb", 8), ("lpad_oracle", 12), ("ltrim_oracle", 12),
+    ("mbrcoveredby", 7), ("mbrcovers", 7), ("mbrequal", 8), ("mbrequals", 4), ("median", 12), ("member", 7),
+    ("minus", 12), ("mlinefromtext", 8), ("mlinefromwkb", 8), ("mpointfromtext", 8), ("mpointfromwkb", 8),
+    ("mpolyfromtext", 8), ("mpolyfromwkb", 8), ("multilinestringfromtext", 8), ("multilinestringfromwkb", 8),
+    ("multipointfromtext", 8), ("multipointfromwkb", 8), ("multipolygonfromtext", 8), ("multipolygonfromwkb",
+    8), ("natural_sort_key", 12), ("nowait", 4), ("nth_value", 4), ("ntile", 4), ("nvl", 12), ("nvl2", 12),
+    ("of", 4), ("old_password", 8), ("over", 4), ("percent_rank", 4), ("percentile_cont", 12),
+    ("percentile_disc", 12), ("pointfromtext", 8), ("pointfromwkb", 8), ("pointn", 8), ("polyfromtext", 8),
+    ("polyfromwkb", 8), ("polygonfromtext", 8), ("polygonfromwkb", 8), ("prior", 15), ("rank", 4),
+    ("regexp_instr", 4), ("regexp_like", 7), ("regexp_replace", 4), ("regexp_substr", 4), ("replace_oracle",
+    12), ("returning", 4), ("roles_graphml", 7), ("row_number", 4), ("rownum", 12), ("rpad_oracle", 12),
+    ("rtrim_oracle", 12), ("sformat", 12), ("st_asgeojson", 4), ("st_boundary", 12), ("st_buffer_strategy", 7),
+    ("st_collect", 7), ("st_convexhull", 4), ("st_distance_sphere", 4), ("st_frechetdistance", 7),
+    ("st_geohash", 7), ("st_geomcollfromtxt", 7), ("st_geomfromgeojson", 4), ("st_hausdorffdistance", 7),
+    ("st_isring", 12), ("st_isvalid", 7), ("st_latfromgeohash", 7), ("st_latitude", 7),
+    ("st_lineinterpolatepoint", 7), ("st_lineinterpolatepoints", 7), ("st_longfromgeohash", 7), ("st_longitude",
+    7), ("st_makeenvelope", 7), ("st_mlinefromtext", 4), ("st_mlinefromwkb", 4), ("st_mpointfromtext", 4),
+    ("st_mpointfromwkb", 4), ("st_mpolyfromtext", 4), ("st_mpolyfromwkb", 4), ("st_numinteriorring", 7),
+    ("st_pointatdistance", 7), ("st_pointfromgeohash", 7), ("st_pointonsurface", 12), ("st_relate", 12),
+    ("st_simplify", 7), ("st_swapxy", 7), ("st_transform", 7), ("st_validate", 7), ("statement_digest", 7),
+    ("statement_digest_text", 7), ("string_to_vector", 7), ("substr_oracle", 12), ("sys_guid", 12), ("system",
+    4), ("to_char", 12), ("to_vector", 7), ("trim_oracle", 12), ("uuid_to_bin", 7), ("uuid_v4", 13), ("uuid_v7",
+    13), ("validate_password_strength", 3), ("vec_distance", 13), ("vec_distance_cosine", 13),
+    ("vec_distance_euclidean", 13), ("vec_fromtext", 13), ("vec_totext", 13), ("vector_dim", 7),
+    ("vector_to_string", 7), ("window", 4), ("within", 8),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_server_has_is_not_this_ones() {
+        let of = |mariadb, version| Dialect { mariadb, version, ..Dialect::default() };
+        let (mariadb, old, new) = (of(true, 101_119), of(false, 50_624), of(false, 90_704));
+        for (word, dialect) in
+            [("any_value", mariadb), ("BIN_TO_UUID", mariadb), ("nvl", new), ("to_char", new), ("json_extract", old)]
+        {
+            assert!(is_foreign(word.as_bytes(), dialect), "{word}");
+        }
+        for (word, dialect) in
+            [("nvl", mariadb), ("any_value", new), ("md5", new), ("abs", old), ("json_extract", of(false, 50_744))]
+        {
+            assert!(!is_foreign(word.as_bytes(), dialect), "{word}");
+        }
+        assert!(NOT_BUILT_IN.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(NOT_BUILT_IN.iter().all(|(name, _)| HARMLESS.contains(name)));
+    }
 
     #[test]
     fn tables_are_sorted_lower_case_and_without_doubles() {

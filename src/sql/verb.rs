@@ -399,12 +399,18 @@ pub(super) fn set_statement(lexer: &mut Lexer<'_>, first: Token) -> Option<(Toke
                 *lexer = words.lexer;
                 return Some((first, flags));
             }
+            // What the statement sets would not be told.
+            (Kind::Word, _) if says_trackers(&sql[token.start..token.end]) => flags |= Flags::UNEXPLAINED,
             (Kind::Word | Kind::Number | Kind::String, _) => {}
             (Kind::Punct, _) if matches!(sql[token.start], b'=' | b',' | b'-') => {}
             _ => flags |= Flags::UNEXPLAINED,
         }
     }
     None
+}
+
+fn says_trackers(name: &[u8]) -> bool {
+    name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case(b"session_track_"))
 }
 
 fn set(lexer: &Lexer<'_>) -> Head {

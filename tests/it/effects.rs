@@ -85,7 +85,7 @@ fn plain_reads_are_proved_read_only() {
             ("SHOW GRANTS FOR CURRENT_USER()", "read_only"),
             ("SHOW WARNINGS", "diagnostics read_only"),
             ("SHOW COUNT(*) ERRORS", "diagnostics read_only"),
-            ("SHOW VARIABLES LIKE 'a'", "system_variable read_only"),
+            ("SHOW VARIABLES LIKE 'a'", "last_insert_id system_variable read_only"),
             ("SHOW FULL PROCESSLIST", "connections read_only"),
             ("SHOW GLOBAL STATUS", "read_only"),
             ("SHOW TABLE STATUS LIKE 'x'", "read_only"),

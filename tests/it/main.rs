@@ -62,4 +62,5 @@ mod slow_log;
 mod statement_ids;
 mod stats_memory;
 mod transparency;
+mod unseen;
 mod variables;

@@ -113,7 +113,8 @@ impl Shared {
         }
     }
 
-    fn read_later(&mut self, name: &[u8]) {
+    /// A user variable may have another value, which is to be read. `name` in small letters, without `@`.
+    pub fn read_later(&mut self, name: &[u8]) {
         let _ = self.state.set_user(name, None);
         self.ledger.read_later(name);
     }
@@ -168,7 +169,8 @@ impl Shared {
     }
 }
 
-pub(super) fn variable(name: &[u8]) -> Vec<u8> {
+/// A user variable's name as it is kept: in small letters, without `@` and quotes.
+pub fn variable(name: &[u8]) -> Vec<u8> {
     unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
 }
 
