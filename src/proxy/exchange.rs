@@ -132,7 +132,7 @@ impl Exchange {
 
     /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
-        self.summary.is_read_only() && self.is_unanswered(fault)
+        self.summary.is_read_only() && self.is_unanswered(fault) && !self.timer.has_first_byte()
     }
 
     /// Whether the server has had it for a moment only. A backend that goes later was there when the statement came, and

@@ -132,6 +132,8 @@ impl Session {
                 matches!(exchange.code, command::BINLOG_DUMP | command::BINLOG_DUMP_GTID | command::TABLE_DUMP);
             shared.ledger.pin(if replicates { Pin::Replication } else { Pin::UnknownCommand });
         }
+        // Nothing of a transaction is left behind either.
+        self.lost_transaction = false;
         let done = match command::shape(exchange.code) {
             Shape::Login => self.change_user(&mut exchange, buffer).await.map(|()| None),
             _ => self.stream(&mut exchange, buffer).await,

@@ -26,8 +26,17 @@ impl Session {
         if exchange.code == command::STMT_CLOSE {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
-        if std::mem::take(&mut self.lost_transaction) {
-            return self.tell_of_lost_transaction(exchange, buffer).await;
+        if self.lost_transaction {
+            match exchange.code {
+                // It has no reply: what needs it hears of the loss, and does not find it.
+                command::STMT_SEND_LONG_DATA => return Ok(()),
+                // Nothing of it would be left anyway.
+                command::RESET_CONNECTION => self.lost_transaction = false,
+                _ => {
+                    self.lost_transaction = false;
+                    return self.tell_of_lost_transaction(exchange, buffer).await;
+                }
+            }
         }
         if let Some(shared) = &mut self.shared {
             shared.begin();

@@ -101,12 +101,24 @@ impl Iterator for Assignments<'_> {
             matches!(target, Target::Role | Target::DefaultRole | Target::Transaction(_) | Target::Password);
         let value = self.value(to_the_end);
         let literal = value.is_literal(matches!(target, Target::User(_)));
-        let target = if value.broken { Target::Unknown } else { target };
+        let target = if value.broken || self.goes_on(target, value.span) { Target::Unknown } else { target };
         Some(Assignment { target, value: value.span, literal })
     }
 }
 
 impl Assignments<'_> {
+    // MariaDB takes more items behind a role or a password, which were read as its value.
+    fn goes_on(&self, target: Target, value: Span) -> bool {
+        let most = match target {
+            Target::Role | Target::DefaultRole => 0,
+            Target::Password => 1,
+            _ => return false,
+        };
+        let sql = self.lexer.sql();
+        let tokens = Lexer::within(sql, value.start, value.end, self.lexer.dialect());
+        tokens.filter(|token| matches!(sql[token.start], b'=' | b':')).count() > most
+    }
+
     fn code(&mut self) -> Option<Token> {
         let token = self.lexer.find(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))?;
         (token.kind != Kind::Semicolon).then_some(token)

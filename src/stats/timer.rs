@@ -65,6 +65,11 @@ impl QueryTimer {
         (self.leg == Leg::Server).then_some(self.leg_since)
     }
 
+    /// Whether a reply has begun to come.
+    pub fn has_first_byte(&self) -> bool {
+        self.leg == Leg::Transfer
+    }
+
     /// The command waited for a backend.
     pub fn queued(&mut self, begin: Instant, end: Instant) {
         self.queue += nanos_between(begin, end);

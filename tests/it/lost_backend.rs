@@ -116,3 +116,35 @@ fn nothing_that_was_sent_ahead_is_done_behind_a_lost_transaction() {
         }
     }
 }
+
+/// Long data has no reply to say so in: the execution does.
+#[test]
+fn a_lost_transaction_is_told_behind_long_data_and_not_behind_a_change_of_user() {
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        server.sql("CREATE TABLE crowd.pieces (a TEXT)");
+        let tidegate = crowd::tidegate(&server, 1, "");
+        let enter = || Client::login(tidegate.address(), USER, "crowd").expect("a login");
+        let in_lost_transaction = || {
+            let mut client = enter();
+            let statement = client.prepare("INSERT INTO pieces VALUES (?)").expect("a statement");
+            client.run("BEGIN");
+            client.run("INSERT INTO pieces VALUES ('first')");
+            kill_backends(&server);
+            (client, statement)
+        };
+        let (mut client, statement) = in_lost_transaction();
+        for piece in [b"abc", b"def"] {
+            let data = [&[0x18][..], &statement.id.to_le_bytes(), &0u16.to_le_bytes(), piece].concat();
+            client.send_command(&data).expect("a connection");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let execute = [&[0x17][..], &statement.id.to_le_bytes(), &[0], &1u32.to_le_bytes(), &[0, 1, 0xFC, 0]].concat();
+        let told = client.command(&execute);
+        assert!(told.as_ref().is_err_and(|trouble| matches!(trouble.code(), None | Some(1053))), "{kind}: {told:?}");
+        let (mut client, _) = in_lost_transaction();
+        crowd::change_user(&mut client);
+        assert_eq!(client.value("SELECT 5"), "5", "{kind}");
+        assert_eq!(enter().value("SELECT COUNT(*) FROM pieces"), "0", "{kind}");
+    }
+}

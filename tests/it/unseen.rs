@@ -80,6 +80,7 @@ const WORDS: &[Case] = &[
         other_asks: "SELECT @@GLOBAL.max_relay_log_size",
         on: MARIADB,
     },
+    Case { says: &["SET ROLE NONE, @rv = 5"], asks: "SELECT @rv", other_asks: "SELECT @rv", on: MARIADB },
     // Of the name of a function that other servers have.
     Case { says: &["SELECT uuid_to_bin()"], asks: LOCK, other_asks: LOCK, on: |kind| kind != Kind::Mysql9 },
     Case { says: &["SELECT Nvl ()"], asks: LOCK, other_asks: LOCK, on: |kind| !kind.is_mariadb() },
