@@ -98,6 +98,9 @@ impl Session {
             let filled = std::future::poll_fn(|cx| match client.poll_fill(cx, buffer) {
                 Poll::Ready(filled) => Poll::Ready(Some(filled)),
                 Poll::Pending if admission.is_overdue() => Poll::Ready(Some(Err(too_slow()))),
+                Poll::Pending if admission.is_killed() => {
+                    Poll::Ready(Some(Err(std::io::Error::other("killed by another client"))))
+                }
                 Poll::Pending => match &mut backend {
                     Some(backend) => backend.poll_readable(cx).map(|_| None),
                     None => Poll::Pending,

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tracing::debug;
+
 use crate::net::channel::Channel;
 use crate::proxy::backend::BackendFacts;
 use crate::proxy::error::Fault;
@@ -285,10 +287,16 @@ pub async fn fresh(
     let caps = facts.capabilities;
     let announces = questions.announces();
     if let Some(sql) = proxy.unseen_triggers.question(announces, Instant::now()) {
-        let found = rows(statement::query(channel, caps, &sql).await?)?;
-        let found = found.into_iter().filter_map(|row| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok());
-        let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
-        proxy.unseen_triggers.add(found, announces, dialect);
+        match rows(statement::query(channel, caps, &sql).await?) {
+            Ok(found) => {
+                let row = |row: Vec<Option<Vec<u8>>>| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok();
+                let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
+                proxy.unseen_triggers.add(found.into_iter().filter_map(row), announces, dialect);
+            }
+            // A limit of the server's (`max_join_size`) keeps nobody out.
+            Err(fault) if announces => debug!("triggers cannot be looked up: {}", fault.why),
+            Err(fault) => return Err(fault),
+        }
     }
     let room = questions.room(max_packet(channel, caps).await?);
     let read = questions.sql(room);

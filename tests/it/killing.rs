@@ -36,6 +36,23 @@ fn kill_user_ends_all_of_an_accounts_clients() {
     assert_eq!(hunted(&tidegate).value("SELECT 'comes again'"), "comes again");
 }
 
+/// It holds a transaction's locks, and may never go on.
+#[test]
+fn a_client_that_stops_in_mid_command_is_ended() {
+    for kind in Kind::here() {
+        for mode in ["transaction", "session"] {
+            let (_server, tidegate) = scene(mode, kind, 2);
+            let (mut victim, mut killer) = (hunted(&tidegate), enter(&tidegate));
+            victim.run("BEGIN");
+            // The beginning of a packet of 1,000 bytes.
+            victim.send_raw(&[&1000u32.to_le_bytes()[..], b"\x03SELECT "].concat()).expect("a connection");
+            sleep(Duration::from_millis(20));
+            killer.run(&format!("KILL {}", victim.id));
+            eventually(&format!("{kind}, {mode}: it is closed"), LIMIT, || victim.is_closed());
+        }
+    }
+}
+
 /// A connection that a KILL has closed is not one that was dead already: its statement is not sent to another one.
 #[test]
 fn a_statement_that_is_killed_at_once_is_not_asked_again() {

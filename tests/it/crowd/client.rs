@@ -135,8 +135,12 @@ impl Client {
             let len = (sql.len() as u32 + 1).to_le_bytes();
             [&len[..3], &[0, 3], sql.as_bytes()].concat()
         };
-        let bytes: Vec<u8> = statements.iter().flat_map(packet).collect();
-        self.stream.get_mut().write_all(&bytes)
+        self.send_raw(&statements.iter().flat_map(packet).collect::<Vec<_>>())
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
     }
 
     /// The reply to [`Client::start`].
