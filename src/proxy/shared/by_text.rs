@@ -102,6 +102,12 @@ impl Shared {
                 let noted = self.state.set_timestamp(literal);
                 self.keep(noted);
             }
+            Target::CharacterSet if !failed && !self.announcing.trackers => self.forget_results(),
+            Target::System(Scope::Session | Scope::Bare, name)
+                if !failed && !self.announcing.trackers && is_results(&unquoted(name.of(sql))) =>
+            {
+                self.forget_results();
+            }
             // Before it can be read, a COMMIT may have closed the connection by it.
             Target::System(Scope::Session | Scope::Bare, name)
                 if !failed && !self.announcing.trackers && is_completion_type(&unquoted(name.of(sql))) =>
@@ -117,6 +123,13 @@ impl Shared {
     pub fn read_later(&mut self, name: &[u8]) {
         let _ = self.state.set_user(name, None);
         self.ledger.read_later(name);
+    }
+
+    /// Results are described by the character set alone from now on: whatever is read next is another value.
+    fn forget_results(&mut self) {
+        self.named = None;
+        let noted = self.state.set(b"character_set_results", b"?").map(drop);
+        self.keep(noted);
     }
 
     /// `SET NAMES` of this value, which the servers announce without the collation.
@@ -177,6 +190,10 @@ pub fn variable(name: &[u8]) -> Vec<u8> {
 fn sets_charsets(sql: &[u8], flags: Flags) -> bool {
     let says = |word: &[u8]| sql.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     flags.has(Flags::SETS_NAMES) || flags.has(Flags::SETS_SYSTEM) && (says(b"character_set") || says(b"collation"))
+}
+
+fn is_results(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"character_set_results")
 }
 
 /// Trackers come with the server's own alone.

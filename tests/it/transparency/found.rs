@@ -297,6 +297,23 @@ const FOUND: &[Found] = &[
         ],
     ),
     found(
+        "results_are_described_by_what_was_set_last",
+        63,
+        PLAIN,
+        &[
+            "0 SET NAMES latin1 COLLATE latin1_german1_ci",
+            "0 SET character_set_results = latin1",
+            "1 SELECT 1",
+            "0 SELECT 'a'",
+            "0 SET NAMES latin1 COLLATE latin1_german1_ci",
+            "1 SELECT 1",
+            "0 SELECT 'a'",
+            "0 SET CHARACTER SET latin1",
+            "1 SELECT 1",
+            "0 SELECT 'a'",
+        ],
+    ),
+    found(
         "an_error_that_is_not_kept_is_counted",
         45,
         PLAIN,
