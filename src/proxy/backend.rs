@@ -158,7 +158,8 @@ impl Kept {
 impl Backend {
     /// Takes the stream for whole packets; give it back by [`Backend::restore`].
     pub fn borrow(&mut self) -> (Channel, BackendFacts) {
-        let facts = BackendFacts { id: self.id, mariadb: self.mariadb, capabilities: self.capabilities };
+        let room = self.kept.room;
+        let facts = BackendFacts { id: self.id, mariadb: self.mariadb, capabilities: self.capabilities, room };
         (Channel::new(std::mem::replace(&mut self.stream, Stream::closed())), facts)
     }
 
@@ -169,7 +170,7 @@ impl Backend {
 
     /// Of a login that has ended well.
     pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
-        let BackendFacts { id, mariadb, capabilities } = facts;
+        let BackendFacts { id, mariadb, capabilities, .. } = facts;
         Backend {
             stream: channel.stream,
             id,
@@ -189,6 +190,9 @@ pub struct BackendFacts {
     pub mariadb: bool,
     /// What its replies are shaped by.
     pub capabilities: Capabilities,
+    /// How long statements it takes at most: a server goes by what `max_allowed_packet` was when it was connected, whatever the
+    /// variable is behind a change of user.
+    pub room: Room,
 }
 
 /// Connects and reads the greeting. `client`: whose address a PROXY header names (1:1 modes).
@@ -295,7 +299,12 @@ impl Greeted {
             return Err(Fault::own(text, ErrPacket::new(fault::BAD_HANDSHAKE, b"08S01", text)));
         }
         let capabilities = capabilities.without(mistaken(&greeting));
-        let facts = BackendFacts { id: greeting.connection_id, mariadb: greeting.is_mariadb(), capabilities };
+        let facts = BackendFacts {
+            id: greeting.connection_id,
+            mariadb: greeting.is_mariadb(),
+            capabilities,
+            room: Room::Ample,
+        };
         if let Some(tls) = &proxy.backend_tls {
             if greeting.capabilities.has(SSL) {
                 let head = login_packet(facts, params, Vec::new(), Vec::new(), SSL);

@@ -26,6 +26,9 @@ impl Session {
         if exchange.code == command::STMT_CLOSE {
             return self.close_statement(exchange.statement.unwrap_or_default()).await;
         }
+        if let Some(shared) = self.shared.as_mut().filter(|_| exchange.code == command::STMT_PREPARE) {
+            shared.statements.forget_latest();
+        }
         if self.lost_transaction {
             match exchange.code {
                 // It has no reply: what needs it hears of the loss, and does not find it.
@@ -40,9 +43,6 @@ impl Session {
         }
         if let Some(shared) = &mut self.shared {
             shared.begin();
-            if exchange.code == command::STMT_PREPARE {
-                shared.statements.forget_latest();
-            }
         }
         let before = self.read_statement(exchange, buffer);
         self.assert_not_lost(exchange)?;

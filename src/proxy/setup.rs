@@ -275,6 +275,29 @@ fn is_of_use(name: &str) -> bool {
     rule(name.as_bytes()) != Variable::Nothing && !name.contains("performance_schema") && !name.starts_with("mysqlx")
 }
 
+async fn look_for_triggers(
+    proxy: &Proxy,
+    channel: &mut Channel,
+    facts: BackendFacts,
+    announces: bool,
+    room: Room,
+) -> Result<(), Fault> {
+    // Their bodies need not fit into a packet of the connection's.
+    let with_bodies = matches!(room, Room::Ample);
+    let Some(sql) = proxy.unseen_triggers.question(announces, with_bodies, Instant::now()) else { return Ok(()) };
+    match rows(statement::query(channel, facts.capabilities, &sql).await?) {
+        Ok(found) => {
+            let row = |row: Vec<Option<Vec<u8>>>| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok();
+            let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
+            proxy.unseen_triggers.add(found.into_iter().filter_map(row), announces, dialect);
+        }
+        // A limit of the server's (`max_join_size`) keeps nobody out.
+        Err(fault) if announces => debug!("triggers cannot be looked up: {}", fault.why),
+        Err(fault) => return Err(fault),
+    }
+    Ok(())
+}
+
 /// Reads what the login, reset or change of user that has just ended gave, and has changes announced from now on.
 /// `schema`: what it was told. Not cancel safe.
 pub async fn fresh(
@@ -285,20 +308,9 @@ pub async fn fresh(
 ) -> Result<Fresh, Fault> {
     let questions = questions(proxy, channel, facts).await?;
     let caps = facts.capabilities;
-    let announces = questions.announces();
-    if let Some(sql) = proxy.unseen_triggers.question(announces, Instant::now()) {
-        match rows(statement::query(channel, caps, &sql).await?) {
-            Ok(found) => {
-                let row = |row: Vec<Option<Vec<u8>>>| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok();
-                let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
-                proxy.unseen_triggers.add(found.into_iter().filter_map(row), announces, dialect);
-            }
-            // A limit of the server's (`max_join_size`) keeps nobody out.
-            Err(fault) if announces => debug!("triggers cannot be looked up: {}", fault.why),
-            Err(fault) => return Err(fault),
-        }
-    }
-    let room = questions.room(max_packet(channel, caps).await?);
+    let max_packet = max_packet(channel, caps).await?;
+    let room = if facts.room == Room::Short { Room::Short } else { questions.room(max_packet) };
+    look_for_triggers(proxy, channel, facts, questions.announces(), room).await?;
     let read = questions.sql(room);
     let sql: Vec<&str> = read.iter().map(|sql| &**sql).chain(questions.trackers(caps, room)).collect();
     let mut answers = statement::several(channel, caps, &sql).await?;

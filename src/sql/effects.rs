@@ -275,10 +275,21 @@ impl<'a, 'b> Scan<'a, 'b> {
     }
 
     // The list of columns or names is over; WITH's own verb is known.
+    // In SQL mode ORACLE: s."NEXTVAL".
+    fn quoted_sequence(&mut self, token: Token) {
+        let text = &self.lexer.sql()[token.start..token.end];
+        let name = text.get(1..text.len() - 1).filter(|_| self.qualified).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"nextval") || name.eq_ignore_ascii_case(b"currval") {
+            self.flags |= Flags::SEQUENCE;
+        }
+    }
+
     fn query_word(&mut self, key: u64) {
         match key {
             SELECT if self.word != KEY => self.clauses |= Clauses::SELECT,
             VALUES => self.clauses |= Clauses::VALUES,
+            // INSERT .. TABLE t
+            TABLE if matches!(self.verb, Verb::Insert | Verb::Replace) => self.clauses |= Clauses::SELECT,
             _ => {}
         }
         self.functions |= key == SELECT || (key == SET && self.verb == Verb::LoadData);
@@ -360,7 +371,10 @@ impl<'a, 'b> Scan<'a, 'b> {
         };
         self.name = token;
         match token.kind {
-            Kind::QuotedIdentifier => self.long_word(token),
+            Kind::QuotedIdentifier => {
+                self.long_word(token);
+                self.quoted_sequence(token);
+            }
             Kind::UserVariable => self.user_variable(),
             Kind::SystemVariable => self.flags |= self.system_variable(token),
             Kind::Assign => self.assign(),

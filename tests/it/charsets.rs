@@ -1,7 +1,7 @@
 //! Where the bytes of a client's character set matter: for what is a string's value on the next connection, and for what is white
 //! space between words that concern the session. Each program says the same by itself as with another client in between.
 
-use crate::crowd::{self, Client, USER};
+use crate::crowd::{self, Client};
 use crate::servers::Kind;
 
 /// What a client says, of which the last is a question.
@@ -52,18 +52,17 @@ fn alone_and_beside(programs: &[Program]) {
         let tidegate = crowd::tidegate(server, 1, "pool.checkout_timeout = \"150ms\"\n");
         for program in programs {
             let [alone, beside] = [server.address(), tidegate.address()].map(|at| {
-                let enter = || Client::login(at, USER, "crowd").expect("a login");
-                let (mut client, mut other) = (enter(), enter());
-                let mut last = None;
+                let [mut client, mut other] = [(); 2].map(|()| crowd::insist_on_login(at));
+                let mut last = Vec::new();
                 for statement in *program {
-                    last = ask(&mut client, kind, statement);
+                    last = crowd::insist(&mut client, statement).rows;
                     let of_other =
                         ask(&mut other, kind, b"SELECT @spaced, @x, IS_USED_LOCK('spaced') = CONNECTION_ID()");
                     let nothing = of_other.iter().flatten().flatten().all(|value| value == "NULL" || value == "0");
                     assert!(nothing, "{kind}: {}: {of_other:?}", statement.escape_ascii());
                 }
                 client.quit();
-                last.expect("the client's own statements are answered")
+                last
             });
             assert_eq!(
                 alone,
@@ -92,7 +91,7 @@ fn a_variable_without_a_name_is_its_clients() {
         return;
     }
     let tidegate = crowd::tidegate(crowd::shared(Kind::Mysql56), 1, "pool.checkout_timeout = \"150ms\"\n");
-    let [mut client, mut other] = [(); 2].map(|()| crowd::enter(&tidegate));
+    let [mut client, mut other] = [(); 2].map(|()| crowd::insist_on_login(tidegate.address()));
     for set in ["SELECT @:=15", "SELECT 7 INTO @"] {
         client.run(set);
         let seen = other.ask("SELECT @").map(|answer| answer.rows).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What the text of a statement does not show, or shows in an odd place, and no server announces: it stays its client's all the
 //! same. Each client says and asks the same by a connection of its own.
 
-use crate::crowd::{self, Client, USER};
+use crate::crowd::{self, Client};
 use crate::servers::{Kind, Server};
 
 /// What one client says and then asks, and what another one asks after each statement.
@@ -124,14 +124,14 @@ fn answers(client: &mut Client, sql: &str) -> Option<Vec<Vec<String>>> {
     }
 }
 
-fn played(at: std::net::SocketAddr, case: &Case) -> (Answers, Option<Vec<Vec<String>>>) {
-    let [mut one, mut other] = [(); 2].map(|()| Client::login(at, USER, "crowd").expect("a login"));
+fn played(at: std::net::SocketAddr, case: &Case) -> (Answers, Vec<Vec<String>>) {
+    let [mut one, mut other] = [(); 2].map(|()| crowd::insist_on_login(at));
     let mut others = Vec::new();
     for statement in case.says {
-        one.run(statement);
+        crowd::insist(&mut one, statement.as_bytes());
         others.push(answers(&mut other, case.other_asks));
     }
-    let own = answers(&mut one, case.asks);
+    let own = crowd::insist(&mut one, case.asks.as_bytes()).rows;
     one.quit();
     other.quit();
     (others, own)

@@ -213,23 +213,27 @@ fn a_value_for_one_statement_ends_with_it() {
         let tidegate = crowd::tidegate(crowd::shared(kind), 1, "pool.checkout_timeout = \"30ms\"\n");
         for (name, value) in VALUES {
             let question = format!("SELECT @@{name}");
-            let usual = crowd::enter(&tidegate).value(&question);
+            let usual = asked(&mut crowd::insist_on_login(tidegate.address()), &question);
             for run in RUN {
                 let alone = format!("SET STATEMENT {name} = {value} FOR {run}");
                 let prepared =
                     format!("EXECUTE IMMEDIATE {}", alone.replace('\'', "''").replacen("SET", "'SET", 1) + "'");
                 for statement in [alone, prepared] {
-                    let [mut client, mut other] = [(); 2].map(|()| crowd::enter(&tidegate));
-                    client.run(&statement);
+                    let [mut client, mut other] = [(); 2].map(|()| crowd::insist_on_login(tidegate.address()));
+                    crowd::insist(&mut client, statement.as_bytes());
                     // Unless the client has kept its connection.
                     match other.ask(&question) {
                         Ok(answer) => assert_eq!(answer.rows, [[usual.as_str()]], "{kind}: {statement}"),
                         Err(trouble) => assert_eq!(trouble.code(), Some(1040), "{kind}: {statement}"),
                     }
-                    assert_eq!(client.value(&question), usual, "{kind}: {statement}");
+                    assert_eq!(asked(&mut client, &question), usual, "{kind}: {statement}");
                     client.quit();
                 }
             }
         }
     }
+}
+
+fn asked(client: &mut Client, question: &str) -> String {
+    crowd::insist(client, question.as_bytes()).rows.concat().concat()
 }

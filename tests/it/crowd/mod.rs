@@ -142,6 +142,30 @@ pub fn wish(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
+/// Who gets in as soon as the pool has room, likewise.
+pub fn insist_on_login(address: std::net::SocketAddr) -> Client {
+    let began = Instant::now();
+    loop {
+        match Client::login(address, USER, "crowd") {
+            Ok(client) => return client,
+            Err(trouble) if trouble.code() == Some(1040) && began.elapsed() < LIMIT => {}
+            Err(trouble) => panic!("{trouble}"),
+        }
+    }
+}
+
+/// The answer to a statement of a client that waits for the pool as long as it takes: on a slow day longer than `checkout_timeout`.
+pub fn insist(client: &mut Client, sql: &[u8]) -> Answer {
+    let began = Instant::now();
+    loop {
+        match client.ask_bytes(sql) {
+            Ok(answer) => return answer,
+            Err(trouble) if trouble.code() == Some(1040) && began.elapsed() < LIMIT => {}
+            Err(trouble) => panic!("{}: {trouble}", sql.escape_ascii()),
+        }
+    }
+}
+
 /// COM_RESET_CONNECTION, which MySQL 5.6 does not know.
 pub fn reset(client: &mut Client) {
     let _ = client.command(&[tidegate::wire::command::RESET_CONNECTION]);
