@@ -14,7 +14,7 @@ use crate::sql::lexer::{Kind, Lexer};
 
 /// More names than this, and every write counts.
 const MAX_TABLES: usize = 10_000;
-/// The table's name stands among the first words of a CREATE TRIGGER.
+/// TRIGGER and the table's name stand among the first words of what makes one.
 const HEAD: usize = 24;
 /// How long what the server has told is taken for all that there is. To read all triggers costs MariaDB a look at each table.
 const FRESH: Duration = Duration::from_secs(60);
@@ -55,16 +55,16 @@ impl UnseenTriggers {
     /// The server's answer: tables, and the bodies of their triggers.
     pub fn add(&self, found: impl IntoIterator<Item = [Vec<u8>; 2]>, announces: bool, dialect: Dialect) {
         for [table, body] in found {
-            self.note([table.to_ascii_lowercase()], effect(&body, announces, dialect));
+            self.note(Some(table.to_ascii_lowercase()), effect(&body, announces, dialect));
         }
     }
 
-    /// A stored program was made: if it is a trigger, its table is among the names in its head.
+    /// A stored program was made: if it is a trigger, its table stands behind ON, in front of FOR EACH ROW.
     pub fn note_program(&self, sql: &[u8], announces: bool, dialect: Dialect) {
-        let head: Vec<Vec<u8>> = names(sql, dialect).take(HEAD).collect();
-        if head.iter().any(|name| name.as_slice() == b"trigger") {
-            self.note(head, effect(sql, announces, dialect));
-        }
+        let head = names(sql, dialect).take(HEAD).skip_while(|name| *name != b"trigger");
+        let behind_on = head.skip_while(|name| *name != b"on").skip(1);
+        let table = behind_on.take_while(|name| *name != b"for").last();
+        self.note(table, effect(sql, announces, dialect));
     }
 
     /// Whether there is any.
@@ -86,14 +86,14 @@ impl UnseenTriggers {
         found.reduce(Effect::and)
     }
 
-    fn note(&self, tables: impl IntoIterator<Item = Vec<u8>>, effect: Option<Effect>) {
-        let Some(effect) = effect else { return };
+    fn note(&self, table: Option<Vec<u8>>, effect: Option<Effect>) {
+        let (Some(table), Some(effect)) = (table, effect) else { return };
         let mut all = lock(&self.tables);
-        for table in tables {
-            let before = all.remove(table.as_slice());
-            let both = before.map_or_else(|| effect.clone(), |before| before.and(effect.clone()));
-            all.insert(table.into_boxed_slice(), both);
-        }
+        let both = match all.remove(table.as_slice()) {
+            Some(before) => before.and(effect),
+            None => effect,
+        };
+        all.insert(table.into_boxed_slice(), both);
         self.has_any.store(true, Ordering::Relaxed);
     }
 }
@@ -164,6 +164,11 @@ mod tests {
         assert_eq!(of("INSERT INTO Orders VALUES (1)"), Some(Effect::Anything));
         assert_eq!(of("update `orders` set a = 1"), Some(Effect::Anything));
         assert_eq!(of("DELETE FROM items"), None);
+        // The words of the statement that made it are no tables, nor is the trigger's own name one.
+        assert_eq!(of("INSERT INTO items VALUES (1)"), None);
+        unseen.note_program(b"CREATE TRIGGER `on` BEFORE UPDATE ON made FOR EACH ROW SET NEW.b = 1", false, PLAIN);
+        assert_eq!(of("UPDATE items SET a = 1"), None);
+        assert_eq!(of("UPDATE made SET a = 1"), Some(Effect::Anything));
     }
 
     #[test]
