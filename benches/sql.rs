@@ -7,14 +7,7 @@ use tidegate::sql::digest::digest;
 use tidegate::sql::effects::summary;
 use tidegate::sql::lexer::{Dialect, Lexer};
 
-const MYSQL: Dialect = Dialect {
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-    mariadb: false,
-    version: 80_036,
-};
+const MYSQL: Dialect = Dialect { version: 80_036, ..Dialect::PLAIN };
 
 fn statements() -> [(&'static str, String); 3] {
     [

@@ -1,7 +1,7 @@
 //! What a client of mode `transaction` is, whichever backend serves it: its state, what holds it where it is, and what
 //! replies say of both.
 
-pub mod by_text;
+mod by_text;
 mod lacking;
 mod lost;
 mod restart;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use crate::proxy::setup::lock;
-use crate::proxy::shared::by_text::variable;
+use crate::sql::details::variable_name;
 use crate::sql::dialect::Dialect;
 use crate::sql::lexer::{Kind, Lexer};
 
@@ -122,7 +122,7 @@ fn effect(body: &[u8], announces: bool, dialect: Dialect) -> Option<Effect> {
     for token in Lexer::new(body, dialect) {
         let text = &body[token.start..token.end];
         match token.kind {
-            Kind::UserVariable => variables.push(variable(text).into_boxed_slice()),
+            Kind::UserVariable => variables.push(variable_name(text).into_boxed_slice()),
             Kind::Word if OPAQUE.iter().any(|word| text.eq_ignore_ascii_case(word)) => return Some(Effect::Anything),
             Kind::Broken => return Some(Effect::Anything),
             _ => {}
@@ -144,14 +144,7 @@ mod tests {
     use super::*;
 
     const NEW: Dialect = Dialect { mariadb: true, version: 101_119, ..PLAIN };
-    const PLAIN: Dialect = Dialect {
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-        high_space: 0,
-        mariadb: false,
-        version: 0,
-    };
+    const PLAIN: Dialect = Dialect::PLAIN;
 
     #[test]
     fn where_nothing_is_announced_each_trigger_concerns() {

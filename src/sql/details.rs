@@ -61,6 +61,11 @@ pub fn details(sql: &[u8], dialect: Dialect, statement: &Statement) -> Vec<Detai
 
 const PLACES: Flags = Flags::READS_CONNECTION_ID.with(Flags::USES_SYSTEM_VARIABLE).with(Flags::USES_USER_VARIABLE);
 
+/// A user variable's name as it is kept: in small letters, without `@` and quotes.
+pub fn variable_name(name: &[u8]) -> Vec<u8> {
+    unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
+}
+
 /// A name as the server means it: without quotes, doubled quotes made single.
 pub fn unquoted(name: &[u8]) -> Vec<u8> {
     let quote = match name {
@@ -235,14 +240,7 @@ mod tests {
     use super::super::effects::statements;
     use super::*;
 
-    const MARIADB: Dialect = Dialect {
-        mariadb: true,
-        version: 101_119,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-        high_space: 0,
-    };
+    const MARIADB: Dialect = Dialect { mariadb: true, version: 101_119, ..Dialect::PLAIN };
 
     fn parse(sql: &str) -> Vec<String> {
         let text = |span: Span| String::from_utf8_lossy(span.of(sql.as_bytes())).into_owned();

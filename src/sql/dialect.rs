@@ -21,6 +21,16 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// No mode, MySQL, no version known: as [`Dialect::default`], for constants.
+    pub const PLAIN: Self = Self {
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+        ascii_in_wide: false,
+        high_space: 0,
+        mariadb: false,
+        version: 0,
+    };
+
     /// The dialect of a server that greets with this version (`8.0.36`, `5.5.5-10.11.19-MariaDB-log`), modes off.
     /// A text without a number gives version 0.
     pub fn of_server(version: &str) -> Self {

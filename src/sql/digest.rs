@@ -78,14 +78,7 @@ impl Sink for Hash {
 }
 
 // Double quotes are strings; the version is open, so that no executable comment is left out.
-const READING: Dialect = Dialect {
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-    mariadb: true,
-    version: 0,
-};
+const READING: Dialect = Dialect { mariadb: true, ..Dialect::PLAIN };
 
 const MYSQLDUMP: &[u8] = b"SELECT /*!40001 SQL_NO_CACHE */ * FROM `";
 

@@ -187,14 +187,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const MARIADB: Dialect = Dialect {
-        mariadb: true,
-        version: 101_119,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-        high_space: 0,
-    };
+    const MARIADB: Dialect = Dialect { mariadb: true, version: 101_119, ..Dialect::PLAIN };
 
     fn parse(sql: &str) -> Option<(Target, bool, u64, &str)> {
         kill(sql.as_bytes(), MARIADB).map(|kill| (kill.target, kill.soft, kill.id, &sql[kill.number]))

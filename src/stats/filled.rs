@@ -13,14 +13,7 @@ use crate::wire::parameters::{Clock, Date, Execution, Value};
 pub(crate) const MAX_VALUE_BYTES: usize = 1024;
 
 /// How the text is read, as for its digest.
-const READING: Dialect = Dialect {
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-    mariadb: true,
-    version: 0,
-};
+const READING: Dialect = Dialect { mariadb: true, ..Dialect::PLAIN };
 
 /// A statement as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

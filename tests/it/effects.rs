@@ -7,14 +7,7 @@ use tidegate::sql::flags::Flags;
 use tidegate::sql::lexer::{Dialect, Kind, Lexer};
 use tidegate::sql::verb::Verb;
 
-const MARIADB: Dialect = Dialect {
-    mariadb: true,
-    version: 101_119,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-};
+const MARIADB: Dialect = Dialect { mariadb: true, version: 101_119, ..Dialect::PLAIN };
 const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
 
 fn all(sql: &str, dialect: Dialect) -> Vec<Statement> {

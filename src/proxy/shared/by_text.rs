@@ -9,7 +9,7 @@ use crate::session::quote::put_name;
 use crate::session::reason::Pin;
 use crate::session::state::{Collation, UserValue};
 use crate::sql::assign::{Assignment, Scope, Target};
-use crate::sql::details::{Detail, details, unquoted};
+use crate::sql::details::{Detail, details, unquoted, variable_name};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements};
 use crate::sql::flags::Flags;
@@ -59,7 +59,7 @@ impl Shared {
             match detail {
                 Detail::Assigned(item) => self.assigned(sql, dialect, item, failed, unsure),
                 Detail::UserVariable(name) if statement.flags.has(Flags::SETS_USER_OTHER) => {
-                    self.read_later(&variable(name.of(sql)));
+                    self.read_later(&variable_name(name.of(sql)));
                 }
                 Detail::Schema(name) if !failed && !self.announcing.trackers => {
                     let name = unquoted(name.of(sql));
@@ -79,7 +79,7 @@ impl Shared {
     fn assigned(&mut self, sql: &[u8], dialect: Dialect, item: Assignment, failed: bool, unsure: bool) {
         match item.target {
             Target::User(name) => {
-                let name = variable(name.of(sql));
+                let name = variable_name(name.of(sql));
                 let value = self.state.user_literal(item.value.of(sql), dialect).filter(|_| item.literal && !failed);
                 let value = value.filter(|value| !unsure || matches!(value, UserValue::Literal(_)));
                 // A name that no text can say safely is not carried: its backend is kept.
@@ -180,11 +180,6 @@ impl Shared {
             .iter()
             .any(|name| self.state.variable(name).is_some())
     }
-}
-
-/// A user variable's name as it is kept: in small letters, without `@` and quotes.
-pub fn variable(name: &[u8]) -> Vec<u8> {
-    unquoted(name.strip_prefix(b"@").unwrap_or(name)).to_ascii_lowercase()
 }
 
 fn sets_charsets(sql: &[u8], flags: Flags) -> bool {

@@ -1,11 +1,11 @@
 //! What a text has set, and the server has not announced by its name: it is read, or stays where it is.
 
 use super::Shared;
-use super::by_text::{SETS_SETTINGS, variable};
+use super::by_text::SETS_SETTINGS;
 use crate::session::carried::{Variable, rule};
 use crate::session::reason::Pin;
 use crate::sql::assign::{Assignment, Scope, Target};
-use crate::sql::details::{Detail, details, unquoted};
+use crate::sql::details::{Detail, details, unquoted, variable_name};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::statements;
 use crate::sql::flags::Flags;
@@ -35,7 +35,7 @@ impl Shared {
                 else {
                     continue;
                 };
-                let (name, value) = (variable(name.of(sql)), unquoted(value.of(sql)));
+                let (name, value) = (variable_name(name.of(sql)), unquoted(value.of(sql)));
                 // Of the client's own trackers, tidegate does not bring this one to another backend.
                 let wants_gtids = name == b"session_track_gtids" && is_on(&value) != Some(false);
                 if wants_gtids && scope != Scope::Global && !failed {

@@ -87,14 +87,7 @@ mod tests {
     use crate::sql::effects::summary;
     use crate::wire::reply::Facts;
 
-    const OLD: Dialect = Dialect {
-        mariadb: false,
-        version: 50_624,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        ascii_in_wide: false,
-        high_space: 0,
-    };
+    const OLD: Dialect = Dialect { version: 50_624, ..Dialect::PLAIN };
 
     fn condition(level: Level, code: u32, message: &str) -> Condition {
         Condition { level, code, message: Box::from(message.as_bytes()) }

@@ -1,14 +1,7 @@
 use super::found_rows::{Found, Unchanged};
 use super::*;
 
-pub(super) const MARIADB: Dialect = Dialect {
-    mariadb: true,
-    version: 101_119,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-};
+pub(super) const MARIADB: Dialect = Dialect { mariadb: true, version: 101_119, ..Dialect::PLAIN };
 pub(super) const MYSQL: Dialect = Dialect { mariadb: false, version: 90_704, ..MARIADB };
 
 fn set(rows: u64) -> Facts {

@@ -13,14 +13,7 @@ const WITH: Announcing = Announcing { trackers: true, transactions: true, at_eof
 const LOST: Announcing = Announcing { trackers: true, transactions: false, at_eof: AtEof::Lost };
 const WITHOUT: Announcing = Announcing { trackers: false, transactions: false, at_eof: AtEof::Later };
 
-const MARIADB: Dialect = Dialect {
-    mariadb: true,
-    version: 101_119,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    ascii_in_wide: false,
-    high_space: 0,
-};
+const MARIADB: Dialect = Dialect { mariadb: true, version: 101_119, ..Dialect::PLAIN };
 
 fn ok(status: u16) -> Outcome {
     Outcome { status: Some(AUTOCOMMIT | status), seen: AUTOCOMMIT | status, ..Outcome::default() }
