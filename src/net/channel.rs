@@ -34,6 +34,9 @@ pub enum ChannelError {
     /// The peer used up all the time that it was given.
     #[error("the peer was too slow")]
     TimedOut,
+    /// The peer has said nothing for as long as it may be silent.
+    #[error("it was silent for {0:?}")]
+    Silence(Duration),
     /// The packet is longer than such a packet can be.
     #[error("packet of {0} bytes where {MAX_LOGIN_PACKET} are the most")]
     TooLong(usize),
@@ -53,12 +56,14 @@ pub struct Channel {
     /// How long the peer may still be waited for, over all reads and writes; `None`: for ever. Time that is spent on
     /// anything else does not count.
     pub patience: Option<Duration>,
+    /// How long the peer may be silent at a time; `None`: for ever.
+    pub silence: Option<Duration>,
 }
 
 impl Channel {
     /// At the start of an exchange.
     pub fn new(stream: Stream) -> Channel {
-        Channel { stream, buffer: Buffer::take(), seq: 0, patience: None }
+        Channel { stream, buffer: Buffer::take(), seq: 0, patience: None, silence: None }
     }
 
     /// The next packet's payload. Cancel safe: what was read stays in the buffer.
@@ -164,10 +169,17 @@ impl Channel {
 
     async fn more(&mut self, capacity: usize) -> Result<(), ChannelError> {
         self.buffer.grow(capacity);
-        match self.stream.fill(&mut self.buffer).await? {
-            0 => Err(ChannelError::Closed),
-            _ => Ok(()),
-        }
+        self.fill().await
+    }
+
+    /// More of what the peer says, as far as there is room for it. Cancel safe.
+    pub async fn fill(&mut self) -> Result<(), ChannelError> {
+        let filled = self.stream.fill(&mut self.buffer);
+        let n = match self.silence {
+            None => filled.await?,
+            Some(limit) => timeout(limit, filled).await.map_err(|_| ChannelError::Silence(limit))??,
+        };
+        if n == 0 { Err(ChannelError::Closed) } else { Ok(()) }
     }
 
     /// Takes from what was read ahead first.

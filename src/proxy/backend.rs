@@ -1,7 +1,7 @@
 //! One backend connection: dialed, greeted, logged in, taken over by another login.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secrecy::zeroize::Zeroizing;
 
@@ -91,6 +91,8 @@ pub struct Backend {
     pub mariadb: bool,
     /// What its replies are shaped by.
     pub capabilities: Capabilities,
+    /// How long it may be silent in the middle of a reply (`backend.read_timeout`).
+    pub silence: Option<Duration>,
     /// What tidegate knows of its session, in mode `transaction`.
     pub kept: Kept,
 }
@@ -159,8 +161,10 @@ impl Backend {
     /// Takes the stream for whole packets; give it back by [`Backend::restore`].
     pub fn borrow(&mut self) -> (Channel, BackendFacts) {
         let room = self.kept.room;
-        let facts = BackendFacts { id: self.id, mariadb: self.mariadb, capabilities: self.capabilities, room };
-        (Channel::new(std::mem::replace(&mut self.stream, Stream::closed())), facts)
+        let Backend { id, mariadb, capabilities, silence, .. } = *self;
+        let facts = BackendFacts { id, mariadb, capabilities, room, silence };
+        let stream = std::mem::replace(&mut self.stream, Stream::closed());
+        (Channel { silence, ..Channel::new(stream) }, facts)
     }
 
     /// The stream again. What was read ahead is lost, so nothing may have been.
@@ -170,12 +174,13 @@ impl Backend {
 
     /// Of a login that has ended well.
     pub fn from_channel(channel: Channel, facts: BackendFacts) -> Backend {
-        let BackendFacts { id, mariadb, capabilities, .. } = facts;
+        let BackendFacts { id, mariadb, capabilities, silence, .. } = facts;
         Backend {
             stream: channel.stream,
             id,
             mariadb,
             capabilities,
+            silence,
             kept: Kept { rights_since: Some(Instant::now()), ..Kept::default() },
         }
     }
@@ -193,6 +198,8 @@ pub struct BackendFacts {
     /// How long statements it takes at most: a server goes by what `max_allowed_packet` was when it was connected, whatever the
     /// variable is behind a change of user.
     pub room: Room,
+    /// How long it may be silent in the middle of a reply (`backend.read_timeout`).
+    pub silence: Option<Duration>,
 }
 
 /// Connects and reads the greeting. `client`: whose address a PROXY header names (1:1 modes).
@@ -304,6 +311,7 @@ impl Greeted {
             mariadb: greeting.is_mariadb(),
             capabilities,
             room: Room::Ample,
+            silence: proxy.settings.backend.read_timeout,
         };
         if let Some(tls) = &proxy.backend_tls {
             if greeting.capabilities.has(SSL) {
@@ -324,10 +332,10 @@ fn mistaken(greeting: &Greeting) -> Capabilities {
 }
 
 async fn over_tls(proxy: &Proxy, tls: &crate::net::tls::BackendTlsConfig, channel: Channel) -> Result<Channel, Fault> {
-    let Channel { stream, buffer, seq, patience } = channel;
+    let Channel { stream, buffer, seq, patience, silence } = channel;
     let socket = stream.into_socket().map_err(|_| Fault::backend("TLS over TLS"))?;
     let stream = tls.connect(socket).await.map_err(|error| Fault::unreachable(&name(proxy), error))?;
-    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq, patience })
+    Ok(Channel { stream: Stream::tls(stream.into()), buffer, seq, patience, silence })
 }
 
 fn name(proxy: &Proxy) -> String {

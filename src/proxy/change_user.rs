@@ -52,6 +52,7 @@ impl Session {
             buffer: buffer.split_beyond(0),
             seq: 1,
             patience: Some(self.proxy.live.login_timeout()),
+            silence: None,
         };
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);

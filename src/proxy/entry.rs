@@ -178,10 +178,10 @@ fn compressed(login: &Login, offered: Capabilities, client: Channel) -> Channel 
     } else {
         return client;
     };
-    let Channel { stream, buffer, seq, patience } = client;
+    let Channel { stream, buffer, seq, patience, silence } = client;
     // What was read ahead behind the login is frames already.
     let compressed = Compressed::with_buffered(stream, algorithm, buffer.filled());
-    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq, patience }
+    Channel { stream: Stream::compressed(compressed), buffer: Buffer::take(), seq, patience, silence }
 }
 
 /// Sends the greeting, puts TLS over the stream where the client asks for it, reads the login.

@@ -1,6 +1,7 @@
 //! A fault says whose it is and what follows; here it becomes an ERR packet and a log line.
 
 use std::io;
+use std::time::Duration;
 
 use crate::login::dial::DialError;
 use crate::net::channel::ChannelError;
@@ -90,7 +91,7 @@ impl Fault {
             ChannelError::OutOfOrder { .. } => Some(out_of_order()),
             ChannelError::TooLong(_) => Some(too_long()),
             ChannelError::TimedOut => return Fault::too_slow(),
-            ChannelError::Closed | ChannelError::Silent | ChannelError::Io(_) => None,
+            ChannelError::Closed | ChannelError::Silent | ChannelError::Silence(_) | ChannelError::Io(_) => None,
         };
         let quiet = matches!(error, ChannelError::Silent);
         Fault { quiet, ..Fault::client(error.to_string(), answer) }
@@ -107,7 +108,15 @@ impl Fault {
 
     /// A failure on the backend's link.
     pub fn of_backend(error: ChannelError) -> Fault {
-        Fault::backend(error.to_string())
+        match error {
+            ChannelError::Silence(limit) => Fault::silent_backend(limit, "backend.read_timeout"),
+            other => Fault::backend(other.to_string()),
+        }
+    }
+
+    /// The server did nothing for as long as it may, by this key.
+    pub fn silent_backend(limit: Duration, key: &str) -> Fault {
+        Fault::backend(format!("the server was silent for {limit:?} ({key})"))
     }
 
     /// The client's socket failed.

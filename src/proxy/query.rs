@@ -469,7 +469,5 @@ pub(super) fn too_slow() -> std::io::Error {
 
 /// Bounds a wait. Boxed by its callers: a timer's room is for those alone who set a limit.
 pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>, key: &str) -> Result<T, Fault> {
-    tokio::time::timeout(limit, work)
-        .await
-        .map_err(|_| Fault::backend(format!("the server was silent for {limit:?} ({key})")))
+    tokio::time::timeout(limit, work).await.map_err(|_| Fault::silent_backend(limit, key))
 }

@@ -245,9 +245,7 @@ pub async fn prepare(
     let mut reply = Reply::new(command::Shape::Prepare, caps, 1);
     let mut refused = Vec::new();
     loop {
-        if channel.stream.fill(&mut channel.buffer).await.map_err(Fault::backend_io)? == 0 {
-            return Err(Fault::backend("the server closed in the middle of a reply"));
-        }
+        channel.fill().await.map_err(Fault::of_backend)?;
         let (pass, verdict) = reply.scan(channel.buffer.filled());
         if reply.facts.error.is_some() {
             refused.extend_from_slice(&channel.buffer.filled()[..pass]);

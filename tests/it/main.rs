@@ -57,6 +57,7 @@ mod restore;
 mod seed_cases;
 mod servers_smoke;
 mod short_packets;
+mod silence;
 mod simulate;
 mod slow_log;
 mod statement_ids;
