@@ -43,6 +43,10 @@ impl Shared {
         if exchange.code == command::QUERY || of_statement && is_known {
             return;
         }
+        if std::mem::take(&mut self.marked) {
+            self.added = Some(Box::new(Added { before, what: What::Mark, told: None }));
+            return;
+        }
         let count = added::by_command(exchange.code, &exchange.reply.facts, self.dialect);
         self.note_added(count, before, exchange.own_words.as_deref().cloned());
     }
@@ -79,9 +83,12 @@ impl Shared {
 impl Session {
     /// Whether the statement may keep errors and warnings on the backend that are not this client's.
     pub(super) fn may_keep_others(&self, exchange: &Exchange) -> bool {
-        let is_statement = !matches!(exchange.code, command::STMT_PREPARE);
-        let Some(shared) = self.shared.as_ref().filter(|_| is_statement) else { return false };
-        planted::may_keep(&exchange.summary, shared.dialect) && self.others_stand()
+        let Some(shared) = &self.shared else { return false };
+        let may_keep = match exchange.code {
+            command::STMT_PREPARE => planted::prepare_may_keep(&shared.last.diagnostics, shared.dialect),
+            _ => planted::may_keep(&exchange.summary, shared.dialect),
+        };
+        may_keep && self.others_stand()
     }
 
     /// Whether the errors and warnings that stand on the backend are not this client's.

@@ -63,7 +63,8 @@ impl Session {
         let is_clear = self.lease.backend().kept.conditions_of.is_none();
         let Some(shared) = &mut self.shared else { return Ok(()) };
         let (insert_id, found_rows) = (shared.last.last_insert_id, shared.last.found_rows);
-        let diagnostics = may_add(exchange).then(|| shared.last.diagnostics.clone());
+        let may_add = may_add(exchange) || shared.marked && exchange.code == command::STMT_PREPARE;
+        let diagnostics = may_add.then(|| shared.last.diagnostics.clone());
         let facts = &exchange.reply.facts;
         let outcome = Outcome::new(facts, exchange.announced, exchange.changed_at_eof);
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
@@ -190,9 +191,11 @@ impl Shared {
         let facts = &exchange.reply.facts;
         let schema = before.schema.as_deref();
         let id = self.statements.resolve(exchange.statement.unwrap_or_default());
+        let is_read = facts.warnings > 0 || planted::prepare_may_keep(&self.last.diagnostics, before.dialect);
         let mut left = Left {
             found_rows: Found::Kept,
-            replaces: outcome.failed || facts.warnings > 0 && exchange.code == command::STMT_PREPARE,
+            // Before a COM_STMT_PREPARE only the client's own stood there.
+            replaces: outcome.failed || exchange.code == command::STMT_PREPARE && is_read,
             counted: added::counted(exchange.code, before.dialect, self.warnings),
         };
         match exchange.code {

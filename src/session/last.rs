@@ -257,9 +257,13 @@ impl Last {
     }
 
     fn after_prepare(&mut self, facts: &Facts, dialect: Dialect) {
-        // With tables, these servers clear warnings here too; what is not read yet is read in either case.
-        if facts.warnings > 0 || !keeps_diagnostics(dialect) {
-            self.diagnostics = rules::of_count(facts.warnings);
+        self.diagnostics = match std::mem::take(&mut self.diagnostics) {
+            before if facts.warnings == 0 && keeps_diagnostics(dialect) => match before {
+                // With tables, these servers clear them here too.
+                Diagnostics::Saved(_) => Diagnostics::Unread { warnings: None },
+                other => other,
+            },
+            _ => rules::of_count(facts.warnings),
         }
     }
 }

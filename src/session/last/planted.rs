@@ -32,6 +32,11 @@ pub fn may_keep(summary: &Summary, dialect: Dialect) -> bool {
     rules::may_keep(summary, dialect)
 }
 
+/// Whether a COM_STMT_PREPARE may keep what the client has, or not, unseen.
+pub fn prepare_may_keep(diagnostics: &Diagnostics, dialect: Dialect) -> bool {
+    matches!(diagnostics, Diagnostics::Saved(_)) && rules::keeps(dialect)
+}
+
 /// Whether what stands on the backend behind the statement is all its own, or nothing.
 pub fn replaces(ran: &Ran<'_>) -> bool {
     rules::replaces(ran)

@@ -105,6 +105,28 @@ const CASES: &[Case] = &[
         then: &["SHOW WARNINGS", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
         asked: "SELECT @n, @r",
     },
+    // What a preparation makes of them is the server's secret.
+    Case {
+        own: &["SELECT nix"],
+        of_another: "SELECT 1",
+        then: &["prepare: SELECT COUNT(*) FROM information_schema.schemata"],
+        asked: "SHOW WARNINGS",
+    },
+    Case { own: &["SELECT nix"], of_another: "SELECT 1", then: &["prepare: SELECT 1"], asked: "SHOW WARNINGS" },
+    Case { own: &["SELECT nix"], of_another: "SELECT nought", then: &["prepare: SHOW TABLES"], asked: "SHOW ERRORS" },
+    Case { own: &["SELECT nix"], of_another: "SELECT nought", then: &["prepare: DO 1"], asked: "SHOW ERRORS" },
+    Case {
+        own: &["SELECT CAST('a' AS SIGNED), CAST('b' AS SIGNED)"],
+        of_another: "SELECT nought",
+        then: &["prepare: SELECT 1", "prepare: SET @a = 1"],
+        asked: "SHOW WARNINGS",
+    },
+    Case {
+        own: &["SELECT CAST('a' AS SIGNED), CAST('b' AS SIGNED)"],
+        of_another: "SELECT nought",
+        then: &["prepare: SELECT 1", "prepare: SHOW TABLES"],
+        asked: "SHOW WARNINGS",
+    },
     // Refused while it ran.
     Case {
         own: &["SELECT 1 UNION SELECT 2 UNION SELECT 3"],
