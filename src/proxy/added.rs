@@ -71,13 +71,6 @@ impl Shared {
             None => self.last.saved().map(|saved| u16::try_from(saved.warnings).unwrap_or(u16::MAX)),
         }
     }
-
-    /// As many conditions as the client's session keeps.
-    pub(super) fn max_error_count(&self) -> u64 {
-        let name = &b"max_error_count"[..];
-        let value = self.state.variable(name).or_else(|| self.baseline.get(name));
-        value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(u64::MAX)
-    }
 }
 
 impl Session {

@@ -1,8 +1,12 @@
 //! A reply's way from the backend to the client: looked at packet by packet, passed on as it came where nothing is to be changed.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+use tokio::time::{Sleep, sleep};
 
 use crate::net::buffer::{Buffer, LARGE};
 use crate::proxy::client::{Session, fill_now};
@@ -305,15 +309,23 @@ impl Session {
             return;
         }
         let (mut written, mut taken, mut blocked) = (0, 0, None);
-        let Session { client, admission, .. } = self;
+        let Session { client, admission, shared, .. } = self;
+        let mut patience = None;
         let sent = std::future::poll_fn(|cx| {
             let sent = client.poll_send(cx, bytes, &mut written);
             if sent.is_pending() {
                 if blocked.is_none() || written > taken {
                     admission.await_client();
                     taken = written;
+                    patience = shared.as_deref().and_then(unread_for);
                 } else if admission.is_overdue() {
                     return Poll::Ready(Err(too_slow()));
+                }
+                if admission.is_killed() {
+                    return Poll::Ready(Err(io::Error::other("killed by another client")));
+                }
+                if patience.as_mut().is_some_and(|patience| patience.as_mut().poll(cx).is_ready()) {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "unread for net_write_timeout")));
                 }
                 blocked.get_or_insert_with(Instant::now);
             }
@@ -354,6 +366,11 @@ impl Session {
         commands.append(file.filled());
         Ok(())
     }
+}
+
+/// When the server gives a client up that takes nothing of its reply: nobody hears of that behind what is not read.
+fn unread_for(shared: &Shared) -> Option<Pin<Box<Sleep>>> {
+    shared.net_write_timeout().map(|limit| Box::pin(sleep(limit)))
 }
 
 /// Whether the reply is a process list, whose ids are to be tidegate's (but in `observe`, where the server's are the clients').

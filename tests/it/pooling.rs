@@ -4,4 +4,5 @@ mod bound;
 mod cut;
 mod outage;
 mod queue;
+mod unread;
 mod warned;
