@@ -8,3 +8,4 @@ pub mod proxy_protocol;
 pub mod settings;
 pub mod stream;
 pub mod tls;
+pub mod unix_socket;

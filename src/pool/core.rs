@@ -176,6 +176,8 @@ pub struct Core<K, C> {
     pub(super) warming: usize,
     /// `min_idle` cannot be met before a key comes or a dial succeeds.
     pub(super) nothing_to_warm: bool,
+    /// Of the connection that was closed last, where nobody has its key any more: `min_idle` is kept with it.
+    pub(super) last_key: Option<K>,
     pub(super) patience: Duration,
     pub(super) stamp: u64,
 }
@@ -197,6 +199,7 @@ impl<K: PoolKey, C> Core<K, C> {
             pins: PinSums::default(),
             warming: 0,
             nothing_to_warm: false,
+            last_key: None,
             patience: PATIENCE,
             stamp: 0,
         }
@@ -327,7 +330,7 @@ impl<K: PoolKey, C> Core<K, C> {
             self.backoff.abandoned(round, now);
         }
         self.end_dial(slot, used_for);
-        self.table.free(slot);
+        self.free_slot(slot);
         self.hurry_warming(now);
         if self.closing {
             self.notices.push(Notice::Keeper);
@@ -369,7 +372,7 @@ impl<K: PoolKey, C> Core<K, C> {
         }
         self.table.group_mut(group).refused |= !unreachable && used_for == Use::Warm;
         self.end_dial(slot, used_for);
-        self.table.free(slot);
+        self.free_slot(slot);
         self.hurry_warming(now);
         self.settle(now);
     }

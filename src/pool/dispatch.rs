@@ -133,8 +133,15 @@ impl<K: PoolKey, C> Core<K, C> {
             _ if self.closing || self.paused => Some(RetireReason::Draining),
             None if now >= entry.dies_at => Some(RetireReason::Lifetime),
             None if now >= entry.retires_at() => Some(RetireReason::IdleTimeout),
+            None if self.is_beyond_bound() => Some(RetireReason::Overflow),
             doomed => doomed,
         }
+    }
+
+    /// More connections are open than may be, since the bound was lowered; those that are being closed count as gone.
+    fn is_beyond_bound(&self) -> bool {
+        let (open, bound) = (self.table.open(), self.settings.bound());
+        open > bound && open - self.closing_ones() > bound
     }
 
     pub(super) fn lay_down(&mut self, slot: SlotId, cold: bool, now: Instant) {
@@ -196,7 +203,7 @@ impl<K: PoolKey, C> Core<K, C> {
 
     pub(super) fn is_capped(&self, group: GroupId) -> bool {
         let account = self.table.account_of(group);
-        account.slots + account.leaving >= account.cap
+        account.slots + account.leaving >= account.most()
     }
 
     /// Serves whom it can, in order of arrival, then asks holders for what is still missing.
@@ -519,14 +526,29 @@ impl<K: PoolKey, C> Core<K, C> {
         ready < self.settings.min_idle && ready + checking() < self.settings.min_idle
     }
 
-    /// The key to warm: of those with clients, the one used last that is not refused or capped.
-    pub(super) fn group_to_warm(&self) -> Option<GroupId> {
+    /// The key to warm: of those with clients or connections, the one used last that is not refused or capped; else that of the
+    /// last connection.
+    pub(super) fn group_to_warm(&mut self) -> Option<GroupId> {
         let fit = |(at, group): (usize, &super::table::Group<K>)| {
             let id = GroupId(at as u32);
-            let fits = group.key.is_some() && group.lane == Lane::Pooled && group.members > 0 && !group.refused;
+            let fits = group.key.is_some() && group.lane == Lane::Pooled && !group.refused;
             (fits && !self.is_capped(id)).then_some((group.used, id))
         };
-        self.table.groups.iter().enumerate().filter_map(fit).max_by_key(|&(used, _)| used).map(|(_, id)| id)
+        let used_last = self.table.groups.iter().enumerate().filter_map(fit).max_by_key(|&(used, _)| used);
+        let last = self.last_key.take();
+        used_last.map(|(_, id)| id).or_else(|| last.map(|key| self.table.intern(&key, Lane::Pooled)))
+    }
+
+    /// A connection's permit is free. With its last connection a key without clients is forgotten, but for `min_idle`.
+    pub(super) fn free_slot(&mut self, slot: SlotId) {
+        if self.settings.min_idle > 0 {
+            let group = self.table.group(self.table.slots[slot.0 as usize].group);
+            if group.members == 0 && group.slots == 1 && group.lane == Lane::Pooled && !group.refused {
+                self.last_key = group.key.clone();
+                self.nothing_to_warm = false;
+            }
+        }
+        self.table.free(slot);
     }
 
     /// How long ago `then` was.

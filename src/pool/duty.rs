@@ -36,6 +36,7 @@ impl<K: PoolKey, C> Core<K, C> {
     ) -> (Vec<Chore<K, C, W>>, Option<Instant>) {
         let mut chores: Vec<_> =
             self.orphans.drain(..).map(|(slot, conn, reason)| Chore::Close(slot, conn, reason)).collect();
+        self.raise_allowances(now);
         self.settle(now);
         self.wake_late(now);
         self.retire_due(&mut chores, now);
@@ -97,8 +98,12 @@ impl<K: PoolKey, C> Core<K, C> {
 
     /// How many more connections are open than are kept; those that are being closed count as gone.
     fn surplus(&self) -> usize {
-        let closing = self.table.slots.iter().filter(|slot| slot.status == Status::Held(Use::Closing)).count();
-        (self.table.open() - closing).saturating_sub(self.settings.size)
+        (self.table.open() - self.closing_ones()).saturating_sub(self.settings.size)
+    }
+
+    /// How many connections are being closed.
+    pub(super) fn closing_ones(&self) -> usize {
+        self.table.slots.iter().filter(|slot| slot.status == Status::Held(Use::Closing)).count()
     }
 
     fn watch_due<W>(
@@ -141,7 +146,7 @@ impl<K: PoolKey, C> Core<K, C> {
         let ends = self.table.idle().map(|slot| self.table.slots[slot.0 as usize].retires_at());
         let retry =
             self.backoff.until().filter(|&until| until > now && (self.queue.undialed() > 0 || self.lacks_idle()));
-        idle.chain(ends).chain(retry).chain(self.next_late(now)).min()
+        idle.chain(ends).chain(retry).chain(self.next_late(now)).chain(self.next_allowance()).min()
     }
 
     /// When the keeper must look at an idle slot.

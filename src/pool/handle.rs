@@ -59,6 +59,8 @@ pub enum DialError<E> {
     Unreachable(E),
     /// The server refused this login: the client gets the error.
     Refused(E),
+    /// The server has as many connections of this account as it may have: the client waits for one of the pool's, if there is any.
+    Full(E),
 }
 
 /// Why there is no connection.

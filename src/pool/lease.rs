@@ -34,6 +34,11 @@ impl<K: PoolKey, C> Permit<K, C> {
         self.shared.with(|core| core.reached(now()));
     }
 
+    /// As [`Core::is_at_most`](super::core::Core::is_at_most), for the dial that this permit was taken for.
+    pub(super) fn is_at_most(&self) -> bool {
+        self.slot.is_some_and(|slot| self.shared.with(|core| core.is_at_most(slot, now())))
+    }
+
     /// The dial that this permit was taken for failed. `unreachable` as in
     /// [`DialError::Unreachable`](super::handle::DialError::Unreachable).
     pub fn dial_failed(mut self, unreachable: bool) {

@@ -360,7 +360,7 @@ impl<E> Dial<E> {
         self.result = None;
         match result {
             Ok(DialError::Refused(error)) => return Poll::Ready(error),
-            Ok(DialError::Unreachable(error)) => self.last = Some(error),
+            Ok(DialError::Unreachable(error) | DialError::Full(error)) => self.last = Some(error),
             Err(_delivered) => {}
         }
         Poll::Pending
@@ -402,6 +402,10 @@ pub(super) async fn deliver<K: PoolKey, C: Send + 'static, B: Connect<K, C>>(
             Ok(())
         }
         Err(error) => {
+            let error = match error {
+                DialError::Full(error) if !permit.is_at_most() => DialError::Refused(error),
+                error => error,
+            };
             let unreachable = matches!(error, DialError::Unreachable(_));
             Err((error, FailedDial { permit: Some(permit), unreachable }))
         }

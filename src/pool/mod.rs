@@ -10,6 +10,7 @@
 //!
 //! A *slot* is a permit: `size + max_overflow` of them exist, so the bound holds by construction.
 
+mod allowance;
 mod audit;
 pub mod backoff;
 mod chain;

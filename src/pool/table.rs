@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
+use super::allowance::Allowance;
 use super::backoff::Round;
 use super::chain::{Chain, Links};
 use super::core::{GroupId, IdleId, Lane, PoolKey, SlotId, Use};
@@ -122,8 +123,17 @@ pub(super) struct Account {
     pub(super) groups: usize,
     pub(super) slots: usize,
     pub(super) cap: usize,
+    /// What the server allows it, as far as a refused login tells.
+    pub(super) allowance: Option<Allowance>,
     /// Connections that are being closed under permits that have passed to other users.
     pub(super) leaving: usize,
+}
+
+impl Account {
+    /// The most connections that it may have.
+    pub(super) fn most(&self) -> usize {
+        self.allowance.map_or(self.cap, |allowance| self.cap.min(allowance.most))
+    }
 }
 
 /// The slots and everything that names them.
@@ -378,7 +388,8 @@ impl<K: PoolKey, C> Table<K, C> {
         let at = match self.by_name.get(name) {
             Some(&at) => at,
             None => {
-                let account = Account { name: name.into(), groups: 0, slots: 0, cap: usize::MAX, leaving: 0 };
+                let account =
+                    Account { name: name.into(), groups: 0, slots: 0, cap: usize::MAX, allowance: None, leaving: 0 };
                 let at = place(&mut self.accounts, &mut self.free_accounts, account);
                 self.by_name.insert(name.into(), at);
                 at

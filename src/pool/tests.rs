@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::allowance::BELIEVED;
 use super::core::{Core, Facts, IdleId, Lane, PoolKey, Progress, SlotId, Taken, Want};
 use super::duty::{Chore, OVERFLOW_LINGER, WATCH_AFTER};
 use super::fate::RetireReason;
@@ -234,4 +235,65 @@ fn what_a_connection_is_kept_for_is_seen_and_summed_up() {
     assert_eq!((idle[0].state, idle[0].label, idle[0].id), ("idle", "", 7));
     let pins = core.snapshot(later).pins;
     assert_eq!((pins[0].reason, pins[0].begun, pins[0].held.as_secs(), pins.len()), ("transaction", 1, 3, 1));
+}
+
+#[test]
+fn what_is_beyond_a_lowered_bound_goes_as_it_comes_back() {
+    let (mut core, now) = pool(3, 0);
+    let want = want(&mut core, "app", 1, now);
+    let mut taken: Vec<_> = (0..3).map(|conn| dialed(&mut core, want, conn, 300, now)).collect();
+    core.reconfigure(settings(1, 0), now);
+    let last = taken.pop().expect("three");
+    taken.into_iter().for_each(|taken| release(&mut core, taken, now));
+    release(&mut core, last, now);
+    assert_eq!(closes(&mut core, now), [(0, RetireReason::Overflow), (1, RetireReason::Overflow)]);
+    assert_eq!((core.open(), core.try_take(&want, now).map(|taken| taken.conn)), (1, Some(2)));
+}
+
+#[test]
+fn min_idle_is_kept_with_the_last_clients_key() {
+    let mut one = settings(1, 0);
+    (one.min_idle, one.max_lifetime) = (1, Duration::from_secs(5));
+    let (mut core, now): (Pool, _) = (Core::new(one), Instant::now());
+    let want = want(&mut core, "app", 1, now);
+    let taken = dialed(&mut core, want, 1, 300, now);
+    release(&mut core, taken, now);
+    core.leave(want.group);
+    let old = now + Duration::from_secs(5);
+    assert_eq!(closes(&mut core, old), [(1, RetireReason::Lifetime)]);
+    let (chores, _) = core.chores(old, |_| None::<()>);
+    let [Chore::Warm(slot, "app")] = chores[..] else { panic!("{chores:?}") };
+    // An account that is no more is not tried again.
+    core.dial_failed(slot, false, 0, old);
+    assert!(core.chores(old + Duration::from_secs(60), |_| None::<()>).0.is_empty());
+}
+
+#[test]
+fn who_waits_for_its_own_accounts_connection_dials_no_more_than_the_server_allows() {
+    let (mut core, now) = pool(4, 0);
+    let want = want(&mut core, "app", 1, now);
+    let held = dialed(&mut core, want, 7, 300, now);
+    let waiter = core.wait(Want { client: 2, ..want }, None, now);
+    let refused = |core: &mut Pool, waiter, now| {
+        let Progress::Dial(slot, None) = core.poll(waiter, now) else { panic!("no permit") };
+        let waits = core.is_at_most(slot, now);
+        core.dial_failed(slot, false, 0, now);
+        waits
+    };
+    assert!(refused(&mut core, waiter, now));
+    assert!(matches!(core.poll(waiter, now), Progress::Pending), "it dials no more");
+    // After a while one more is tried.
+    let later = now + BELIEVED;
+    let (_, again) = core.chores(now, |_| None::<()>);
+    assert!(again.is_some_and(|again| again <= later));
+    let _ = core.chores(later, |_| None::<()>);
+    assert!(refused(&mut core, waiter, later));
+    release(&mut core, held, later);
+    let Progress::Ready(held) = core.poll(waiter, later) else { panic!("it came back") };
+    assert_eq!(held.conn, 7);
+    // Who has none hears of it at once.
+    core.retire(held.slot, RetireReason::Broken, later);
+    core.free(held.slot, later);
+    let waiter = core.wait(want, None, later);
+    assert!(!refused(&mut core, waiter, later));
 }

@@ -456,13 +456,14 @@ pub(super) fn interrupted() -> ErrPacket {
 /// connection away, and storm the server with new ones.
 fn told(error: CheckoutError<Fault>) -> ErrPacket {
     let last = match &error {
-        CheckoutError::Timeout(_, Some(fault)) => Some(fault.why.clone()),
+        CheckoutError::Timeout(_, Some(fault)) if fault.is_refusal() => fault.answer.clone(),
+        CheckoutError::Timeout(_, Some(fault)) => Some(ErrPacket::new(fault::UNREACHABLE, b"HY000", fault.why.clone())),
         _ => None,
     };
     let fault = exhausted(error);
     let answer = fault.answer.unwrap_or_else(|| ErrPacket::new(fault::UNREACHABLE, b"HY000", fault.why));
     match last {
-        Some(why) => ErrPacket::new(fault::UNREACHABLE, b"HY000", format!("{} ({})", why, answer.text())),
+        Some(last) => ErrPacket::new(last.code, b"HY000", format!("{} ({})", last.text(), answer.text())),
         None => ErrPacket { state: *b"HY000", ..answer },
     }
 }

@@ -19,7 +19,9 @@ use crate::proxy::settings::Mode;
 use crate::proxy::workers::home;
 use crate::proxy::{setup, statement};
 use crate::wire::command;
-use crate::wire::fault::ACCESS_DENIED;
+use crate::wire::fault::{
+    ACCESS_DENIED, ErrPacket, TOO_MANY_CONNECTIONS, TOO_MANY_USER_CONNECTIONS, USER_LIMIT_REACHED,
+};
 
 /// How long a server may take to answer a ping.
 const PING: Duration = Duration::from_secs(5);
@@ -58,7 +60,10 @@ impl Connect<Key, Box<Backend>> for Connector {
 
     async fn ping(&self, backend: &mut Box<Backend>) -> bool {
         let (mut channel, _) = backend.borrow();
-        let alive = tokio::time::timeout(PING, statement::simple(&mut channel, &[command::PING])).await;
+        // Whoever waits for it waits no longer than for any connection.
+        let checkout = self.0.upgrade().map(|proxy| proxy.pool.settings().checkout_timeout);
+        let limit = checkout.map_or(PING, |checkout| checkout.min(PING));
+        let alive = tokio::time::timeout(limit, statement::simple(&mut channel, &[command::PING])).await;
         backend.restore(channel);
         matches!(alive, Ok(Ok(Ok(_))))
     }
@@ -104,6 +109,9 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Dia
             credentials.forget(user);
             return Err(DialError::Refused(fault));
         }
+        // The last of the server's places is kept for its administrators, which is said behind the login.
+        Err(fault) if fault.is_refusal_of(TOO_MANY_CONNECTIONS) => return Err(DialError::Unreachable(fault)),
+        Err(fault) if has_its_most(&fault) => return Err(DialError::Full(fault)),
         Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault)),
         Err(fault) => return Err(DialError::Unreachable(fault)),
     };
@@ -126,4 +134,11 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Dia
     proxy.logins.note(age, &params, &fresh, &ok);
     backend.kept.settle(&fresh);
     Ok((backend, fresh.wait_timeout))
+}
+
+/// Whether the account has as many connections at the server as it may have; not, as many as it may make within an hour.
+fn has_its_most(fault: &Fault) -> bool {
+    let names_it = |answer: &ErrPacket| answer.text().contains("'max_user_connections'");
+    fault.is_refusal_of(TOO_MANY_USER_CONNECTIONS)
+        || fault.is_refusal_of(USER_LIMIT_REACHED) && fault.answer.as_ref().is_some_and(names_it)
 }

@@ -1,13 +1,11 @@
 //! Accepting clients, and what comes before a client's life: whose connection it is, and whether there is room.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tracing::{info, warn};
 
 use crate::net::buffer::Buffer;
@@ -15,6 +13,7 @@ use crate::net::dial;
 use crate::net::proxy_protocol::{self, Parsed, Source};
 use crate::net::settings::{Address, ListenSettings, Peer};
 use crate::net::stream::{Socket, Stream};
+use crate::net::unix_socket::UnixSocket;
 use crate::proxy::client;
 use crate::proxy::server::Proxy;
 use crate::proxy::workers::{Worker, Workers};
@@ -31,7 +30,7 @@ pub enum Accepted {
 /// All bound sockets.
 pub struct Listeners {
     tcp: Vec<TcpListener>,
-    unix: Vec<UnixListener>,
+    unix: Vec<UnixSocket>,
 }
 
 impl Listeners {
@@ -53,10 +52,9 @@ impl Listeners {
                     listeners.tcp.push(listener);
                 }
                 Address::Unix(path) => {
-                    remove_stale(path);
-                    let listener =
-                        UnixListener::bind(path).with_context(|| format!("listen.address unix:{}", path.display()))?;
-                    listeners.unix.push(listener);
+                    let socket =
+                        UnixSocket::bind(path).with_context(|| format!("listen.address unix:{}", path.display()))?;
+                    listeners.unix.push(socket);
                 }
             }
         }
@@ -73,14 +71,6 @@ async fn bind_tcp(name: &str) -> anyhow::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into())?)
-}
-
-/// A socket file that nobody answers on is left over from a crash.
-fn remove_stale(path: &Path) {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 /// Accepts until aborted.
@@ -106,7 +96,7 @@ pub async fn accept(listeners: Listeners, workers: Workers) {
         let workers = workers.clone();
         tasks.spawn(async move {
             loop {
-                match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                match listener.accept().await.and_then(UnixStream::into_std) {
                     Ok(stream) => workers.take(Accepted::Unix(stream)),
                     Err(error) => rest(&error).await,
                 }

@@ -2,6 +2,7 @@
 
 mod bound;
 mod cut;
+mod full;
 mod outage;
 mod queue;
 mod unread;
