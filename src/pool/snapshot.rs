@@ -161,6 +161,8 @@ pub struct Exhausted {
     pub cap: Option<usize>,
     /// The backend could not be reached.
     pub backend_down: bool,
+    /// The pool is paused.
+    pub paused: bool,
 }
 
 impl<K: PoolKey, C> Core<K, C> {
@@ -192,8 +194,11 @@ impl<K: PoolKey, C> Core<K, C> {
         Exhausted {
             waited: waiter.map_or(Duration::ZERO, |waiter| Self::age(now, waiter.arrived)),
             occupancy: self.occupancy(now),
-            cap: account.filter(|account| account.slots + account.leaving >= account.cap).map(|account| account.cap),
+            cap: account
+                .filter(|account| account.slots + account.leaving >= account.most())
+                .map(|account| account.most()),
             backend_down: self.backoff.failures() > 0,
+            paused: self.paused,
         }
     }
 
@@ -258,6 +263,7 @@ impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "waited {:.1} s for a backend connection: ", self.waited.as_secs_f64())?;
         match self.cap {
+            _ if self.paused => f.write_str("tidegate is paused; ")?,
             _ if self.backend_down => f.write_str("the backend cannot be reached; ")?,
             Some(cap) => write!(f, "the user has its {cap}; ")?,
             None => {}

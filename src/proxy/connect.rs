@@ -47,14 +47,23 @@ impl Connect<Key, Box<Backend>> for Connector {
             return Err(DialError::Refused(Fault::backend("connections begin with a client's login")));
         };
         let began = Instant::now();
-        match login(&proxy, key).await {
+        let logged_in = match login(&proxy, key).await {
+            // Somebody may have killed just this one.
+            Err(Failure::Ended) => login(&proxy, key).await,
+            done => done,
+        };
+        match logged_in {
             Ok((backend, wait_timeout)) => {
                 proxy.trace_dialed(began.elapsed(), Some(wait_timeout));
                 let facts =
                     Facts { wait_timeout: Some(wait_timeout), state: backend.kept.state.fingerprint(), home: home() };
                 Ok((Box::new(backend), facts))
             }
-            Err(fault) => Err(fault),
+            Err(Failure::Dial(failed)) => Err(failed),
+            Err(Failure::Ended) => {
+                let why = "the server ends each connection of this account behind its login: see its init_connect";
+                Err(DialError::Refused(Fault::backend(why)))
+            }
         }
     }
 
@@ -94,7 +103,20 @@ impl Connect<Key, Box<Backend>> for Connector {
     }
 }
 
-async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), DialError<Fault>> {
+/// Why there is no connection.
+enum Failure {
+    Dial(DialError<Fault>),
+    /// The server is there, and has ended the connection behind its login.
+    Ended,
+}
+
+impl From<DialError<Fault>> for Failure {
+    fn from(failed: DialError<Fault>) -> Failure {
+        Failure::Dial(failed)
+    }
+}
+
+async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Failure> {
     let user = key.user();
     let credentials = &proxy.credentials;
     let secret = credentials.configured(user).or_else(|| credentials.learned(user));
@@ -107,27 +129,29 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Dia
         // A refuted secret is never tried again.
         Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => {
             credentials.forget(user);
-            return Err(DialError::Refused(fault));
+            return Err(DialError::Refused(fault).into());
         }
         // The last of the server's places is kept for its administrators, which is said behind the login.
-        Err(fault) if fault.is_refusal_of(TOO_MANY_CONNECTIONS) => return Err(DialError::Unreachable(fault)),
-        Err(fault) if has_its_most(&fault) => return Err(DialError::Full(fault)),
-        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault)),
-        Err(fault) => return Err(DialError::Unreachable(fault)),
+        Err(fault) if fault.is_refusal_of(TOO_MANY_CONNECTIONS) => return Err(DialError::Unreachable(fault).into()),
+        Err(fault) if has_its_most(&fault) => return Err(DialError::Full(fault).into()),
+        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault).into()),
+        Err(fault) => return Err(DialError::Unreachable(fault).into()),
     };
     let (mut channel, facts) = backend.borrow();
     let fresh = setup::fresh(proxy, &mut channel, facts, None).await;
     backend.restore(channel);
     let fresh = match fresh {
         Ok(fresh) => fresh,
-        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault)),
+        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault).into()),
         // The server may have gone, which is everybody's trouble; or it has ended this account's connection alone, by what its
         // init_connect does. If it still answers, it is the latter.
         Err(fault) => {
-            let Ok(greeted) = backend::greet(proxy, None).await else { return Err(DialError::Unreachable(fault)) };
+            let Ok(greeted) = backend::greet(proxy, None).await else {
+                return Err(DialError::Unreachable(fault).into());
+            };
             // A server blocks a host whose logins end half-way.
             Box::pin(dialed::leave(proxy, greeted)).await;
-            return Err(DialError::Refused(fault));
+            return Err(Failure::Ended);
         }
     };
     credentials.learn(user, secret, Instant::now());

@@ -14,6 +14,7 @@ use crate::session::answer::{ASKS, Patch};
 use crate::session::outcome::Announced;
 use crate::sql::effects::Summary;
 use crate::sql::flags::Flags;
+use crate::sql::verb::Verb;
 use crate::stats::record::Outcome;
 use crate::stats::timer::QueryTimer;
 use crate::wire::capabilities::Capabilities;
@@ -130,9 +131,27 @@ impl Exchange {
         self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
     }
 
-    /// Whether the command provably changes nothing, and no byte of a reply has come: it may be sent once more.
+    /// Whether the command provably changes nothing beyond its own session, and no byte of a reply has come: it may be sent once
+    /// more. Outside of transactions.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
-        self.summary.is_read_only() && self.is_unanswered(fault) && !self.timer.has_first_byte()
+        let is_harmless = match self.code {
+            command::PING | command::INIT_DB | command::STMT_PREPARE | command::RESET_CONNECTION => true,
+            _ => self.summary.is_read_only() || self.concerns_session_alone(),
+        };
+        is_harmless && self.is_unanswered(fault) && !self.timer.has_first_byte()
+    }
+
+    /// Whether all that it did was done to the session that is gone with the backend.
+    fn concerns_session_alone(&self) -> bool {
+        const REACHES_FURTHER: Flags = Flags::SETS_GLOBAL
+            .with(Flags::CREDENTIALS)
+            .with(Flags::CALLS)
+            .with(Flags::UNKNOWN_FUNCTION)
+            .with(Flags::SEQUENCE)
+            .with(Flags::UNEXPLAINED)
+            .with(Flags::EXECUTABLE_COMMENT);
+        let is_short = matches!(self.summary.verb, Verb::Begin | Verb::Use | Verb::Set);
+        self.summary.statements == 1 && is_short && !self.summary.flags.any(REACHES_FURTHER)
     }
 
     /// Whether the server has had it for a moment only. A backend that goes later was there when the statement came, and

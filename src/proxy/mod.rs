@@ -18,6 +18,7 @@ pub mod check;
 pub mod client;
 pub mod clients;
 pub mod connect;
+pub mod descriptors;
 pub mod dialed;
 mod entry;
 pub mod error;

@@ -22,6 +22,7 @@ use crate::pool;
 use crate::proxy::accounts::Accounts;
 use crate::proxy::clients::Clients;
 use crate::proxy::connect::Connector;
+use crate::proxy::descriptors;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::Pool;
 use crate::proxy::listen::{self, Listeners};
@@ -283,6 +284,8 @@ async fn run(
     mut signals: Signals,
     attach: impl FnOnce(Running) -> anyhow::Result<OnHangup>,
 ) -> anyhow::Result<()> {
+    let bound = proxy.pool.settings().bound();
+    descriptors::allow_clients(proxy.settings.listen.max_clients, bound);
     let listeners = Listeners::bind(&proxy.settings.listen).await?;
     let mut reporter = Reporter::open(&proxy.settings.histogram, Arc::clone(&recorders)).context("histogram.path")?;
     let (sender, mut orders) = mpsc::unbounded_channel();

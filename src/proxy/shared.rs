@@ -4,6 +4,7 @@
 mod by_text;
 mod lacking;
 mod lost;
+mod made;
 mod numbers;
 mod restart;
 mod unannounced;

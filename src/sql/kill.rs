@@ -90,14 +90,15 @@ pub fn order(sql: &[u8], dialect: Dialect) -> Option<Order> {
 struct Words<'a>(Lexer<'a>, &'a [u8]);
 
 impl Words<'_> {
-    // KILL [HARD | SOFT] [CONNECTION | QUERY [ID]]
+    // KILL [CONNECTION | QUERY], MariaDB: KILL [HARD | SOFT] [CONNECTION | QUERY [ID]]
     fn head(&mut self) -> Option<(Target, bool)> {
+        let mariadb = self.0.dialect().mariadb;
         self.next_is("kill").then_some(())?;
-        let hard = self.next_is("hard");
-        let soft = !hard && self.next_is("soft");
+        let hard = mariadb && self.next_is("hard");
+        let soft = mariadb && !hard && self.next_is("soft");
         let connection = self.next_is("connection");
         let query = !connection && self.next_is("query");
-        let target = match (query, query && self.next_is("id")) {
+        let target = match (query, mariadb && query && self.next_is("id")) {
             (_, true) => Target::QueryId,
             (true, _) => Target::Query,
             _ => Target::Connection,
@@ -191,6 +192,13 @@ mod tests {
 
     fn parse(sql: &str) -> Option<(Target, bool, u64, &str)> {
         kill(sql.as_bytes(), MARIADB).map(|kill| (kill.target, kill.soft, kill.id, &sql[kill.number]))
+    }
+
+    #[test]
+    fn mysql_has_no_kinds_of_kills() {
+        let mysql = |sql: &str| kill(sql.as_bytes(), Dialect::PLAIN).map(|kill| kill.id);
+        assert_eq!(["KILL 7", "KILL QUERY 7", "KILL CONNECTION 7"].map(mysql), [Some(7); 3]);
+        assert_eq!(["KILL HARD 7", "KILL SOFT QUERY 7", "KILL QUERY ID 7"].map(mysql), [None; 3]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a backend alone knew of a session is gone with it. A client that asks for it hears that its connection is lost; it must not
 //! be told what another connection has, or nothing. What is known is answered.
 
+use std::time::Duration;
+
 use crate::crowd::{self, Client, LIMIT, USER, eventually};
 use crate::servers::{Kind, Server};
 
@@ -146,5 +148,53 @@ fn a_lost_transaction_is_told_behind_long_data_and_not_behind_a_change_of_user()
         crowd::change_user(&mut client);
         assert_eq!(client.value("SELECT 5"), "5", "{kind}");
         assert_eq!(enter().value("SELECT COUNT(*) FROM pieces"), "0", "{kind}");
+    }
+}
+
+/// What leaves nothing but in a session is done on another connection, where the backend went a moment ago, unseen.
+#[test]
+fn what_concerns_the_session_alone_is_not_lost() {
+    let commands: [&[u8]; 9] = [
+        b"\x0e",
+        b"\x03BEGIN",
+        b"\x03SET @y = 2",
+        b"\x03SET NAMES latin1",
+        b"\x03SET SESSION sql_mode = ''",
+        b"\x03USE crowd",
+        b"\x02crowd",
+        b"\x16SELECT 1",
+        b"\x1f",
+    ];
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        let tidegate = crowd::tidegate(&server, 1, "");
+        let mut killer = Client::login(server.address(), USER, "").expect("a login");
+        for command in commands.iter().filter(|command| kind != Kind::Mysql56 || command[0] != 0x1f) {
+            for _ in 0..3 {
+                let mut client = Client::login(tidegate.address(), USER, "").expect("a login");
+                client.run("SET @x = 'kept'");
+                let others =
+                    "SELECT id FROM information_schema.processlist WHERE user = 'crowd' AND id <> CONNECTION_ID()";
+                for row in killer.rows(others) {
+                    let _ = killer.ask(&format!("KILL {}", row[0]));
+                }
+                // It has gone, though not for long enough to be looked for.
+                std::thread::sleep(Duration::from_millis(2));
+                client.send(0, command).expect("sent");
+                let (_, answer) = client.packet().expect("an answer");
+                assert_eq!(
+                    answer[0],
+                    0,
+                    "{kind}: {}: {}",
+                    String::from_utf8_lossy(command),
+                    String::from_utf8_lossy(&answer)
+                );
+                if command[0] == 0x16 {
+                    while client.packet().expect("the rest").1[0] != 0xFE {}
+                }
+                let kept = if command[0] == 0x1f { "NULL" } else { "kept" };
+                assert_eq!(client.value("SELECT @x"), kept, "{kind}: {}", String::from_utf8_lossy(command));
+            }
+        }
     }
 }

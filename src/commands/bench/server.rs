@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -19,6 +18,7 @@ use super::table;
 use super::watch::find_process;
 use super::workload::Workload;
 use crate::net::tls::BackendTlsConfig;
+use crate::proxy::descriptors;
 
 /// How long the first login may take.
 const LOGIN: Duration = Duration::from_secs(10);
@@ -150,15 +150,9 @@ fn door(account: &Account) -> anyhow::Result<Door> {
 fn allow_files(clients: usize) -> Result<(), Failure> {
     const SPARE: usize = 200;
     let needed = (3 * clients + SPARE) as u64;
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let wanted = maximum.map_or(needed, |maximum| maximum.min(needed));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
-    if wanted < needed || raised.is_err() {
+    if let Err(allowed) = descriptors::allow(needed) {
         let text = format!(
-            "{clients} clients need {needed} open files, and the limit is {wanted}: fewer clients, or `ulimit -Hn`"
+            "{clients} clients need {needed} open files, and the limit is {allowed}: fewer clients, or `ulimit -Hn`"
         );
         return Err(Failure::Input(text));
     }

@@ -1,6 +1,7 @@
 //! What a statement's text says that it has set, where the server announces it not at all, or not whole.
 
 use super::Shared;
+use super::made::without_body;
 use crate::session::last::Ran;
 use crate::session::last::found_rows::Found;
 use crate::session::outcome::Outcome;
@@ -27,6 +28,7 @@ struct Setting {
 impl Shared {
     /// A text has run. `before`: the dialect and the schema that it was read with. Returns what it has made of FOUND_ROWS().
     pub fn ran(&mut self, ran: &Ran<'_>, schema: Option<&[u8]>, outcome: &Outcome) -> Found {
+        let ran = &without_body(ran);
         let (sql, before, flags) = (ran.sql, ran.dialect, ran.summary.flags);
         let before_it = std::mem::take(&mut self.last.diagnostics);
         self.last.diagnostics = before_it.clone();
