@@ -16,6 +16,7 @@ use crate::net::{dial, proxy_protocol};
 use crate::proxy::error::Fault;
 use crate::proxy::place::refuse_if_by_place;
 use crate::proxy::server::Proxy;
+use crate::proxy::settings::Mode;
 use crate::proxy::setup::{Fresh, Room};
 use crate::proxy::statement;
 use crate::session::baseline::Baseline;
@@ -202,6 +203,10 @@ pub struct BackendFacts {
     pub silence: Option<Duration>,
 }
 
+/// What goes by what a connection's one client has been told: MariaDB leaves out the columns of a prepared statement that it has
+/// sent there before, to whomever.
+const NOT_SHARED: Capabilities = MARIADB_CACHE_METADATA;
+
 /// Connects and reads the greeting. `client`: whose address a PROXY header names (1:1 modes).
 /// Not cancel safe: the server counts a login that was begun and left.
 pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault> {
@@ -220,8 +225,11 @@ pub async fn greet(proxy: &Proxy, client: Option<Peer>) -> Result<Greeted, Fault
         let answer = with_state(refused);
         return Err(Fault { whose: crate::proxy::error::Whose::Backend, ..Fault::refused(answer) });
     }
-    let greeting =
+    let mut greeting =
         Greeting::parse(&payload).ok_or_else(|| Fault::unreachable(&name, "no MySQL greeting came from there"))?;
+    if proxy.settings.mode == Mode::Transaction {
+        greeting.capabilities = greeting.capabilities.without(NOT_SHARED);
+    }
     proxy.meet(Face { greeting: greeting.clone() });
     Ok(Greeted { channel, greeting })
 }

@@ -25,6 +25,7 @@ use crate::session::reason::{Hold, Holds, Pin};
 use crate::session::restore::Standing;
 use crate::session::state::{Collation, State, TooMuch};
 use crate::session::statements::ClientStatements;
+use crate::session::wide::is_wide;
 use crate::sql::dialect::Dialect;
 use crate::wire::announce::{self, Asked, Told, Ways};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
@@ -329,6 +330,9 @@ impl Shared {
             true => self.state.unset(name)?,
             false => self.state.set(name, value).map(drop)?,
         }
+        if name == b"character_set_results" && is_wide(value) {
+            self.ledger.pin(Pin::UnexplainedState);
+        }
         self.note_dialect();
         Ok(())
     }
@@ -355,6 +359,9 @@ impl Shared {
     /// `trackers`: the client's own are in force there.
     pub fn read(&mut self, answers: Vec<crate::proxy::statement::Rows>, trackers: bool) {
         let Some(mut values) = self.questions.values(answers) else { return self.ledger.pin(Pin::UnexplainedState) };
+        if values.iter().any(|(_, value)| value.contains(&0)) {
+            return self.ledger.pin(Pin::UnexplainedState);
+        }
         values.sort_by_key(|(name, _)| &**name == "collation_connection");
         for (name, value) in values.into_iter().filter(|(name, _)| !matches!(&**name, "init_connect" | "role")) {
             if name.starts_with("session_track_") {

@@ -4,6 +4,7 @@
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::session::reason::Pin;
+use crate::session::wide::narrow;
 use crate::sql::dialect::Dialect;
 use crate::sql::flags::Flags;
 use crate::sql::locks::{lock_names, releases_all};
@@ -63,7 +64,7 @@ impl Session {
         let Some(question) = shared.locks.question() else { return Ok(()) };
         let rows = self.run_own(&question).await?;
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        let is_owned = |value: &Option<Vec<u8>>| value.as_deref() != Some(b"0");
+        let is_owned = |value: &Option<Vec<u8>>| value.as_deref().is_none_or(|value| *narrow(value) != *b"0");
         if rows.is_ok_and(|rows| !rows.iter().flatten().any(is_owned)) {
             shared.locks = UserLocks::default();
             shared.ledger.user_locks_are_gone();

@@ -16,3 +16,4 @@ pub mod state;
 pub mod statements;
 pub mod type_history;
 pub mod user_values;
+pub mod wide;

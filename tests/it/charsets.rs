@@ -2,6 +2,7 @@
 //! space between words that concern the session. Each program says the same by itself as with another client in between.
 
 use crate::crowd::{self, Client};
+use crate::raw::{BASE, Raw, connect, text};
 use crate::servers::Kind;
 
 /// What a client says, of which the last is a question.
@@ -98,4 +99,44 @@ fn a_variable_without_a_name_is_its_clients() {
         assert!(seen.iter().flatten().all(|value| value == "NULL"), "{set}: {seen:?}");
     }
     assert_eq!(client.value("SELECT @"), "7");
+}
+
+/// In what a session's results are said in character sets where ASCII has zeros in it, so are the answers to tidegate's questions.
+#[test]
+fn results_in_wide_character_sets() {
+    const WIDE: [&str; 4] = ["ucs2", "utf16", "utf16le", "utf32"];
+    const STATEMENTS: &[&str] = &[
+        "INSERT INTO wide (a) VALUES (1)",
+        "SELECT LAST_INSERT_ID() > 0",
+        "SELECT GET_LOCK('wide', 0)",
+        "SELECT RELEASE_LOCK('wide')",
+        "SELECT SQL_CALC_FOUND_ROWS 1 FROM wide LIMIT 1",
+        "SELECT FOUND_ROWS() > 0",
+        "SET @a = (SELECT 'text')",
+        "SELECT @a",
+        "SELECT CAST('x' AS SIGNED)",
+        "SHOW WARNINGS",
+    ];
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        server.sql("CREATE TABLE crowd.wide (id INT AUTO_INCREMENT PRIMARY KEY, a INT)");
+        let tidegate = crowd::tidegate(&server, 2, "");
+        for wide in WIDE {
+            let run = |address| {
+                let mut client = Raw::login(connect(address), crowd::USER, "crowd", BASE);
+                let mut other = Raw::login(connect(address), crowd::USER, "crowd", BASE);
+                client.query(&format!("SET character_set_results = {wide}"));
+                let ask = |sql: &&str| {
+                    other.query("SELECT CAST('other' AS SIGNED), @a := 'other'");
+                    client.query(sql)
+                };
+                STATEMENTS.iter().map(ask).collect::<Vec<_>>()
+            };
+            let (direct, through) = (run(server.address()), run(tidegate.address()));
+            for (at, sql) in STATEMENTS.iter().enumerate() {
+                // The first one's reply has the id that it gave.
+                assert!(at == 0 || direct[at] == through[at], "{kind}, {wide}: {sql}: {}", text(&through[at]));
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::session::pins::Run;
 use crate::session::quote::put_name;
 use crate::session::reason::Pin;
 use crate::session::state::{Collation, UserValue};
+use crate::session::wide::is_wide;
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, details, unquoted, variable_name};
 use crate::sql::dialect::Dialect;
@@ -109,6 +110,9 @@ impl Shared {
                 if !failed && !self.announcing.trackers && is_results(&unquoted(name.of(sql))) =>
             {
                 self.forget_results();
+                if is_wide(&unquoted(item.value.of(sql))) {
+                    self.ledger.pin(Pin::UnexplainedState);
+                }
             }
             // Before it can be read, a COMMIT may have closed the connection by it.
             Target::System(Scope::Session | Scope::Bare, name)

@@ -2,6 +2,7 @@
 
 use super::{Condition, Diagnostics, Last, Level, MAX_BYTES, Saved, bytes};
 use crate::session::reason::{Hold, Holds};
+use crate::session::wide::narrow;
 
 /// A text result's rows; `None` is NULL.
 type Row = Vec<Option<Vec<u8>>>;
@@ -79,7 +80,7 @@ impl Last {
             }
         }
         if diagnostics {
-            let charset = values.next().ok_or(Malformed)?.clone().unwrap_or_default();
+            let charset = narrow(values.next().ok_or(Malformed)?.as_deref().unwrap_or_default()).into_owned();
             let rows = answers.get(first).ok_or(Malformed)?;
             let conditions = rows.iter().map(condition).collect::<Option<Vec<_>>>().ok_or(Malformed)?;
             let counted = match values.as_slice() {
@@ -123,11 +124,11 @@ fn as_read(conditions: Vec<Condition>, counted: Option<(u64, u64)>, charset: Vec
 
 fn condition(row: &Row) -> Option<Condition> {
     let [Some(level), Some(code), Some(message)] = row.as_slice() else { return None };
-    let code = std::str::from_utf8(code).ok()?.parse().ok()?;
-    Some(Condition { level: Level::of(level)?, code, message: message.as_slice().into() })
+    let code = std::str::from_utf8(&narrow(code)).ok()?.parse().ok()?;
+    Some(Condition { level: Level::of(&narrow(level))?, code, message: message.as_slice().into() })
 }
 
 fn number<T: std::str::FromStr>(value: &Option<Vec<u8>>) -> Result<T, Malformed> {
-    let text = value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
-    text.and_then(|text| text.parse().ok()).ok_or(Malformed)
+    let value = narrow(value.as_deref().ok_or(Malformed)?);
+    std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)
 }

@@ -1,6 +1,8 @@
 //! What a client asks of its last statement, through tidegate, when another client has had the connection in between.
 
 use crate::crowd;
+use tidegate::wire::capabilities::MARIADB_CACHE_METADATA;
+
 use crate::raw::connect;
 
 use super::*;
@@ -243,6 +245,32 @@ fn new_columns_are_said_to_each_client_once() {
         for size in [1, 2] {
             let tidegate = crowd::tidegate(server, size, "");
             assert_eq!(executions_behind_an_alter(server, tidegate.address()), expected, "{kind}, {size} connections");
+        }
+    }
+}
+
+/// MariaDB leaves out the columns that it has told on a connection before: to another client, where that is shared.
+#[test]
+fn columns_are_told_to_each_client() {
+    const WANTED: Capabilities = BASE.with(MARIADB_CACHE_METADATA);
+    for kind in Kind::here().into_iter().filter(|kind| kind.is_mariadb()) {
+        let tidegate = crowd::tidegate(crowd::shared(kind), 1, "");
+        let prepared = |_| {
+            let mut raw = Raw::login(connect(tidegate.address()), crowd::USER, "", WANTED);
+            let reply = raw.ask(b"\x16SELECT ?");
+            let id = reply[HEADER + 1..HEADER + 5].to_vec();
+            (raw, id)
+        };
+        let execute = |(raw, id): &mut (Raw, Vec<u8>), value: &[u8]| {
+            raw.ask(&[&b"\x17"[..], id, &[0, 1, 0, 0, 0, 0, 1], value].concat())
+        };
+        let (number, string) = ([&[8, 0][..], &7_u64.to_le_bytes()].concat(), &b"\xfd\0\x04text"[..]);
+        let mut clients = [(); 2].map(prepared);
+        for value in [&number[..], string, &number[..]] {
+            let [first, second] = &mut clients;
+            let told = execute(first, value);
+            assert!(told.windows(3).any(|bytes| bytes == b"def"), "{kind}: {}", text(&told));
+            assert_eq!(text(&told), text(&execute(second, value)), "{kind}");
         }
     }
 }

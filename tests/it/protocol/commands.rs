@@ -52,9 +52,12 @@ fn compare(schema: &str, sets: &[Capabilities], script: fn(Kind, &mut Raw) -> Tr
         let tidegates = MODES.map(|mode| (mode, in_front_of(server, mode)));
         let fresh = || server.sql(&format!("DROP DATABASE IF EXISTS {schema}; CREATE DATABASE {schema}"));
         for &set in sets {
-            fresh();
-            let direct = run(kind, server.address(), schema, set, script);
             for (mode, tidegate) in &tidegates {
+                // Where backends are shared this is not offered, as by older servers.
+                let unshared = if *mode == "transaction" { MARIADB_CACHE_METADATA } else { Capabilities::NONE };
+                let set = set.without(unshared);
+                fresh();
+                let direct = run(kind, server.address(), schema, set, script);
                 fresh();
                 let through = run(kind, tidegate.address(), schema, set, script);
                 through.assert_equals(&direct, &format!("{kind}, {mode}, {set:?}"));
