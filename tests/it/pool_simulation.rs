@@ -168,6 +168,8 @@ struct World {
     keeper_at: Option<Instant>,
     served: u64,
     late: u64,
+    /// Logins that were refused because the account has as many connections as it may have.
+    full: u64,
     steps: usize,
 }
 
@@ -177,6 +179,9 @@ const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPER_LAG: Duration = Duration::from_millis(10);
 
 const USERS: usize = 6;
+
+/// Whom the server allows so many connections, which its pool does not know.
+const ALLOWED: (usize, usize) = (3, 3);
 
 fn keys() -> Vec<(Key, Option<usize>)> {
     let key = |at: usize| {
@@ -214,6 +219,7 @@ impl World {
             keeper_at: None,
             served: 0,
             late: 0,
+            full: 0,
             steps: 0,
             plan,
         };
@@ -351,15 +357,17 @@ fn plan(seed: u64, steps: usize) -> Plan {
 #[test]
 fn the_pool_keeps_its_invariants_over_two_million_events() {
     let seeds = seeds();
-    let (mut steps, mut served, mut late, worlds) = (0, 0, 0, seeds.end - seeds.start);
+    let (mut steps, mut served, mut late, mut full, worlds) = (0, 0, 0, 0, seeds.end - seeds.start);
     for seed in seeds {
         let mut world = World::new(plan(seed, 50_000));
         world.run();
-        (steps, served, late) = (steps + world.steps, served + world.served, late + world.late);
+        (steps, served) = (steps + world.steps, served + world.served);
+        (late, full) = (late + world.late, full + world.full);
     }
     assert!(steps as u64 >= worlds * 50_000, "{steps}");
     assert!(served >= worlds * 5_000, "only {served} of {steps} events were leases");
     assert!(late >= worlds / 8, "only {late} waited for too long");
+    assert!(full >= worlds, "only {full} logins were one too many");
 }
 
 fn seeds() -> std::ops::Range<u64> {

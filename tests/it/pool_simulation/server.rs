@@ -57,6 +57,12 @@ impl World {
                 false => self.core.free(slot, self.now),
             };
         }
+        if key / 2 == ALLOWED.0 && self.open[key / 2] > ALLOWED.1 {
+            self.full += 1;
+            self.gone(conn);
+            self.core.is_at_most(slot, self.now);
+            return self.core.dial_failed(slot, false, random, self.now);
+        }
         let backend = self.backends.get_mut(&conn).expect("known");
         (backend.last, backend.pooled) = (self.now, true);
         let facts = Facts { wait_timeout: Some(backend.wait_timeout), state: 0, home: (key % 2) as u16 };
