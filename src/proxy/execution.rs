@@ -139,7 +139,8 @@ impl Session {
             command::STMT_SEND_LONG_DATA if !ledger.uses(id) => None,
             _ => return Ok(()),
         };
-        let now = sent.map(|types| &payload[types.at]).or(prepared.types.as_deref());
+        let sent = sent.map(|types| types.sent(payload));
+        let now = sent.as_deref().or(prepared.types.as_deref());
         let backend = lease.backend_mut();
         if backend.kept.statements.has_others_types(prepared, now) {
             let gone: Vec<u32> = backend.kept.statements.forget(&prepared.template).into_iter().collect();
@@ -154,9 +155,9 @@ impl Session {
         let Some(shared) = &mut self.shared else { return payload };
         let statements = &mut self.lease.backend_mut().kept.statements;
         if types.are_there() {
-            let sent = &payload[types.at.clone()];
-            let history = shared.statements.set_types(id, sent, pins::keeps_types(shared.dialect));
-            statements.must_send_types(&prepared.template, Some(sent));
+            let sent = types.sent(&payload);
+            let history = shared.statements.set_types(id, &sent, pins::keeps_types(shared.dialect));
+            statements.must_send_types(&prepared.template, Some(&sent));
             statements.set_history(&prepared.template, history);
             return payload;
         }

@@ -330,7 +330,13 @@ impl Shared {
             true => self.state.unset(name)?,
             false => self.state.set(name, value).map(drop)?,
         }
-        if name == b"character_set_results" && is_wide(value) {
+        // What tidegate asks would be answered in that way, too.
+        let is_hard_to_read = match name {
+            b"character_set_results" => is_wide(value),
+            b"resultset_metadata" => value.eq_ignore_ascii_case(b"NONE"),
+            _ => false,
+        };
+        if is_hard_to_read {
             self.ledger.pin(Pin::UnexplainedState);
         }
         self.note_dialect();

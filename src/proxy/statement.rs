@@ -4,7 +4,9 @@ use crate::net::channel::{Channel, ChannelError};
 use crate::proxy::error::Fault;
 use crate::session::statements::Shape;
 use crate::session::user_values::Column;
-use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MARIADB_EXTENDED_METADATA, QUERY_ATTRIBUTES};
+use crate::wire::capabilities::{
+    Capabilities, DEPRECATE_EOF, MARIADB_EXTENDED_METADATA, OPTIONAL_RESULTSET_METADATA, QUERY_ATTRIBUTES,
+};
 use crate::wire::command;
 use crate::wire::fault::ErrPacket;
 use crate::wire::frame::{Fields, HEADER, put_packet};
@@ -141,48 +143,53 @@ pub struct Named {
 /// As [`query`], with the columns' names. Not cancel safe.
 pub async fn named(channel: &mut Channel, caps: Capabilities, sql: &str) -> Result<Result<Named, ErrPacket>, Fault> {
     channel.command(&payload(caps, sql)).await.map_err(Fault::of_backend)?;
-    let definitions = match definitions(channel, caps).await? {
-        Ok(definitions) => definitions,
+    let (count, definitions) = match definitions(channel, caps).await? {
+        Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };
-    if definitions.is_empty() {
+    if count == 0 {
         return Ok(Ok(Named::default()));
     }
     let names = definitions.iter().map(|definition| name(definition)).collect::<Option<_>>().ok_or_else(malformed)?;
-    Ok(rows(channel, definitions.len() as u64).await?.map(|rows| Named { names, rows }))
+    Ok(rows(channel, count).await?.map(|rows| Named { names, rows }))
 }
 
 async fn table_of(channel: &mut Channel, caps: Capabilities) -> Result<Result<Table, ErrPacket>, Fault> {
-    let definitions = match definitions(channel, caps).await? {
-        Ok(definitions) => definitions,
+    let (count, definitions) = match definitions(channel, caps).await? {
+        Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };
-    if definitions.is_empty() {
+    if count == 0 {
         return Ok(Ok(Table::default()));
     }
     let columns = definitions.iter().map(|definition| column(definition, caps));
     let columns = columns.collect::<Option<Vec<_>>>().ok_or_else(malformed)?;
-    Ok(rows(channel, columns.len() as u64).await?.map(|rows| Table { columns, rows }))
+    Ok(rows(channel, count).await?.map(|rows| Table { columns, rows }))
 }
 
-/// The columns' definitions; none for an OK.
-async fn definitions(channel: &mut Channel, caps: Capabilities) -> Result<Result<Vec<Vec<u8>>, ErrPacket>, Fault> {
+/// How many columns, and their definitions, where the session has them sent.
+type Head = (u64, Vec<Vec<u8>>);
+
+/// No columns for an OK.
+async fn definitions(channel: &mut Channel, caps: Capabilities) -> Result<Result<Head, ErrPacket>, Fault> {
     let head = match answer(channel).await? {
         Ok(head) => head,
         Err(refused) => return Ok(Err(refused)),
     };
     let mut definitions = Vec::new();
     if head.first() == Some(&0) {
-        return Ok(Ok(definitions));
+        return Ok(Ok((0, definitions)));
     }
-    let count = Fields::new(&head).lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
-    for _ in 0..count {
+    let mut fields = Fields::new(&head);
+    let count = fields.lenenc().filter(|&n| n <= MAX_COLUMNS).ok_or_else(malformed)?;
+    let are_left_out = caps.has(OPTIONAL_RESULTSET_METADATA) && fields.u8() == Some(0);
+    for _ in 0..if are_left_out { 0 } else { count } {
         definitions.push(next(channel).await?);
     }
     if !caps.has(DEPRECATE_EOF) {
         next(channel).await?;
     }
-    Ok(Ok(definitions))
+    Ok(Ok((count, definitions)))
 }
 
 /// Behind catalog, schema, table and the table's own name.

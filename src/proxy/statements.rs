@@ -72,10 +72,9 @@ impl Statements {
     /// It is executed: `payload` is the command, perhaps its beginning only.
     pub fn executed(&mut self, id: u32, payload: &[u8], caps: Capabilities) {
         let Some(statement) = self.get_mut(id).filter(|statement| statement.params > 0) else { return };
-        if let Some(types) = Types::of(payload, statement.params, caps).filter(Types::are_there)
-            && payload[types.at.clone()] != *statement.types
-        {
-            statement.types = payload[types.at].into();
+        let types = Types::of(payload, statement.params, caps).filter(Types::are_there);
+        if let Some(sent) = types.map(|types| types.sent(payload)).filter(|sent| **sent != *statement.types) {
+            statement.types = sent.into();
         }
         statement.long.next_execution();
     }

@@ -6,6 +6,7 @@
 //! ```
 //! A server remembers a statement's types; a client sends them once and leaves them out from then on.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::wire::capabilities::{Capabilities, QUERY_ATTRIBUTES};
@@ -32,6 +33,11 @@ pub struct Types {
     pub at: Range<usize>,
     /// The byte that says whether they are there, and what it is then.
     flag: (usize, u8),
+    /// A name stands behind each: query attributes may follow the parameters.
+    named: bool,
+    /// Of how many, attributes among them.
+    count: usize,
+    params: usize,
 }
 
 impl Types {
@@ -48,11 +54,31 @@ impl Types {
         !self.at.is_empty()
     }
 
-    /// The payload with these types, which were left out.
+    /// Those of the statement's parameters, two bytes each, as they stand in the payload; what else is there is about this
+    /// execution alone.
+    pub fn sent<'a>(&self, payload: &'a [u8]) -> Cow<'a, [u8]> {
+        let types = &payload[self.at.clone()];
+        if !self.named {
+            return types.into();
+        }
+        let mut fields = Fields::new(types);
+        let one = |_| fields.bytes(2).zip(fields.lenenc_bytes()).map(|(kind, _)| kind.to_vec());
+        (0..self.params.min(self.count)).map_while(one).flatten().collect::<Vec<_>>().into()
+    }
+
+    /// The payload with these types of its parameters, which were left out. Where it has attributes, whose types nobody knows, it
+    /// stays as it is.
     pub fn put(&self, payload: &[u8], types: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(payload.len() + types.len());
+        if self.count != self.params {
+            return payload.to_vec();
+        }
+        let mut out = Vec::with_capacity(payload.len() + 2 * types.len());
         out.extend_from_slice(&payload[..self.at.start]);
-        out.extend_from_slice(types);
+        match self.named {
+            // No name is one of no bytes.
+            true => types.chunks(2).for_each(|kind| out.extend([kind, &[0]].concat())),
+            false => out.extend_from_slice(types),
+        }
         out.extend_from_slice(&payload[self.at.end..]);
         out[self.flag.0] |= self.flag.1;
         out
@@ -81,16 +107,19 @@ impl Types {
                 }
             }
         }
-        Some(Types { at: start..payload.len() - fields.rest().len(), flag: (flag, 1) })
+        let at = start..payload.len() - fields.rest().len();
+        Some(Types { at, flag: (flag, 1), named: counted, count, params: usize::from(params) })
     }
 
     fn of_bulk(payload: &[u8], params: u16) -> Option<Types> {
         let mut fields = Fields::new(payload);
         fields.bytes(5)?;
         let there = fields.u16()? & TYPES_FOLLOW != 0;
-        let len = if there { 2 * usize::from(params) } else { 0 };
+        let params = usize::from(params);
+        let len = if there { 2 * params } else { 0 };
         fields.bytes(len)?;
-        (params > 0).then_some(Types { at: 7..7 + len, flag: (5, TYPES_FOLLOW as u8) })
+        let flag = (5, TYPES_FOLLOW as u8);
+        (params > 0).then_some(Types { at: 7..7 + len, flag, named: false, count: params, params })
     }
 }
 
@@ -101,7 +130,7 @@ mod tests {
 
     fn check(with: &[u8], without: &[u8], params: u16, caps: Capabilities, types: &[u8]) {
         let there = Types::of(with, params, caps).expect("types");
-        assert_eq!((there.are_there(), &with[there.at.clone()]), (true, types));
+        assert_eq!((there.are_there(), &*there.sent(with)), (true, types));
         let left_out = Types::of(without, params, caps).expect("a place for types");
         assert!(!left_out.are_there());
         assert_eq!(left_out.put(without, types), with);
@@ -119,12 +148,19 @@ mod tests {
         );
         check(b"\xfa\x01\0\0\0\x80\0\x03\0xyz", b"\xfa\x01\0\0\0\0\0xyz", 1, none, b"\x03\0");
         check(
-            b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\x01axyz",
+            b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\0xyz",
             b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\0\0xyz",
             1,
             QUERY_ATTRIBUTES,
-            b"\x03\0\x01a",
+            b"\x03\0",
         );
+        // An attribute is none of the statement's parameters.
+        let attribute = b"\x17\x01\0\0\0\x08\x01\0\0\0\x02\0\x01\x03\0\x01p\xfe\0\x01axyz";
+        let types = Types::of(attribute, 1, QUERY_ATTRIBUTES).expect("types");
+        assert_eq!(*types.sent(attribute), *b"\x03\0");
+        let without = b"\x17\x01\0\0\0\x08\x01\0\0\0\x02\0\0xyz";
+        let types = Types::of(without, 1, QUERY_ATTRIBUTES).expect("a place for types");
+        assert_eq!(types.put(without, b"\x03\0"), without);
         assert_eq!(Types::of(b"\x17\x01\0\0\0\0\x01\0\0\0", 0, none), None);
     }
 
@@ -135,7 +171,9 @@ mod tests {
             for code in [0x17, STMT_BULK_EXECUTE] {
                 let payload = [&[code][..], &bytes].concat();
                 if let Some(types) = Types::of(&payload, params, caps) {
-                    prop_assert_eq!(types.put(&payload, b"").len() + types.at.len(), payload.len());
+                    prop_assert!(types.sent(&payload).len() <= types.at.len());
+                    let put = types.put(&payload, b"").len();
+                    prop_assert!(put == payload.len() || put + types.at.len() == payload.len());
                 }
             }
         }

@@ -134,7 +134,7 @@ impl<'a> Execution<'a> {
         let there = fields.u8()? != 0;
         let types = match there {
             true => read_types(&mut fields, count, counted)?,
-            false => read_types(&mut Fields::new(self.types), count, counted)?,
+            false => read_types(&mut Fields::new(self.types), usize::from(self.params), false)?,
         };
         let params = types.iter().take(usize::from(self.params)).enumerate();
         let is_null = |at: usize| nulls[at / 8] & 1 << (at % 8) != 0;

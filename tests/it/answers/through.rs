@@ -1,7 +1,7 @@
 //! What a client asks of its last statement, through tidegate, when another client has had the connection in between.
 
 use crate::crowd;
-use tidegate::wire::capabilities::MARIADB_CACHE_METADATA;
+use tidegate::wire::capabilities::{MARIADB_CACHE_METADATA, QUERY_ATTRIBUTES};
 
 use crate::raw::connect;
 
@@ -273,4 +273,30 @@ fn columns_are_told_to_each_client() {
             assert_eq!(text(&told), text(&execute(second, value)), "{kind}");
         }
     }
+}
+
+/// An execution with a query attribute, whose type and name stand beside the parameter's, then one without types.
+#[test]
+fn an_attribute_is_no_parameter() {
+    if !Kind::Mysql9.is_here() {
+        return;
+    }
+    let tidegate = crowd::tidegate(crowd::shared(Kind::Mysql9), 1, "");
+    let prepared = |_| {
+        let mut raw = Raw::login(connect(tidegate.address()), crowd::USER, "", BASE.with(QUERY_ATTRIBUTES));
+        let reply = raw.ask(b"\x16SELECT ? + 1");
+        let id = reply[HEADER + 1..HEADER + 5].to_vec();
+        (raw, id)
+    };
+    let [(mut client, id), (mut other, of_other)] = [(); 2].map(prepared);
+    // Flags: the count follows. One parameter and the attribute `x`, a BIGINT and a string.
+    let with =
+        [&b"\x17"[..], &id, b"\x08\x01\0\0\0\x02\0\x01\x08\0\0\xfd\0\x01x", &1_u64.to_le_bytes(), b"\x04text"].concat();
+    let without = [&b"\x17"[..], &id, b"\x08\x01\0\0\0\x01\0\0", &2_u64.to_le_bytes()].concat();
+    let string = [&b"\x17"[..], &of_other, b"\x08\x01\0\0\0\x01\0\x01\xfd\0\0\x029x"].concat();
+    let row = |reply: Vec<u8>| text(&reply);
+    assert!(row(client.ask(&with)).contains("\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00"), "1 + 1");
+    other.ask(&string);
+    let told = row(client.ask(&without));
+    assert!(told.contains("\\x03\\x00\\x00\\x00\\x00\\x00\\x00\\x00"), "2 + 1: {told}");
 }
