@@ -12,7 +12,7 @@ use crate::proxy::server::Proxy;
 use crate::proxy::statement;
 use crate::session::restore::{Standing, steps};
 use crate::session::state::State;
-use crate::session::statements::{Need, Prepared, Shape, Told};
+use crate::session::statements::{Need, Prepared, READ_BY, Shape, Told};
 use crate::wire::fault::ErrPacket;
 
 /// No server gives such an id: what is sent by it is refused as unknown.
@@ -80,7 +80,8 @@ fn as_prepared(now: &State, then: &State) -> State {
     if then.schema().is_some() && now.schema().is_some() {
         there.set_schema(then.schema());
     }
-    for name in [&b"sql_mode"[..], b"character_set_client", b"character_set_connection", b"collation_connection"] {
+    let texts = ["sql_mode", "character_set_client", "character_set_connection", "collation_connection"];
+    for name in texts.iter().chain(&READ_BY).map(|name| name.as_bytes()) {
         let value = then.variable(name).map(<[u8]>::to_vec);
         if there.variable(name).map(<[u8]>::to_vec) != value {
             let _ = match value {

@@ -11,7 +11,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::setup::lock;
 use crate::proxy::shared::Shared;
 use crate::session::pins;
-use crate::session::statements::{Key, Prepared, Shape};
+use crate::session::statements::{Key, Prepared, READ_BY, Shape};
 use crate::sql::effects::summary;
 use crate::sql::flags::Flags;
 use crate::wire::command;
@@ -117,6 +117,7 @@ fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
         schema: shared.state.schema().map(Box::from),
         sql_mode: value(b"sql_mode").into(),
         charset: charset.join(&b' ').into(),
+        settings: READ_BY.map(|name| value(name.as_bytes())).join(&0).into(),
         user: user.into(),
         copy: 0,
     }

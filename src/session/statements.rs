@@ -23,6 +23,29 @@ use crate::sql::effects::Summary;
 /// MariaDB's id for "the statement prepared last".
 pub const LAST_PREPARED: u32 = u32::MAX;
 
+/// The variables by which a server reads a statement when it is prepared, for good: what they are when it is executed does not
+/// matter. Beside `sql_mode` and the character sets; each server has some of them. All can be set within a transaction.
+pub const READ_BY: [&str; 18] = [
+    "block_encryption_mode",
+    "character_set_collations",
+    "default_collation_for_utf8mb4",
+    "default_week_format",
+    "div_precision_increment",
+    "explain_format",
+    "group_concat_max_len",
+    "lc_time_names",
+    "old_mode",
+    "optimizer_switch",
+    "sql_auto_is_null",
+    "sql_buffer_result",
+    "sql_if_exists",
+    "system_versioning_asof",
+    "time_zone",
+    "updatable_views_with_limit",
+    "use_secondary_engine",
+    "windowing_use_high_precision",
+];
+
 /// What a prepared statement's meaning depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -34,6 +57,8 @@ pub struct Key {
     pub sql_mode: Box<[u8]>,
     /// character_set_client, character_set_connection and the collation.
     pub charset: Box<[u8]>,
+    /// The values of [`READ_BY`].
+    pub settings: Box<[u8]>,
     /// Whose rights it has.
     pub user: Box<[u8]>,
     /// Which of one client's statements that are all of this: each has its own cursor, and long data of its own.
@@ -46,6 +71,7 @@ impl Key {
             && self.schema == other.schema
             && self.sql_mode == other.sql_mode
             && self.charset == other.charset
+            && self.settings == other.settings
             && self.user == other.user
     }
 }
@@ -466,6 +492,7 @@ mod tests {
             schema: Some(bytes(schema)),
             sql_mode: bytes(""),
             charset: bytes(""),
+            settings: bytes(""),
             user: bytes("u"),
             copy: 0,
         }

@@ -50,6 +50,7 @@ mod pins;
 mod pool_handle;
 mod pool_simulation;
 mod pooling;
+mod prepared_settings;
 mod protocol;
 mod recording;
 mod recycling;
