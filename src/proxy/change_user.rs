@@ -158,12 +158,12 @@ impl Session {
         shared.rights_from = rights_from(&self.proxy);
         self.lease.backend_mut().kept.rights_since = Some(Instant::now());
         match secret {
-            Some(secret) => {
+            Some(secret) if self.params.user.is_ascii() => {
                 self.proxy.credentials.learn(&self.params.user, secret.clone(), Instant::now());
                 self.lease.change_key(&self.proxy, &self.params, self.admission.id, secret);
             }
             // Nobody else can be made this user: the connection stays the client's own.
-            None => {
+            _ => {
                 self.lease.foreign = true;
                 shared.ledger.pin(Pin::OwnLogin);
             }

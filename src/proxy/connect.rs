@@ -13,7 +13,8 @@ use crate::pool::handle::{Connect, DialError, Watch};
 use crate::proxy::backend::{self, Backend, Params};
 use crate::proxy::dialed;
 use crate::proxy::error::Fault;
-use crate::proxy::lease::{Key, close};
+use crate::proxy::lease::close;
+use crate::proxy::pool_key::Key;
 use crate::proxy::server::Proxy;
 use crate::proxy::settings::Mode;
 use crate::proxy::workers::home;
@@ -119,7 +120,7 @@ impl From<DialError<Fault>> for Failure {
 async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Failure> {
     let user = key.user();
     let credentials = &proxy.credentials;
-    let secret = credentials.configured(user).or_else(|| credentials.learned(user));
+    let secret = credentials.configured(user).or_else(|| key.secret().cloned()).or_else(|| credentials.learned(user));
     let secret =
         secret.ok_or_else(|| DialError::Refused(Fault::backend("the account's password is not known any more")))?;
     let (params, age) = (Params::bare(user, key.capabilities()), proxy.logins.age());
@@ -128,7 +129,9 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fai
         Ok(logged_in) => logged_in,
         // A refuted secret is never tried again.
         Err(fault) if fault.is_refusal_of(ACCESS_DENIED) => {
-            credentials.forget(user);
+            if credentials.learned(user).is_some_and(|learned| learned.is_like(&secret)) {
+                credentials.forget(user);
+            }
             return Err(DialError::Refused(fault).into());
         }
         // The last of the server's places is kept for its administrators, which is said behind the login.

@@ -37,7 +37,7 @@ pub async fn dial(
     peer: Peer,
     id: u32,
 ) -> Result<Dialed, Fault> {
-    let mut member = member(proxy, params, id);
+    let mut member = member(proxy, params, id, None);
     let connector = Connector::new(proxy);
     let began = Instant::now();
     let permit = tokio::select! {

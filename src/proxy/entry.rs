@@ -78,7 +78,8 @@ pub async fn enter(proxy: &Arc<Proxy>, client: &mut Channel, peer: Peer, id: u32
     };
     let capabilities = agreed(login.capabilities, greeting.capabilities);
     let mut params = Params::new(&login, capabilities);
-    let shares = shares(proxy);
+    // A server reads the name by the character set of the login: by its bytes alone it may be another account's.
+    let shares = shares(proxy) && params.user.is_ascii();
     if shares {
         params.capabilities = shared_capabilities(capabilities, face.greeting.capabilities);
     }

@@ -18,55 +18,25 @@ use crate::login::methods::secret::Secret;
 use crate::net::channel::Channel;
 use crate::net::settings::{Peer, SendProxyProtocol};
 use crate::pool;
-use crate::pool::core::{Facts, PoolKey};
+use crate::pool::core::Facts;
 use crate::pool::fate::{Condition, Fate, RetireReason};
 use crate::pool::handle::CheckoutError;
 use crate::proxy::backend::{self, Backend, BackendFacts, Params};
 use crate::proxy::connect::Connector;
 use crate::proxy::dialed::dial;
 use crate::proxy::error::Fault;
+use crate::proxy::pool_key::Key;
 use crate::proxy::reset::{patience, reset};
 use crate::proxy::server::Proxy;
+use crate::proxy::settings::Mode;
 use crate::proxy::trace::LoginWaits;
 use crate::proxy::workers::home;
 use crate::session::baseline::Baseline;
-use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
 use crate::wire::fault::{self, ErrPacket};
 
 /// How long a server may take to close after QUIT, or to reset.
 pub(super) const GOODBYE: Duration = Duration::from_secs(5);
-
-/// Which connections fit a client: its user's, with the capabilities that cannot be changed later.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    user: Vec<u8>,
-    account: String,
-    capabilities: Capabilities,
-}
-
-impl Key {
-    fn of(params: &Params) -> Key {
-        let account = String::from_utf8_lossy(&params.user).into_owned();
-        Key { user: params.user.clone(), account, capabilities: params.capabilities }
-    }
-
-    /// The account's name.
-    pub fn user(&self) -> &[u8] {
-        &self.user
-    }
-
-    /// What the connection agrees on with the server.
-    pub fn capabilities(&self) -> Capabilities {
-        self.capabilities
-    }
-}
-
-impl PoolKey for Key {
-    fn account(&self) -> &str {
-        &self.account
-    }
-}
 
 /// The proxy's pool.
 pub type Pool = pool::handle::Pool<Key, Box<Backend>>;
@@ -126,7 +96,7 @@ impl Lease {
         if proxy.settings.backend.send_proxy_protocol != SendProxyProtocol::Off {
             return Lease { secret: Some(secret), ..Lease::relayed(backend, ok, permit) };
         }
-        let mut member = member(proxy, Some(params), id);
+        let mut member = member(proxy, Some(params), id, Some(&secret));
         let lease = member.adopt(permit, Box::new(backend), facts());
         Lease::pooled(member, lease, ok, secret)
     }
@@ -188,7 +158,7 @@ impl Lease {
     /// The backend, and the client, are this user's from now on.
     pub(super) fn change_key(&mut self, proxy: &Proxy, params: &Params, client: u32, secret: Secret) {
         if let Some(Hold::Pooled(lease)) = &mut self.hold {
-            let after = member(proxy, Some(params), client);
+            let after = member(proxy, Some(params), client, Some(&secret));
             lease.change_key(&after);
             self.member = Some(Box::new(after));
             self.secret = Some(secret);
@@ -248,7 +218,7 @@ impl Lease {
 
     /// A client of mode `transaction`, which has no backend yet.
     pub(super) fn parked(proxy: &Proxy, params: &Params, client: u32, secret: Secret) -> Lease {
-        let member = Some(Box::new(member(proxy, Some(params), client)));
+        let member = Some(Box::new(member(proxy, Some(params), client, Some(&secret))));
         Lease::new(None, member, Vec::new(), Some(secret))
     }
 
@@ -271,7 +241,7 @@ impl Lease {
                     (true, true) => Condition::Unfit(RetireReason::AccountChanged),
                     (false, _) => Condition::Unfit(RetireReason::Broken),
                 };
-                let user = self.member.as_deref().map(|member| member.key().user.as_slice());
+                let user = self.member.as_deref().map(|member| member.key().user());
                 give_back(proxy, lease, condition, user.zip(self.secret.as_ref())).await;
             }
             None => {}
@@ -345,7 +315,7 @@ pub async fn checkout(
     id: u32,
 ) -> Result<Lease, Fault> {
     let began = Instant::now();
-    let mut member = member(proxy, Some(params), id);
+    let mut member = member(proxy, Some(params), id, Some(secret));
     while let Some(mut lease) = member.try_checkout(0, Instant::now()) {
         let (mut channel, facts) = lease.borrow();
         let changed = as_a_login(proxy, &mut channel, facts, params, secret).await;
@@ -388,9 +358,10 @@ pub(super) fn facts() -> Facts {
     Facts { wait_timeout: None, state: 0, home: 0 }
 }
 
-pub(super) fn member(proxy: &Proxy, params: Option<&Params>, client: u32) -> Member {
-    let nobody = Key { user: Vec::new(), account: String::new(), capabilities: Capabilities::NONE };
-    let key = params.map_or(nobody, Key::of);
+/// One of the pool's clients. In mode `session` each connection is made the client's by a login: whatever it was made by.
+pub(super) fn member(proxy: &Proxy, params: Option<&Params>, client: u32, secret: Option<&Secret>) -> Member {
+    let secret = secret.filter(|_| proxy.settings.mode == Mode::Transaction);
+    let key = params.map_or_else(Key::of_nobody, |params| Key::of(params, secret));
     let cap = params.and_then(|params| proxy.pool_size_of(&params.user));
     proxy.pool.member(key, u64::from(client), cap, home())
 }

@@ -42,6 +42,7 @@ mod note;
 mod own_trackers;
 mod packets;
 mod place;
+pub mod pool_key;
 mod preparation;
 mod prepared;
 mod processlist;

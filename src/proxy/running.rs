@@ -21,7 +21,7 @@ use crate::pool::connections::ConnectionUse;
 use crate::pool::snapshot::Snapshot as PoolSnapshot;
 pub use crate::proxy::clients::about::ClientView;
 pub use crate::proxy::error::{access_denied, host};
-pub use crate::proxy::lease::Key;
+pub use crate::proxy::pool_key::Key;
 use crate::proxy::server::Proxy;
 pub use crate::proxy::settings::Mode;
 use crate::proxy::settings::ProxySettings;

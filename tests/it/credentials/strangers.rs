@@ -180,3 +180,39 @@ fn who_changes_its_own_password_stays_in() {
         assert_eq!(one.query("SELECT @kept"), Ok("5".into()), "{kind}");
     }
 }
+
+/// An account that is made anew under the name is another one: who came in before has not proved its password, and does not come by
+/// its rights, though somebody else has proved it meanwhile.
+#[test]
+fn nobody_goes_on_as_an_account_that_was_made_anew() {
+    for kind in with_native() {
+        let (server, tidegate) = native(kind);
+        let (mut old, mut two) = (enter(&tidegate, "one", "right"), enter(&tidegate, "two", "other"));
+        assert_eq!(old.user(), "one", "{kind}");
+        server.sql("DROP USER one@'%'");
+        create(&server, "one", "IDENTIFIED BY 'new'");
+        sleep(Duration::from_millis(1500));
+        let mut new = enter(&tidegate, "one", "new");
+        for _ in 0..3 {
+            assert_eq!((new.user(), two.user()), ("one".into(), "two".into()), "{kind}: {}", tidegate.log());
+            let told = old.query("SELECT CURRENT_USER()");
+            assert!(told.as_ref().is_err_and(|told| told.contains("Access denied")), "{kind}: {told:?}");
+        }
+    }
+}
+
+/// A server reads a name by the character set of the login: what is one account in one of them is another in another.
+#[test]
+fn names_beyond_ascii_are_the_servers_affair() {
+    for kind in with_native() {
+        let (server, tidegate) = native(kind);
+        server.sql(
+            "SET NAMES utf8; CREATE USER 'é'@'%' IDENTIFIED BY 'accent'; CREATE USER 'Ã©'@'%' IDENTIFIED BY 'letters'",
+        );
+        let mut accent = enter(&tidegate, "é", "accent");
+        let named = "SELECT HEX(CONVERT(SUBSTRING_INDEX(CURRENT_USER(), '@', 1) USING utf8))";
+        assert_eq!(accent.query(named), Ok("C3A9".to_owned()), "{kind}");
+        assert!(!attempt(&tidegate, &As::new("é", "letters")).is_in(), "{kind}");
+        accent.quit();
+    }
+}
