@@ -407,6 +407,9 @@ pub async fn change_user(
     secret: &Secret,
 ) -> Result<Vec<u8>, Fault> {
     within(proxy, async {
+        if facts.mariadb {
+            put_role_off(channel, facts).await?;
+        }
         channel.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
         let secure = channel.stream.is_secure();
         let mut dial = Dial::new(secret, Method::Other("none".into()), [0; 20], secure);
@@ -415,6 +418,11 @@ pub async fn change_user(
         Ok(ok)
     })
     .await?
+}
+
+/// MariaDB keeps the role over a change of user, whoever may have it. A server that refuses this has none. Not cancel safe.
+pub async fn put_role_off(channel: &mut Channel, facts: BackendFacts) -> Result<(), Fault> {
+    statement::query(channel, facts.capabilities, "SET ROLE NONE").await.map(drop)
 }
 
 /// Two capabilities are settings that servers make at a login, and not again at a change of user: for a change that stands

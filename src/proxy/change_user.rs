@@ -11,7 +11,7 @@ use crate::net::buffer::Buffer;
 use crate::net::channel::Channel;
 use crate::net::settings::Peer;
 use crate::net::stream::Stream;
-use crate::proxy::backend::{BackendFacts, Params, Password, change_user, change_user_packet};
+use crate::proxy::backend::{BackendFacts, Params, Password, change_user, change_user_packet, put_role_off};
 use crate::proxy::client::Session;
 use crate::proxy::error::{Fault, access_denied, too_many_of, unknown_command};
 use crate::proxy::exchange::Exchange;
@@ -57,6 +57,10 @@ impl Session {
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
         exchange.timer.sent(Instant::now());
+        // MariaDB keeps the role over a change of user, whoever may have it.
+        if facts.mariadb && self.is_shared() {
+            put_role_off(&mut backend, facts).await?;
+        }
         let login = Changing {
             proxy: &proxy,
             client: &mut client,
@@ -143,6 +147,9 @@ impl Session {
         fresh.state.set_multi_statements(shared.state.multi_statements());
         let was_unexplained = shared.ledger.pins().has(Pin::UnexplainedState);
         shared.restart_for(&fresh);
+        if self.lease.foreign {
+            shared.ledger.pin(Pin::OwnLogin);
+        }
         if self.bring_state().await.is_err() {
             return Err(Fault::backend("the session cannot be restored behind a change of user"));
         }

@@ -135,7 +135,7 @@ impl Exchange {
     /// more. Outside of transactions.
     pub(super) fn may_run_again(&self, fault: &Fault) -> bool {
         let is_harmless = match self.code {
-            command::PING | command::INIT_DB | command::STMT_PREPARE | command::RESET_CONNECTION => true,
+            command::PING | command::INIT_DB | command::STMT_PREPARE => true,
             _ => self.summary.is_read_only() || self.concerns_session_alone(),
         };
         is_harmless && self.is_unanswered(fault) && !self.timer.has_first_byte()

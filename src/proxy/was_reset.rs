@@ -23,7 +23,8 @@ impl Session {
             read => read,
         };
         match read {
-            Err(fault) if fault.whose == Whose::Backend => {
+            // Who changed to a user that only its own backend is does not go on without it.
+            Err(fault) if fault.whose == Whose::Backend && !self.lease.foreign => {
                 self.lose_reset(&fault);
                 Ok(())
             }
@@ -45,6 +46,9 @@ impl Session {
         backend.kept.has_reset_schema = schema.is_some();
         fresh.state.set_multi_statements(shared.state.multi_statements());
         shared.restart(&fresh);
+        if lease.foreign {
+            shared.ledger.pin(Pin::OwnLogin);
+        }
         shared.has_reset_schema = schema.is_some();
         // MariaDB goes back to the character sets of the connection's own login, which was not this client's.
         if shared.is_mariadb() {

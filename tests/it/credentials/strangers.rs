@@ -216,3 +216,49 @@ fn names_beyond_ascii_are_the_servers_affair() {
         accent.quit();
     }
 }
+
+/// Who changes to a user that tidegate cannot log in as has its connection to itself, behind a reset as well: by the name that it came
+/// with nobody else gets it.
+#[test]
+fn a_change_to_a_stranger_is_never_the_pools() {
+    for kind in with_native().into_iter().filter(|kind| *kind != Kind::Mysql56) {
+        let server = Server::start(kind, &[]);
+        create(&server, "one", "IDENTIFIED BY 'right'");
+        create(&server, "stranger", "IDENTIFIED BY 'unknown'");
+        let users = "[[user]]\nname = \"one\"\npassword = \"right\"\n";
+        let config = format!("pool.mode = \"transaction\"\npool.size = 2\npool.max_overflow = 0\n{users}");
+        let tidegate = Tidegate::in_front_of(&server, &config);
+        let mut changed = enter(&tidegate, "one", "right");
+        assert_eq!(changed.user(), "one", "{kind}");
+        assert!(changed.change_user(&As::new("stranger", "unknown")).is_in(), "{kind}: {}", tidegate.log());
+        for _ in 0..2 {
+            assert_eq!(changed.user(), "stranger", "{kind}");
+            changed.reset();
+            let mut one = enter(&tidegate, "one", "right");
+            assert_eq!((one.user(), changed.user()), ("one".into(), "stranger".into()), "{kind}: {}", tidegate.log());
+            one.quit();
+        }
+    }
+}
+
+/// MariaDB keeps a role over a change of user; a login has none but its own.
+#[test]
+fn a_role_is_nobody_elses() {
+    for kind in with_native().into_iter().filter(|kind| kind.is_mariadb()) {
+        let (server, tidegate) = native(kind);
+        server.sql("CREATE ROLE r1; GRANT r1 TO one@'%'");
+        let mut one = enter(&tidegate, "one", "right");
+        assert!(one.query("SET ROLE r1").is_ok(), "{kind}");
+        assert_eq!(one.query("SELECT IFNULL(CURRENT_ROLE(), 'none')"), Ok("r1".to_owned()), "{kind}");
+        for (user, password) in [("two", "other"), ("one", "right"), ("two", "other")] {
+            let mut next = enter(&tidegate, user, password);
+            assert_eq!(next.query("SELECT IFNULL(CURRENT_ROLE(), 'none')"), Ok("none".to_owned()), "{kind}: {user}");
+            next.quit();
+        }
+        assert_eq!(one.query("SELECT IFNULL(CURRENT_ROLE(), 'none')"), Ok("r1".to_owned()), "{kind}");
+        assert!(one.change_user(&As::new("two", "other")).is_in(), "{kind}");
+        for mut client in [one, enter(&tidegate, "two", "other")] {
+            assert_eq!(client.query("SELECT IFNULL(CURRENT_ROLE(), 'none')"), Ok("none".to_owned()), "{kind}");
+        }
+    }
+}

@@ -297,6 +297,12 @@ impl Raw {
         user.split('@').next().unwrap_or_default().to_owned()
     }
 
+    /// COM_RESET_CONNECTION.
+    pub fn reset(&mut self) {
+        self.begin(&[0x1f]);
+        assert_eq!(self.read().first(), Some(&0), "it is reset");
+    }
+
     /// Says QUIT and waits for the other side's end.
     pub fn quit(mut self) {
         self.begin(&[1]);
