@@ -319,6 +319,14 @@ impl Session {
                 restore.run(backend, &wanted, &shared.baseline).await?;
                 shared.lacks_schema = Some(Box::new(Lacking::new(*refused)));
             }
+            // What its login gave, and logins give no more, it may not set back itself (SET GLOBAL of what needs a right): it goes
+            // on by what logins give now. What it has set itself is another matter.
+            Err(Trouble::Refused(refused)) if refused.code == fault::SPECIFIC_ACCESS_DENIED => {
+                restore.log_in(backend, wanted.schema()).await?;
+                let now = Arc::clone(&backend.kept.baseline);
+                restore.run(backend, &wanted, &now).await?;
+                shared.baseline = now;
+            }
             done => done?,
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::pool::fate::RetireReason;
 use crate::pool::handle::{Connect, DialError, Watch};
 use crate::proxy::backend::{self, Backend, Params};
 use crate::proxy::dialed;
-use crate::proxy::error::Fault;
+use crate::proxy::error::{Fault, Whose};
 use crate::proxy::lease::close;
 use crate::proxy::pool_key::Key;
 use crate::proxy::server::Proxy;
@@ -137,7 +137,10 @@ async fn login(proxy: &Arc<Proxy>, key: &Key) -> Result<(Backend, Duration), Fai
         // The last of the server's places is kept for its administrators, which is said behind the login.
         Err(fault) if fault.is_refusal_of(TOO_MANY_CONNECTIONS) => return Err(DialError::Unreachable(fault).into()),
         Err(fault) if has_its_most(&fault) => return Err(DialError::Full(fault).into()),
-        Err(fault) if fault.is_refusal() => return Err(DialError::Refused(fault).into()),
+        // By a method that tidegate has no answer for, nobody gets in for this account; others do.
+        Err(fault) if fault.is_refusal() || fault.whose == Whose::Tidegate => {
+            return Err(DialError::Refused(fault).into());
+        }
         Err(fault) => return Err(DialError::Unreachable(fault).into()),
     };
     let (mut channel, facts) = backend.borrow();

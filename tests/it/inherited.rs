@@ -499,3 +499,28 @@ fn no_connection_by_a_typing_error() {
         assert_eq!(other.rows("SELECT 1"), [["1"]], "{kind}");
     }
 }
+
+/// What only the privileged may set for themselves, and is set for all: who was there before goes on, with what logins give now.
+#[test]
+fn a_global_that_a_session_may_not_set_back_shuts_nobody_out() {
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        crowd::account(&server, "unprivileged", "SELECT ON crowd.*");
+        let users = "\n[[user]]\nname = \"unprivileged\"\npassword = \"\"\n";
+        let tidegate = Tidegate::in_front_of(&server, &format!("{}{users}", crowd::config(1, "")));
+        let mut client = Client::login(tidegate.address(), "unprivileged", "").expect("a login");
+        client.run("SET @mine = 'kept'");
+        server.sql("SET GLOBAL sql_log_off = 1");
+        let mut other = crowd::enter(&tidegate);
+        for _ in 0..2 {
+            other.run("SELECT 1");
+            assert_eq!(client.value("SELECT @mine"), "kept", "{kind}");
+            other.run("SELECT 1");
+            client.run("BEGIN");
+            client.run("COMMIT");
+        }
+        let refused = client.refused("SET SESSION sql_log_off = 0");
+        assert_eq!(refused.code, 1227, "{kind}");
+        assert_eq!(client.value("SELECT @mine"), "kept", "{kind}");
+    }
+}
