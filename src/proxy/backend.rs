@@ -99,7 +99,7 @@ pub struct Backend {
 }
 
 /// No client has this id: errors and warnings that are nobody's any more.
-const OF_NOBODY: (u32, u32) = (0, 0);
+pub(super) const OF_NOBODY: (u32, u32) = (0, 0);
 
 /// What a connection's session is, for the next client that needs it.
 #[derive(Debug, Default)]

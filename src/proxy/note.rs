@@ -1,5 +1,6 @@
 //! Mode `transaction`: what a command did to its session, by its reply and its text.
 
+use crate::proxy::backend::OF_NOBODY;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
@@ -31,6 +32,11 @@ fn may_add(exchange: &Exchange) -> bool {
 /// Whether the command's reply has status flags, unless it is an error.
 fn has_status(code: u8) -> bool {
     !matches!(code, command::STMT_PREPARE | command::STATISTICS | command::STMT_SEND_LONG_DATA)
+}
+
+/// Whether the command runs a statement, which has errors and warnings of its own.
+fn is_statement(code: u8) -> bool {
+    matches!(code, command::QUERY | command::STMT_EXECUTE | command::STMT_BULK_EXECUTE)
 }
 
 /// Whether ROW_COUNT() behind the command, where that succeeds, is what it was before, on the backend that it ran on.
@@ -97,7 +103,10 @@ impl Session {
             kept.spoiled = true;
         } else if outcome.failed || !leaves_row_count(exchange.code) {
             shared.is_here = true;
-            kept.spoiled = false;
+            // A command that is no statement leaves what tidegate's own statements left of warnings.
+            if std::mem::take(&mut kept.spoiled) && !is_statement(exchange.code) {
+                kept.conditions_of = Some(OF_NOBODY);
+            }
         }
         if shared.last.last_insert_id != insert_id {
             shared.note_insert_id(insert_id, kept.last_insert_id);

@@ -107,6 +107,19 @@ const CASES: &[Case] = &[
         then: &["SHOW WARNINGS", "GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"],
         asked: "SELECT @n, @r",
     },
+    // What tidegate has asked on another's behalf stands on the connection, and a ping leaves it there.
+    Case {
+        own: &["SELECT 1", "ping"],
+        of_another: "SELECT SQL_CALC_FOUND_ROWS 1 UNION SELECT 2 LIMIT 1",
+        then: &["ping", "GET DIAGNOSTICS @n = NUMBER"],
+        asked: "SELECT @n",
+    },
+    Case {
+        own: &["SELECT CAST('x' AS SIGNED)"],
+        of_another: "SELECT SQL_CALC_FOUND_ROWS 1 UNION SELECT 2 LIMIT 1",
+        then: &["ping"],
+        asked: "SHOW WARNINGS",
+    },
     // What a preparation makes of them is the server's secret.
     Case {
         own: &["SELECT nix"],
@@ -154,6 +167,8 @@ fn run(raw: &mut Raw, steps: &[&str]) {
         } else if let Some(number) = step.strip_prefix("execute: ") {
             let number: u32 = number.parse().expect("a statement's number");
             raw.ask(&[&b"\x17"[..], &number.to_le_bytes(), &[0, 1, 0, 0, 0]].concat());
+        } else if *step == "ping" {
+            raw.ask(&[tidegate::wire::command::PING]);
         } else {
             raw.query(step);
         }
