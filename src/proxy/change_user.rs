@@ -57,10 +57,6 @@ impl Session {
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let proxy = std::sync::Arc::clone(&self.proxy);
         exchange.timer.sent(Instant::now());
-        // MariaDB keeps the role over a change of user, whoever may have it.
-        if facts.mariadb && self.is_shared() {
-            put_role_off(&mut backend, facts).await?;
-        }
         let login = Changing {
             proxy: &proxy,
             client: &mut client,
@@ -71,6 +67,7 @@ impl Session {
             salt: self.salt,
             refusals: self.refused_changes,
             can_switch: self.login_form.has(PLUGIN_AUTH),
+            is_shared: self.is_shared(),
         };
         let result = login.run(&change).await.and_then(|changed| {
             let max = proxy.live.max_clients_of(&params.user);
@@ -235,6 +232,7 @@ struct Changing<'a> {
     /// How many were refused before.
     refusals: u8,
     can_switch: bool,
+    is_shared: bool,
 }
 
 impl Changing<'_> {
@@ -309,7 +307,10 @@ impl Changing<'_> {
 
     /// `in_hand`: the password, where the client has already given it.
     async fn relay(self, change: &ChangeUser, in_hand: Option<Password>) -> Result<Changed, Fault> {
-        let Changing { proxy, client, backend, facts, params, salt, can_switch, .. } = self;
+        let Changing { proxy, client, backend, facts, params, salt, can_switch, is_shared, .. } = self;
+        if facts.mariadb && is_shared {
+            put_role_off(backend, facts).await?;
+        }
         // A client that cannot be asked has answered the challenge that it has.
         let held = (!can_switch).then(|| (salt, change.answer.clone()));
         backend.command(&change_user_packet(facts, params)).await.map_err(Fault::of_backend)?;
