@@ -325,7 +325,7 @@ impl Session {
                 restore.log_in(backend, wanted.schema()).await?;
                 let now = Arc::clone(&backend.kept.baseline);
                 restore.run(backend, &wanted, &now).await?;
-                shared.baseline = now;
+                shared.adopt(now);
             }
             done => done?,
         }

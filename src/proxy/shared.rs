@@ -164,6 +164,13 @@ impl Shared {
         shared
     }
 
+    /// From now on what the session has not set is as this login gave it.
+    pub fn adopt(&mut self, baseline: Arc<Baseline>) {
+        self.baseline = baseline;
+        self.note_dialect();
+        self.note_baseline();
+    }
+
     /// Where the server keeps the texts of all sessions' statements, nobody shares a connection.
     fn note_baseline(&mut self) {
         if self.baseline.keeps_texts() {

@@ -510,7 +510,7 @@ fn a_global_that_a_session_may_not_set_back_shuts_nobody_out() {
         let tidegate = Tidegate::in_front_of(&server, &format!("{}{users}", crowd::config(1, "")));
         let mut client = Client::login(tidegate.address(), "unprivileged", "").expect("a login");
         client.run("SET @mine = 'kept'");
-        server.sql("SET GLOBAL sql_log_off = 1");
+        server.sql("SET GLOBAL sql_log_off = 1, sql_mode = 'ANSI_QUOTES'");
         let mut other = crowd::enter(&tidegate);
         for _ in 0..2 {
             other.run("SELECT 1");
@@ -519,6 +519,10 @@ fn a_global_that_a_session_may_not_set_back_shuts_nobody_out() {
             client.run("BEGIN");
             client.run("COMMIT");
         }
+        // What stands in double quotes is read as the session reads it now: no string, in which nothing is asked.
+        let has_modes = client.value("SELECT @@sql_mode").contains("ANSI_QUOTES");
+        let asked = client.ask("SELECT \"mine\"").map(|answer| answer.rows);
+        assert_eq!(asked.is_err(), has_modes, "{kind}: {asked:?}");
         let refused = client.refused("SET SESSION sql_log_off = 0");
         assert_eq!(refused.code, 1227, "{kind}");
         assert_eq!(client.value("SELECT @mine"), "kept", "{kind}");
