@@ -54,6 +54,7 @@ mod release;
 mod reply;
 mod report;
 mod reset;
+mod routines;
 mod run_shared;
 pub mod running;
 pub mod server;

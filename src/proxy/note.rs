@@ -75,6 +75,7 @@ impl Session {
         let outcome = Outcome::new(facts, exchange.announced, exchange.changed_at_eof);
         let text = commands.get(exchange.text.clone()).unwrap_or_default();
         let left = shared.ran_command(exchange, text, before, &outcome, is_clear);
+        shared.note_calls(exchange.timer.started_at());
         if exchange.code == command::SET_OPTION && !outcome.failed {
             shared.state.set_multi_statements(commands.get(HEADER + 1) == Some(&0));
         }

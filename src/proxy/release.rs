@@ -7,13 +7,15 @@ use crate::net::channel::Channel;
 use crate::pool::fate::RetireReason;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
+use crate::proxy::routines::read_routines;
 use crate::proxy::setup::{Room, role_words};
 use crate::proxy::shared::Shared;
 use crate::proxy::statement::{self, Rows};
+use crate::proxy::unseen::UnseenTriggers;
 use crate::session::last::questions;
 use crate::session::outcome::Outcome;
 use crate::session::quote::is_word;
-use crate::session::reason::{Hold, Pin, Pins};
+use crate::session::reason::{Hold, Holds, Pin, Pins};
 use crate::session::state::{Collation, ROLE};
 use crate::session::user_values;
 use crate::sql::flags::Flags;
@@ -153,7 +155,7 @@ impl Session {
             && !shared.ledger.needs_status()
             && !shared.ledger.is_blinded()
             && shared.ledger.variables_to_read().next().is_none()
-            && !shared.ledger.holds().has(Hold::Role);
+            && !shared.ledger.holds().has_any(Holds::BEYOND_LAST);
         if is_known && !shared.unread && shared.state.collation() == Collation::Known {
             self.park(Instant::now());
         }
@@ -168,15 +170,16 @@ impl Session {
 
     /// Whether all is saved, so that the backend can go.
     pub(super) async fn save(&mut self) -> Result<bool, Fault> {
-        let Session { lease, shared, .. } = self;
+        let Session { lease, shared, proxy, .. } = self;
         let Some(shared) = shared else { return Ok(false) };
         let backend = lease.backend_mut();
         let (mut channel, facts) = backend.borrow();
+        let asks_one_row = shared.ledger.routines_to_read().next().is_none();
         let (was_read, was_free) = (shared.last.unread().is_empty(), shared.is_free());
-        let saved = read(&mut channel, facts.capabilities, backend.kept.room, shared).await;
+        let saved = read(&mut channel, facts.capabilities, backend.kept.room, shared, &proxy.unseen_triggers).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
-        if !was_read {
+        if !was_read && asks_one_row {
             backend.kept.found_rows = Some(FOUND_BY_OWN);
         } else if !was_free {
             backend.kept.found_rows = None;
@@ -357,17 +360,27 @@ async fn read(
     caps: Capabilities,
     room: Room,
     shared: &mut Shared,
+    unseen: &UnseenTriggers,
 ) -> Result<Option<u64>, Fault> {
     let insert_id = read_last(channel, caps, shared).await?;
-    read_rest(channel, caps, room, shared).await?;
+    read_rest(channel, caps, room, shared, unseen).await?;
     Ok(insert_id)
 }
 
-async fn read_rest(channel: &mut Channel, caps: Capabilities, room: Room, shared: &mut Shared) -> Result<(), Fault> {
+async fn read_rest(
+    channel: &mut Channel,
+    caps: Capabilities,
+    room: Room,
+    shared: &mut Shared,
+    unseen: &UnseenTriggers,
+) -> Result<(), Fault> {
     if shared.ledger.needs_status() {
         let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
         let status = OkPacket::parse(&ok).unwrap_or_default().status;
         shared.ledger.status(&Outcome { status: Some(status), ..Outcome::default() });
+    }
+    if shared.ledger.pins().is_empty() && shared.ledger.holds().has(Hold::Routines) {
+        read_routines(channel, caps, shared, unseen).await?;
     }
     if !shared.ledger.pins().is_empty() {
         return Ok(());

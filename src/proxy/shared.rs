@@ -76,6 +76,8 @@ pub struct Shared {
     pub rights_from: Option<Instant>,
     /// The server has no trackers, and settings may have changed: they are to be read.
     pub unread: bool,
+    /// When the first of the stored programs was called that the ledger has.
+    pub called_since: Option<Instant>,
     /// It has used GET DIAGNOSTICS in a way that no other backend can answer.
     pub asks_for_diagnostics: bool,
     /// Read at once, see `added`.
@@ -148,6 +150,7 @@ impl Shared {
             is_to_be_reset: false,
             has_reset_schema: false,
             lost: Holds::NONE,
+            called_since: None,
             asks_for_diagnostics: false,
             added: None,
             marked: false,
@@ -425,7 +428,7 @@ impl Shared {
         if let Some(pin) = self.ledger.pins().iter().next() {
             return pin.name();
         }
-        let names = [Hold::UserVariables, Hold::Role].into_iter().filter(|hold| self.ledger.holds().has(*hold));
+        let names = self.ledger.holds().iter().filter(|hold| Holds::BEYOND_LAST.has(*hold));
         match names.chain(self.last.unread().iter()).next() {
             Some(hold) => hold.name(),
             None if !self.is_free() => Hold::Diagnostics.name(),

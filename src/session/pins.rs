@@ -15,6 +15,7 @@ use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, statements, summary};
 use crate::sql::flags::Flags;
 use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::routines::{Routine, called};
 use crate::sql::verb::Verb;
 
 /// A text and how it ended.
@@ -26,8 +27,6 @@ pub struct Run<'a> {
     pub dialect: Dialect,
     /// The schema that was in force before it.
     pub schema: Option<&'a [u8]>,
-    /// All procedures and functions that it calls were read and found harmless.
-    pub bodies_are_harmless: bool,
     /// How it ended.
     pub outcome: &'a Outcome,
 }
@@ -94,7 +93,7 @@ impl Ledger {
     /// Nothing keeps the backend, and nothing is to be read but what [`crate::session::last::Last`] knows of.
     #[inline]
     pub fn is_free(&self) -> bool {
-        let holds = self.holds.has(Hold::UserVariables) || self.holds.has(Hold::Role);
+        let holds = self.holds.has_any(Holds::BEYOND_LAST);
         self.pins.is_empty() && !holds && !self.flags_unknown && !self.blinded
     }
 
@@ -277,11 +276,17 @@ impl Ledger {
     /// What the hold protects was read, and is the caller's now.
     pub fn saved(&mut self, hold: Hold) {
         self.holds.set(hold, false);
-        if hold == Hold::UserVariables
-            && let Some(names) = &mut self.names
-        {
-            names.variables.clear();
+        let Some(names) = &mut self.names else { return };
+        match hold {
+            Hold::UserVariables => names.variables.clear(),
+            Hold::Routines => names.routines.clear(),
+            _ => {}
         }
+    }
+
+    /// The procedures and functions that [`Hold::Routines`] is about, each with its schema.
+    pub fn routines_to_read(&self) -> impl Iterator<Item = &Routine> {
+        self.names.iter().flat_map(|names| names.routines.iter())
     }
 
     /// The user variables that [`Hold::UserVariables`] is about, in small letters, without `@`.
@@ -327,6 +332,7 @@ impl Ledger {
             self.pins.set(pin, on);
         }
         self.holds.set(Hold::UserVariables, !names.variables.is_empty());
+        self.holds.set(Hold::Routines, !names.routines.is_empty());
         if names.are_nothing() {
             self.names = None;
         }
@@ -480,18 +486,37 @@ impl Ledger {
     /// What neither the text nor the trackers explain.
     fn unexplained(&mut self, run: &Run<'_>, flags: Flags, many: bool, server: Announcing) {
         let outcome = run.outcome;
-        let calls = flags.any(Flags::CALLS.with(Flags::UNKNOWN_FUNCTION)) && !run.bodies_are_harmless;
-        let failed =
-            outcome.failed && (many || flags.any(UNKNOWN_EFFECTS)) && !run.bodies_are_harmless && !is_no_statement(run);
+        let calls = flags.any(CALLS_ROUTINES);
+        let failed = outcome.failed && (many || flags.any(UNKNOWN_EFFECTS)) && !is_no_statement(run);
+        let is_read_later = calls && !many && self.routines_are_read_later(run, flags);
         let lost = outcome.changed_at_eof && server.at_eof == AtEof::Lost && !flags.any(EXPLAINS_STATE_CHANGE);
         let announced = outcome.announced;
         let alters = self.pins.has(Pin::TemporaryTable) && first_word(run).eq_ignore_ascii_case(b"alter");
         let silent = announced.state_change && !flags.any(EXPLAINS_STATE_CHANGE) && !alters;
         let frozen = announced.frozen && !flags.has(Flags::SETS_FROZEN);
         let blind = !server.trackers && flags.has(Flags::EXECUTABLE_COMMENT);
-        if calls || failed || lost || silent || frozen || blind || announced.unexplained {
+        if (calls || failed) && !is_read_later || lost || silent || frozen || blind || announced.unexplained {
             self.pins.set(Pin::UnexplainedState, true);
         }
+    }
+
+    /// Whether all that is not known of the statement stands in stored programs that can be read by name.
+    fn routines_are_read_later(&mut self, run: &Run<'_>, flags: Flags) -> bool {
+        let is_opaque = flags.any(UNKNOWN_EFFECTS.without(CALLS_ROUTINES));
+        // Of a SET that failed nobody knows how far it came.
+        if is_opaque || run.outcome.failed && flags.any(EXPLAINS_STATE_CHANGE) {
+            return false;
+        }
+        let schema = run.schema.and_then(|schema| std::str::from_utf8(schema).ok());
+        let Some(called) = called(run.sql, run.dialect).filter(|called| !called.is_empty()) else { return false };
+        let known = called.into_iter().map(|routine| match &routine.schema {
+            Some(_) => Some(routine),
+            None => Some(Routine { schema: Some(schema?.into()), ..routine }),
+        });
+        let Some(known) = known.collect::<Option<Vec<_>>>() else { return false };
+        self.names().routines.extend(known);
+        self.named();
+        true
     }
 
     fn trackers(&mut self, outcome: &Outcome) {
@@ -533,6 +558,9 @@ const UNKNOWN_EFFECTS: Flags = Flags::CALLS
     .with(Flags::EXECUTE_IMMEDIATE)
     .with(Flags::COMPOUND)
     .with(Flags::UNEXPLAINED);
+
+/// What runs stored programs.
+const CALLS_ROUTINES: Flags = Flags::CALLS.with(Flags::UNKNOWN_FUNCTION);
 
 /// After which an announced change of state needs no other explanation: each has its own rule.
 const EXPLAINS_STATE_CHANGE: Flags = Flags::SETS_SYSTEM

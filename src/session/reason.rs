@@ -62,6 +62,8 @@ pub enum Hold {
     UserVariables,
     /// SET ROLE
     Role,
+    /// Stored procedures and functions were called whose text was not read.
+    Routines,
 }
 
 /// A set of [`Pin`]s.
@@ -71,6 +73,12 @@ pub struct Pins(u32);
 /// A set of [`Hold`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Holds(u8);
+
+impl Holds {
+    /// Those that are about more than what the last statement left behind.
+    pub const BEYOND_LAST: Holds =
+        Holds(1 << Hold::UserVariables as u8 | 1 << Hold::Role as u8 | 1 << Hold::Routines as u8);
+}
 
 macro_rules! set {
     ($set:ident of $item:ident: $word:ty, $($name:ident $text:literal),* $(,)?) => {
@@ -98,6 +106,12 @@ macro_rules! set {
             #[inline]
             pub const fn has(self, item: $item) -> bool {
                 self.0 & (1 << item as u32) != 0
+            }
+
+            /// Whether one of those is in.
+            #[inline]
+            pub const fn has_any(self, items: $set) -> bool {
+                self.0 & items.0 != 0
             }
 
             /// In or out.
@@ -137,5 +151,5 @@ set! { Pins of Pin: u32,
 
 set! { Holds of Hold: u8,
     Diagnostics "diagnostics", FoundRows "found_rows", RowCount "row_count", LastInsertId "last_insert_id",
-    UserVariables "user_variables", Role "role",
+    UserVariables "user_variables", Role "role", Routines "routines",
 }

@@ -18,6 +18,7 @@ pub mod lexer;
 pub mod locks;
 pub mod outlives;
 pub mod own_account;
+pub mod routines;
 pub mod schema;
 pub mod shape;
 pub mod strings;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod holds;
+mod routines;
 mod statements;
 mod unexplained;
 

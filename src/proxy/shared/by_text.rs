@@ -40,7 +40,7 @@ impl Shared {
             self.ledger.status(outcome);
             return found;
         }
-        let run = Run { sql, dialect: before, schema, bodies_are_harmless: false, outcome };
+        let run = Run { sql, dialect: before, schema, outcome };
         self.ledger.ran(run, self.announcing);
         self.note_unannounced(sql, before, flags, outcome.failed);
         if !flags.any(SETS) {

@@ -26,13 +26,13 @@ impl Shared {
     /// read may be used by anything, and so may settings.
     pub fn outlives_backend(&self) -> bool {
         let holds = self.ledger.holds();
-        !holds.has(Hold::UserVariables) && !holds.has(Hold::Role) && !self.unread
+        !holds.has_any(Holds::BEYOND_LAST) && !self.unread
     }
 
     /// Whether the statement looks at what was lost.
     pub fn asks_for_lost(&self, summary: &Summary) -> bool {
         let is_asked = |hold| match hold {
-            Hold::UserVariables | Hold::Role => true,
+            Hold::UserVariables | Hold::Role | Hold::Routines => true,
             Hold::LastInsertId => {
                 summary.flags.any(LOOKS_AT_INSERT_ID) || self.state.variable(b"sql_auto_is_null").is_some()
             }

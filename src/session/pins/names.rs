@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
 use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::routines::Routine;
 
 /// The most names of all kinds that are remembered one by one.
 const MAX_NAMES: usize = 256;
@@ -23,6 +24,8 @@ pub(super) struct Names {
     pub typed: BTreeSet<u32>,
     /// User variables that are to be read.
     pub variables: BTreeSet<Box<[u8]>>,
+    /// Procedures and functions that were called, and whose text is to be read.
+    pub routines: BTreeSet<Routine>,
     /// A seed or a GTID was set: no question to the server ends that.
     pub frozen_for_good: bool,
 }
@@ -45,6 +48,7 @@ impl Names {
             + self.long_data.len()
             + self.typed.len()
             + self.variables.len()
+            + self.routines.len()
     }
 }
 

@@ -37,7 +37,7 @@ fn changed() -> Outcome {
 
 fn run(ledger: &mut Ledger, sql: &str, outcome: &Outcome, server: Announcing) {
     let schema = Some(&b"db"[..]);
-    let run = Run { sql: sql.as_bytes(), dialect: MARIADB, schema, bodies_are_harmless: false, outcome };
+    let run = Run { sql: sql.as_bytes(), dialect: MARIADB, schema, outcome };
     ledger.ran(run, server);
 }
 
@@ -81,8 +81,8 @@ fn every_pin_begins_and_ends_with_its_text() {
         (&["SET timestamp = @a"], &[Frozen]),
         (&["SET gtid_next = 'AUTOMATIC'"], &[]),
         (&["SELECT NEXTVAL(s)"], &[Sequence]),
-        (&["CALL p()"], &[UnexplainedState]),
-        (&["SELECT f(1)"], &[UnexplainedState]),
+        (&["CALL `p q`()"], &[UnexplainedState]),
+        (&["SELECT `f g`(1)"], &[UnexplainedState]),
         (&["BEGIN NOT ATOMIC SET @a = 1; END"], &[UnexplainedState]),
         (&["EXECUTE IMMEDIATE 'select 1'"], &[UnexplainedState]),
         (&["GIBBERISH"], &[UnexplainedState]),
@@ -178,15 +178,16 @@ fn what_nobody_explains_pins() {
         ("SELECT 1", odd, WITH, true),
         ("SELECT * FROM v", at_eof, LOST, true),
         ("SELECT * FROM v", at_eof, WITH, false),
-        ("SELECT f(1)", ok(0), WITH, true),
-        ("CALL p()", failed(), WITH, true),
+        ("SELECT `f g`(1)", ok(0), WITH, true),
+        ("CALL `p q`()", failed(), WITH, true),
+        ("SELECT f(1)", changed(), WITH, true),
         ("SELECT 1; SELECT nosuch", failed(), WITH, true),
         ("SELECT nosuch", failed(), WITH, false),
         ("SELCT 1", failed(), WITH, true),
         ("SELCT 1", misspelt(), WITH, false),
         ("SELCT 1; SELCT 2", misspelt(), WITH, true),
         ("here: BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'SELCT'; END", misspelt(), WITH, true),
-        ("CALL p()", misspelt(), WITH, true),
+        ("CALL `p q`()", misspelt(), WITH, true),
         ("SELECT 1 /*!50000 + 1 */", ok(0), WITHOUT, true),
         ("SELECT 1 /*!50000 + 1 */", ok(0), WITH, false),
     ];
@@ -201,12 +202,33 @@ fn what_nobody_explains_pins() {
 }
 
 #[test]
-fn bodies_that_were_read_need_no_pin() {
-    let outcome = ok(0);
-    let (sql, schema) = (&b"CALL p()"[..], None);
+fn routines_are_read_before_the_backend_goes() {
+    let read = |sql: &str, outcome: Outcome| {
+        let mut ledger = Ledger::default();
+        ledger.ran(Run { sql: sql.as_bytes(), dialect: MARIADB, schema: Some(b"Shop"), outcome: &outcome }, WITH);
+        let name = |routine: &Routine| format!("{}.{}", routine.schema.as_deref().unwrap_or("?"), routine.name);
+        let names: Vec<_> = ledger.routines_to_read().map(name).collect();
+        assert_eq!(ledger.is_free(), names.is_empty() && ledger.pins().is_empty(), "{sql}");
+        (names.join(" "), ledger.pins().has(Pin::UnexplainedState))
+    };
+    for (sql, names) in [
+        ("CALL p(@out)", "Shop.p"),
+        ("SELECT f(1), other.g(2)", "Shop.f other.g"),
+        ("INSERT INTO t (a) VALUES (F(1))", "Shop.f"),
+    ] {
+        assert_eq!(read(sql, ok(0)), (names.to_owned(), false), "{sql}");
+        assert_eq!(read(sql, failed()), (names.to_owned(), false), "{sql}, failed");
+    }
+    assert_eq!(read("SET sql_mode = f(1)", ok(0)), ("Shop.f".to_owned(), false));
+    for sql in ["SET sql_mode = f(1)", "CALL p(); CALL q()", "EXECUTE IMMEDIATE 'CALL p()'", "CALL `a b`()"] {
+        assert_eq!(read(sql, failed()), (String::new(), true), "{sql}");
+    }
     let mut ledger = Ledger::default();
-    ledger.ran(Run { sql, dialect: MARIADB, schema, bodies_are_harmless: true, outcome: &outcome }, WITH);
-    assert!(ledger.pins().is_empty());
+    ledger.ran(Run { sql: b"CALL p()", dialect: MARIADB, schema: None, outcome: &ok(0) }, WITH);
+    assert!(ledger.pins().has(Pin::UnexplainedState), "without a schema nobody knows which one");
+    ledger = after(&["CALL s.p()"]);
+    ledger.saved(Hold::Routines);
+    assert!(ledger.pins().is_empty() && ledger.routines_to_read().next().is_none());
 }
 
 #[test]
@@ -224,7 +246,7 @@ fn holds_are_what_the_last_statement_left() {
         ("SET last_insert_id = 5", ok(0), &[LastInsertId]),
         ("SELECT @a := 1, @`B c`", ok(0), &[UserVariables]),
         ("SET ROLE r", ok(0), &[Role]),
-        ("CALL p()", ok(0), &[FoundRows, RowCount, LastInsertId]),
+        ("CALL p()", ok(0), &[FoundRows, RowCount, LastInsertId, Routines]),
     ];
     for (sql, outcome, holds) in cases {
         let mut ledger = Ledger::default();
