@@ -66,6 +66,8 @@ pub(super) struct Exchange {
     pub(super) mapped: Option<(u32, u32)>,
     /// The error that the client was told in its own words for a statement's id.
     pub(super) own_words: Option<Box<ErrPacket>>,
+    /// The ERR that stood behind the whole reply: the server has ended the connection.
+    pub(super) goodbye: Option<Box<[u8]>>,
     /// A SET runs in the place of a GET DIAGNOSTICS, which leaves ROW_COUNT() as it was.
     pub(super) sets_instead: bool,
     /// The packet to send in the client's packet's place.

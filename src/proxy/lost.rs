@@ -135,6 +135,17 @@ impl Session {
         Ok(())
     }
 
+    /// The server has ended the connection behind its reply: as [`Session::lost_behind`], but that a client that cannot go on
+    /// hears the server's own words.
+    pub(super) async fn said_goodbye(&mut self, words: &[u8]) -> Result<(), Fault> {
+        let lost = self.lost_behind(Fault::backend("the server closed behind its reply"));
+        if lost.is_err() {
+            self.in_step = false;
+            self.client.send(words).await.map_err(Fault::client_io)?;
+        }
+        lost.map_err(|fault| Fault { answer: None, ..fault })
+    }
+
     pub(super) fn log_lost(&self, fault: &Fault) {
         let (client, backend) = (self.admission.id, self.record_backend());
         let user = printable(&self.identity.user);

@@ -265,6 +265,7 @@ impl Session {
             pin_reason: self.held_for,
             mapped: None,
             own_words: None,
+            goodbye: None,
             has_new_columns: false,
             sets_instead: false,
             instead: None,

@@ -73,7 +73,11 @@ impl Session {
                     if let Some(held) = held {
                         Box::pin(self.send_held(exchange, held, commands.filled())).await?;
                     }
-                    return if buffer.is_empty() { Ok(()) } else { Box::pin(self.pass_goodbye(buffer.filled())).await };
+                    return if buffer.is_empty() {
+                        Ok(())
+                    } else {
+                        Box::pin(self.take_goodbye(exchange, buffer.filled())).await
+                    };
                 }
                 Verdict::Broken(why) => return Err(Fault::backend(why)),
             }
@@ -247,10 +251,15 @@ impl Session {
         }
     }
 
-    /// What stands right behind a reply can only be the ERR by which the server ends the connection.
-    async fn pass_goodbye(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    /// What stands right behind a reply can only be the ERR by which the server ends the connection. Where the client may go on
+    /// with another one it would be taken for the reply to its next command: [`Session::said_goodbye`].
+    async fn take_goodbye(&mut self, exchange: &mut Exchange, bytes: &[u8]) -> Result<(), Fault> {
         if bytes.get(HEADER).is_some_and(|&first| first != 0xFF) {
             return Err(Fault::backend("the server sent more than a reply"));
+        }
+        if self.is_shared() {
+            exchange.goodbye = Some(bytes.into());
+            return Ok(());
         }
         self.client.send(bytes).await.map_err(Fault::client_io)
     }

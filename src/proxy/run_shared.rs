@@ -83,6 +83,9 @@ impl Session {
         }
         self.note(exchange, buffer.filled(), &before).await?;
         self.renew_lost(exchange);
+        if let Some(words) = exchange.goodbye.take() {
+            return Box::pin(self.said_goodbye(&words)).await;
+        }
         if exchange.among.is_some() {
             Box::pin(self.carry_out_kills(exchange)).await;
         }

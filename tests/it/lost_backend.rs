@@ -196,3 +196,34 @@ fn what_concerns_the_session_alone_is_not_lost() {
         }
     }
 }
+
+/// MySQL 8 and later say why they close a connection that was idle for too long. Behind a reply that tidegate had no time to read
+/// these words must not be taken for the reply to the next command.
+#[test]
+fn a_goodbye_behind_a_reply_is_no_reply() {
+    if !Kind::Mysql9.is_here() {
+        return;
+    }
+    let server = crowd::server_of(Kind::Mysql9, &["--wait-timeout=1"]);
+    let tidegate = crowd::tidegate(&server, 2, "");
+    let overslept = |client: &mut Client, sql: &str| {
+        client.start(sql).expect("sent");
+        std::thread::sleep(Duration::from_millis(200));
+        tidegate.signal("STOP");
+        std::thread::sleep(Duration::from_millis(2_500));
+        tidegate.signal("CONT");
+        client.finish().expect("the reply")
+    };
+    let mut free = crowd::enter(&tidegate);
+    assert_eq!(overslept(&mut free, "SELECT SLEEP(0.5), 'first'").rows, [["0", "first"]]);
+    for token in ["second", "third", "fourth"] {
+        assert_eq!(free.value(&format!("SELECT '{token}'")), token);
+    }
+    // Who cannot go on without that connection hears why it has gone.
+    let mut bound = crowd::enter(&tidegate);
+    bound.run("CREATE TEMPORARY TABLE mysql.of_its_own (a INT)");
+    assert_eq!(overslept(&mut bound, "SELECT SLEEP(0.5), 'first'").rows, [["0", "first"]]);
+    let (_, words) = bound.packet().expect("the server's words");
+    assert_eq!((words[0], u16::from_le_bytes([words[1], words[2]])), (0xFF, 4031));
+    assert!(bound.is_closed());
+}
