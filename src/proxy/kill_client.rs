@@ -3,7 +3,7 @@
 //! backend serves nobody else.
 
 use crate::net::channel::Channel;
-use crate::proxy::backend::{self, Params};
+use crate::proxy::backend::{self, BackendFacts, Params};
 use crate::proxy::client::Session;
 use crate::proxy::clients::Victim;
 use crate::proxy::error::Fault;
@@ -14,7 +14,7 @@ use crate::session::last::{Condition, Diagnostics, Level, Saved};
 use crate::sql::kill::{self as sql, Target, Whom};
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
-use crate::wire::fault::{CONNECTION_KILLED, ErrPacket, INTERRUPTED, UNKNOWN_COMMAND};
+use crate::wire::fault::{CONNECTION_KILLED, ErrPacket, INTERRUPTED, KILL_DENIED, UNKNOWN_COMMAND};
 use crate::wire::frame::HEADER;
 use crate::wire::ok::Ok as OkPacket;
 
@@ -135,14 +135,16 @@ impl Session {
 
     /// The server's judgement, in the clients' ids.
     pub(super) async fn judge(&self, order: &Order) -> Result<Result<(), ErrPacket>, Fault> {
-        let Some(secret) = &self.lease.secret else { return Ok(Ok(())) };
+        let Some(secret) = &self.lease.secret else { return Ok(Err(not_the_owner(order.id))) };
         let _one_at_a_time = self.proxy.control.lock().await;
         let params = Params::bare(&self.params.user, PROTOCOL_41);
         let (mut connection, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, secret).await?;
-        let decoy = match order.victim.backend() {
-            0 => self.decoy(&order.victim).await?,
-            _ => None,
+        let standin = match order.victim.backend() {
+            0 => self.standin(&order.victim).await?,
+            _ => Standin::Needless,
         };
+        let is_known = !matches!(standin, Standin::Unknown);
+        let decoy = standin.decoy();
         let there = decoy.as_ref().map_or(order.victim.backend(), |decoy| decoy.id);
         let word = if order.query_only || decoy.is_some() { "QUERY " } else { "" };
         let (mut channel, facts) = connection.borrow();
@@ -153,43 +155,101 @@ impl Session {
                 .await
                 .map(|answer| answer.map(drop)),
         };
+        let may = is_known || !matches!(answer, Ok(Ok(()))) || self.kills_anybody(&mut channel, facts).await?;
         connection.restore(channel);
         for connection in [Some(connection), decoy].into_iter().flatten() {
             tokio::spawn(close(connection, true));
+        }
+        if !may {
+            return Ok(Err(not_the_owner(order.id)));
         }
         Ok(answer?.map_err(|refused| in_client_ids(refused, there, order.id)))
     }
 
     /// The server's judgement of whether a client that has no backend may be killed, in the clients' ids.
     pub(super) async fn may_kill(&self, victim: &Victim) -> Result<Result<(), ErrPacket>, Fault> {
-        let Some(secret) = &self.lease.secret else { return Ok(Ok(())) };
+        let Some(secret) = &self.lease.secret else { return Ok(Err(not_the_owner(victim.id()))) };
         let _one_at_a_time = self.proxy.control.lock().await;
-        let Some(decoy) = self.decoy(victim).await? else { return Ok(Ok(())) };
+        let standin = self.standin(victim).await?;
+        if matches!(standin, Standin::Needless) {
+            return Ok(Ok(()));
+        }
         let params = Params::bare(&self.params.user, PROTOCOL_41);
         let (mut connection, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, secret).await?;
         let (mut channel, facts) = connection.borrow();
-        let answer = statement::query(&mut channel, facts.capabilities, &format!("KILL QUERY {}", decoy.id)).await;
+        let decoy = standin.decoy();
+        let answer = match &decoy {
+            Some(decoy) => statement::query(&mut channel, facts.capabilities, &format!("KILL QUERY {}", decoy.id))
+                .await?
+                .map(drop)
+                .map_err(|refused| in_client_ids(refused, decoy.id, victim.id())),
+            None if self.kills_anybody(&mut channel, facts).await? => Ok(()),
+            None => Err(not_the_owner(victim.id())),
+        };
         connection.restore(channel);
-        let there = decoy.id;
-        for connection in [connection, decoy] {
+        for connection in [Some(connection), decoy].into_iter().flatten() {
             tokio::spawn(close(connection, true));
         }
-        Ok(answer?.map(drop).map_err(|refused| in_client_ids(refused, there, victim.id())))
+        Ok(answer)
     }
 
     /// A victim that has no backend just now: whether it may be killed is judged by another connection of its account.
-    pub(super) async fn decoy(&self, victim: &Victim) -> Result<Option<backend::Backend>, Fault> {
+    pub(super) async fn standin(&self, victim: &Victim) -> Result<Standin, Fault> {
         let user = victim.user();
-        if user == self.params.user {
-            return Ok(None);
+        // One that is still logging in has no name yet.
+        if user == self.params.user && !user.is_empty() {
+            return Ok(Standin::Needless);
         }
         let credentials = &self.proxy.credentials;
         let secret = credentials.configured(&user).or_else(|| credentials.learned(&user));
-        let Some(secret) = secret else { return Ok(None) };
+        let Some(secret) = secret.filter(|_| !user.is_empty()) else { return Ok(Standin::Unknown) };
         let params = Params::bare(&user, PROTOCOL_41);
-        let (decoy, _) = backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, &secret).await?;
-        Ok(Some(decoy))
+        match backend::greet(&self.proxy, None).await?.login(&self.proxy, &params, &secret).await {
+            Ok((decoy, _)) => Ok(Standin::Decoy(Box::new(decoy))),
+            Err(fault) if fault.refusal => Ok(Standin::Unknown),
+            Err(fault) => Err(fault),
+        }
     }
+
+    /// Whether this client's account may kill whoever it is, by rights of its own; those that it has by a role do not count.
+    async fn kills_anybody(&self, channel: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
+        // Names with quotes in them could be put together to another one's.
+        const RIGHTS: &str = "SELECT privilege_type FROM information_schema.user_privileges WHERE \
+                              REPLACE(grantee,'''','')=REPLACE(CURRENT_USER(),'''','') AND \
+                              CURRENT_USER() NOT LIKE '%''%' AND \
+                              privilege_type IN ('SUPER','CONNECTION_ADMIN','CONNECTION ADMIN','SYSTEM_USER') LIMIT 9";
+        let Ok(rows) = statement::query(channel, facts.capabilities, RIGHTS).await? else { return Ok(false) };
+        let has =
+            |right: &[u8]| rows.iter().any(|row| row.first().is_some_and(|value| value.as_deref() == Some(right)));
+        let kills = has(b"SUPER") || has(b"CONNECTION_ADMIN") || has(b"CONNECTION ADMIN");
+        // MySQL protects some from who has not this one.
+        let version = self.shared.as_ref().map_or(u32::MAX, |shared| shared.dialect.version);
+        Ok(kills && (facts.mariadb || version < 80_016 || has(b"SYSTEM_USER")))
+    }
+}
+
+/// Whom the server judges in a victim's place.
+pub(super) enum Standin {
+    /// Nobody: one's own account may be killed.
+    Needless,
+    /// Another connection of the victim's account.
+    Decoy(Box<backend::Backend>),
+    /// There is none: the victim is in its login, or its account's password is not known. Only who may kill anybody may kill it.
+    Unknown,
+}
+
+impl Standin {
+    /// The connection, if there is one.
+    pub(super) fn decoy(self) -> Option<backend::Backend> {
+        match self {
+            Standin::Decoy(decoy) => Some(*decoy),
+            Standin::Needless | Standin::Unknown => None,
+        }
+    }
+}
+
+fn not_the_owner(id: u32) -> ErrPacket {
+    ErrPacket::new(KILL_DENIED, b"HY000", format!("You are not owner of thread {id}"))
 }
 
 /// COM_PROCESS_KILL of this connection; of none, what tells whether the server knows the command.

@@ -8,6 +8,7 @@ use crate::proxy::client::Session;
 use crate::proxy::clients::Victim;
 use crate::proxy::error::Fault;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::kill_client::Standin;
 use crate::proxy::lease::close;
 use crate::proxy::statement;
 use crate::sql::kill::{Order, Target, User, Whom};
@@ -82,10 +83,11 @@ impl Session {
         let asked = statement::query(&mut channel, facts.capabilities, "SELECT USER(), CURRENT_USER()").await?;
         let means_clients = asked.is_ok_and(|rows| rows.first().is_some_and(|row| is_host_of(user, row)));
         // The server judges by the connections that are there: one of the account's must be.
-        let decoy = match victims.first().filter(|_| means_clients) {
-            Some(victim) => self.decoy(victim).await?,
-            None => None,
+        let standin = match victims.first().filter(|_| means_clients) {
+            Some(victim) => self.standin(victim).await?,
+            None => Standin::Needless,
         };
+        let decoy = standin.decoy();
         let is_own = means_clients && name == self.params.user;
         let unused = self.idle_of(name, means_clients) + u64::from(is_own) + u64::from(decoy.is_some());
         let idle = victims.iter().filter(|victim| victim.backend() == 0).count() as u64;

@@ -3,6 +3,8 @@
 
 mod among;
 
+use std::io::Read;
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -251,6 +253,43 @@ fn without_the_right_a_prepared_kill_is_refused() {
             assert_eq!(strong.value("SELECT 'not hit'"), "not hit", "{way}");
         }
     });
+}
+
+#[test]
+fn without_the_right_nobody_is_killed_in_the_middle_of_a_login() {
+    everywhere(|server, tidegate, ways| {
+        account(server, "weak", "SELECT ON crowd.*");
+        let mut weak = Client::login(tidegate.address(), "weak", "").unwrap_or_else(|trouble| panic!("{trouble}"));
+        let (mut entering, id) = half_way_in(tidegate);
+        // Where each client has a backend of its own, this one has none that could be killed.
+        let is_known = tidegate.log().contains("mode=Transaction");
+        let code = if is_known { 1095 } else { 1094 };
+        for (way, kill) in ways {
+            let refusal = kill(&mut weak, "KILL", id).expect_err("it has no right");
+            assert_eq!(refusal.code(), Some(code), "{way}");
+        }
+        assert_eq!(weak.refused(&format!("SELECT 1; KILL {id}")).code, code);
+        entering.set_read_timeout(Some(std::time::Duration::from_millis(300))).expect("a timeout");
+        let waits = entering.read(&mut [0; 64]).expect_err("it was not closed");
+        assert!(matches!(waits.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{waits}");
+        if !is_known {
+            return;
+        }
+        enter(tidegate).run(&format!("KILL {id}"));
+        entering.set_read_timeout(Some(LIMIT)).expect("a timeout");
+        entering.read_to_end(&mut Vec::new()).expect("the end of it");
+    });
+}
+
+/// A connection that was greeted and says nothing, and its id.
+fn half_way_in(tidegate: &Tidegate) -> (TcpStream, u32) {
+    let mut stream = TcpStream::connect(tidegate.address()).expect("a connection");
+    let mut greeting = vec![0; 4];
+    stream.read_exact(&mut greeting).expect("a header");
+    greeting.resize(usize::from(greeting[0]), 0);
+    stream.read_exact(&mut greeting).expect("a greeting");
+    let at = greeting.iter().position(|byte| *byte == 0).expect("a version") + 1;
+    (stream, u32::from_le_bytes(greeting[at..at + 4].try_into().expect("an id")))
 }
 
 #[test]
