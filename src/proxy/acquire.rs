@@ -52,6 +52,16 @@ pub(super) enum Trouble {
     Refused(Refused),
 }
 
+impl Trouble {
+    /// The server's error to a statement that brings the state.
+    fn of(error: ErrPacket) -> Trouble {
+        match fault::is_of_connection(error.code) {
+            true => Trouble::Broken,
+            false => Trouble::Refused(Box::new(error)),
+        }
+    }
+}
+
 impl Session {
     /// Whether the session shares its backends with others.
     #[inline]
@@ -279,15 +289,19 @@ impl Session {
     async fn forget_refused(&mut self) {
         let Session { lease, shared, .. } = self;
         let Some(shared) = shared else { return };
-        // A role that was revoked is not in force any more.
-        let _ = shared.state.unset(ROLE);
         let backend = lease.backend_mut();
         let nothing = State::default();
         let from = Standing { state: &nothing, baseline: &shared.baseline };
         let (mut channel, facts) = backend.borrow();
-        for (name, sql) in one_by_one(from, shared.standing()) {
-            if let Ok(Err(_)) = statement::query(&mut channel, facts.capabilities, &sql).await {
-                let _ = shared.state.unset(&name);
+        // A role that was revoked is not in force any more.
+        let role = shared.state.variable(ROLE).map(|role| format!("SET ROLE {}", String::from_utf8_lossy(role)));
+        let role = role.map(|sql| (ROLE.to_vec(), sql));
+        for (name, sql) in one_by_one(from, shared.standing()).into_iter().chain(role) {
+            match statement::query(&mut channel, facts.capabilities, &sql).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(refused)) if !fault::is_of_connection(refused.code) => drop(shared.state.unset(&name)),
+                // Of the rest nothing is known: the next backend will tell.
+                _ => break,
             }
         }
         backend.restore(channel);
@@ -386,7 +400,7 @@ impl Restore<'_> {
             // What was done and what was not is not known of one half-way.
             Some(refused) => {
                 backend.kept.state = State::unknown();
-                Err(Trouble::Refused(Box::new(refused)))
+                Err(Trouble::of(refused))
             }
         }
     }
@@ -404,7 +418,7 @@ impl Restore<'_> {
                 backend.kept.rights_since = Some(Instant::now());
                 Ok(())
             }
-            Err(Fault { answer: Some(answer), refusal: true, .. }) => Err(Trouble::Refused(Box::new(answer))),
+            Err(Fault { answer: Some(answer), refusal: true, .. }) => Err(Trouble::of(answer)),
             Err(_) => Err(Trouble::Broken),
         }
     }
@@ -420,7 +434,9 @@ impl Restore<'_> {
         let fresh = setup::fresh(self.proxy, channel, facts, params.schema.as_deref()).await?;
         if fresh.keeps_last {
             // The time that was set, too.
-            statement::query(channel, facts.capabilities, "SET timestamp=DEFAULT").await?.map_err(Fault::refused)?;
+            statement::query(channel, facts.capabilities, "SET timestamp=DEFAULT")
+                .await?
+                .map_err(Fault::of_question)?;
         }
         Ok(fresh)
     }

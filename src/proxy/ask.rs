@@ -69,7 +69,7 @@ impl Session {
         self.before_own().await?;
         let id = self.shared.as_ref().and_then(|shared| shared.last.last_insert_id);
         let sql = format!("SET last_insert_id={}", id.unwrap_or_default());
-        self.run_own(&sql).await?.map_err(Fault::refused)?;
+        self.run_own(&sql).await?.map_err(Fault::of_question)?;
         self.lease.backend_mut().kept.last_insert_id = id;
         Ok(())
     }
@@ -84,7 +84,7 @@ impl Session {
 
     /// Asks the server whether it has. Not cancel safe.
     pub(super) async fn ask_for_used_insert_id(&mut self) -> Result<(), Fault> {
-        let rows = self.run_own("SELECT @@insert_id=0 LIMIT 1").await?.map_err(Fault::refused)?;
+        let rows = self.run_own("SELECT @@insert_id=0 LIMIT 1").await?.map_err(Fault::of_question)?;
         let is_used = rows == [[Some(b"1".to_vec())]];
         if let Some(shared) = self.shared.as_mut().filter(|_| is_used) {
             shared.ledger.insert_id_is_used();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::login::dial::DialError;
 use crate::net::channel::ChannelError;
 use crate::net::settings::Peer;
-use crate::wire::fault::{self, ErrPacket};
+use crate::wire::fault::{self, ErrPacket, is_of_connection};
 
 /// Whose fault it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,16 @@ impl Fault {
             answer: Some(answer),
             quiet: false,
             refusal: true,
+        }
+    }
+
+    /// The server's error to a statement of tidegate's own: a refusal, unless a KILL or the like has hit it.
+    pub fn of_question(answer: ErrPacket) -> Fault {
+        match is_of_connection(answer.code) {
+            true => {
+                Fault::backend(format!("a statement of tidegate's was ended: ERR {} {}", answer.code, answer.text()))
+            }
+            false => Fault::refused(answer),
         }
     }
 
@@ -215,6 +225,15 @@ mod tests {
         assert_eq!(printable("a\nWARN x\u{1b}[31m\u{2028}"), "a\\nWARN x\\u{1b}[31m\\u{2028}");
         assert_eq!(printable("Zoë"), "Zoë");
         assert_eq!(printable(&"x".repeat(513)), "x".repeat(512) + "..");
+    }
+
+    #[test]
+    fn a_kill_refuses_nothing() {
+        let hit = |code| Fault::of_question(ErrPacket::new(code, b"70100", "said"));
+        for code in [1317, 1927, 3169, 1053, 4031] {
+            assert!(hit(code).whose == Whose::Backend && hit(code).answer.is_none(), "{code}");
+        }
+        assert!(hit(1227).is_refusal_of(1227) && hit(1193).is_refusal());
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Session {
     pub(super) async fn put_own_trackers(&mut self) -> Result<(), Fault> {
         let Some(shared) = &self.shared else { return Ok(()) };
         let sql = client_trackers(&shared.asked);
-        self.run_own(&sql).await?.map(drop).map_err(Fault::refused)
+        self.run_own(&sql).await?.map(drop).map_err(Fault::of_question)
     }
 
     /// tidegate's settings again. `were_set`: the statement may have changed the client's, and other settings unheard.
@@ -43,7 +43,7 @@ impl Session {
             }
         }
         if let Some(sql) = self.shared.as_ref().and_then(|shared| shared.trackers(room)).map(str::to_owned) {
-            self.run_own(&sql).await?.map_err(Fault::refused)?;
+            self.run_own(&sql).await?.map_err(Fault::of_question)?;
         }
         if let Some(shared) = &mut self.shared {
             shared.ledger.sees_again();

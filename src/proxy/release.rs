@@ -283,7 +283,7 @@ impl Session {
         let done = statement::several(&mut channel, facts.capabilities, statements).await;
         backend.restore(channel);
         backend.kept.found_rows = None;
-        done?.into_iter().collect::<Result<_, _>>().map_err(Fault::refused)
+        done?.into_iter().collect::<Result<_, _>>().map_err(Fault::of_question)
     }
 }
 
@@ -297,7 +297,7 @@ async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Share
     }
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let answers = statement::several(channel, caps, &asked).await?;
-    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
+    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::of_question)?;
     shared.last.take(holds, &answers).map_err(|error| Fault::backend(error.to_string()))?;
     if holds.has(Hold::FoundRows) {
         shared.take_found_rows();
@@ -338,7 +338,7 @@ async fn read_user_variables(
         return Ok(());
     };
     for (names, sql) in questions {
-        let table = statement::table(channel, caps, &sql).await?.map_err(Fault::refused)?;
+        let table = statement::table(channel, caps, &sql).await?.map_err(Fault::of_question)?;
         let row = table.rows.first().map(Vec::as_slice).unwrap_or_default();
         let Some(values) = user_values::answers(names, &table.columns, row) else {
             return Err(Fault::backend("the server's answer about user variables cannot be read"));
@@ -375,7 +375,7 @@ async fn read_rest(
     unseen: &UnseenTriggers,
 ) -> Result<(), Fault> {
     if shared.ledger.needs_status() {
-        let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::refused)?;
+        let ok = statement::simple(channel, &[command::PING]).await?.map_err(Fault::of_question)?;
         let status = OkPacket::parse(&ok).unwrap_or_default().status;
         shared.ledger.status(&Outcome { status: Some(status), ..Outcome::default() });
     }
@@ -391,7 +391,7 @@ async fn read_rest(
     read_user_variables(channel, caps, room, shared).await?;
     if shared.unread || shared.state.collation() == Collation::Unread {
         let answers = statement::several(channel, caps, &shared.questions(room)).await?;
-        let answers = answers.into_iter().collect::<Result<_, _>>().map_err(Fault::refused)?;
+        let answers = answers.into_iter().collect::<Result<_, _>>().map_err(Fault::of_question)?;
         shared.read(answers, false);
     }
     Ok(())

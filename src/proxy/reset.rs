@@ -73,7 +73,7 @@ async fn forget_more(channel: &mut Channel, facts: BackendFacts) -> Result<bool,
         "SELECT @@insert_id=0 LIMIT 1".to_owned(),
     ];
     let answers = statement::several(channel, facts.capabilities, &statements).await?;
-    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::refused)?;
+    let answers = answers.into_iter().collect::<Result<Vec<_>, _>>().map_err(Fault::of_question)?;
     Ok(answers.last() == Some(&vec![vec![Some(b"1".to_vec())]]))
 }
 

@@ -250,7 +250,7 @@ async fn names_one_flag_for_all(channel: &mut Channel, caps: Capabilities) -> Re
     let before = before.into_iter().next().and_then(|row| row.into_iter().next()).flatten().ok_or_else(malformed)?;
     rows(statement::query(channel, caps, "SET session_track_system_variables='autocommit'").await?)?;
     let other = statement::payload(caps, "SET unique_checks=@@unique_checks");
-    let ok = statement::simple(channel, &other).await?.map_err(Fault::refused)?;
+    let ok = statement::simple(channel, &other).await?.map_err(Fault::of_question)?;
     let mut trackers = Tracked::parse(&ok).ok_or_else(malformed)?.trackers;
     let named = trackers.any(|tracker| matches!(tracker, Tracker::Variable { name: b"autocommit", .. }));
     let mut again = "SET session_track_system_variables=".to_owned();
@@ -412,7 +412,7 @@ pub fn role_words(role: &[u8], mariadb: bool) -> Option<String> {
 
 /// An account that may not ask, since its password has expired or for another reason, is refused in the server's words.
 fn rows(answer: Result<Rows, crate::wire::fault::ErrPacket>) -> Result<Rows, Fault> {
-    answer.map_err(Fault::refused)
+    answer.map_err(Fault::of_question)
 }
 
 fn text(value: &Option<Vec<u8>>) -> Option<Box<str>> {

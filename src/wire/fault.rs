@@ -51,6 +51,15 @@ pub const CONNECTION_KILLED: u16 = 1927;
 /// ER_CLIENT_INTERACTION_TIMEOUT
 pub const CLIENT_IDLE: u16 = 4031;
 
+/// ER_SESSION_WAS_KILLED, MySQL's
+pub const SESSION_WAS_KILLED: u16 = 3169;
+
+/// Whether an error hits whichever statement is under way, for its connection's sake: a KILL, a shutdown, a timeout. It says nothing
+/// about what the statement asks for.
+pub fn is_of_connection(code: u16) -> bool {
+    matches!(code, INTERRUPTED | SERVER_SHUTDOWN | CONNECTION_KILLED | SESSION_WAS_KILLED | CLIENT_IDLE)
+}
+
 /// An ERR packet's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrPacket {
