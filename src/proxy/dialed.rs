@@ -10,12 +10,14 @@ use crate::net::settings::Peer;
 use crate::pool::core::Use;
 use crate::proxy::backend::{self, Backend, BackendFacts, Greeted, Params};
 use crate::proxy::connect::Connector;
+use crate::proxy::entrants::Entrant;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::{GOODBYE, Lease, Member, Permit, close, exhausted, member};
 use crate::proxy::server::Proxy;
 use crate::proxy::trace::LoginWaits;
 use crate::wire::capabilities::PROTOCOL_41;
 use crate::wire::command;
+use crate::wire::fault::{self, ErrPacket};
 use crate::wire::handshake::Salt;
 
 /// A greeted connection with its permit.
@@ -27,6 +29,34 @@ pub struct Dialed {
     id: u32,
     /// The wait for the permit, and the dial.
     waits: LoginWaits,
+    /// Nobody has proved anything yet.
+    entrant: Option<Entrant>,
+}
+
+/// As [`dial`], for a client that has not proved who it is: it holds a connection as long as it takes its time.
+pub async fn dial_for_stranger(
+    proxy: &Arc<Proxy>,
+    params: Option<&Params>,
+    client: &mut Channel,
+    peer: Peer,
+    id: u32,
+) -> Result<Dialed, Fault> {
+    let settings = proxy.pool.settings();
+    let entrant = tokio::select! {
+        biased;
+        entrant = tokio::time::timeout(settings.checkout_timeout, proxy.entrants.enter(settings.bound())) => entrant,
+        gone = client.gone() => return Err(Fault::of_client(gone)),
+    };
+    let entrant = entrant.map_err(|_| too_many_logins(proxy.entrants.under_way()))?;
+    let dialed = dial(proxy, params, client, peer, id).await?;
+    Ok(Dialed { entrant: Some(entrant), ..dialed })
+}
+
+fn too_many_logins(under_way: usize) -> Fault {
+    let text = format!(
+        "Too many connections (tidegate: {under_way} logins are under way, and half of the pool is for who is in)"
+    );
+    Fault::own(text.clone(), ErrPacket::new(fault::TOO_MANY_CONNECTIONS, b"08004", text))
 }
 
 /// Waits for a permit and dials. `params`: who for, where that is known. A client that goes leaves the queue.
@@ -49,7 +79,7 @@ pub async fn dial(
     let greeted = dial_uncounted(proxy, peer).await?;
     permit.reached();
     let waits = LoginWaits { queue, backend: began.elapsed().saturating_sub(queue) };
-    Ok(Dialed { greeted, permit, member, id, waits })
+    Ok(Dialed { greeted, permit, member, id, waits, entrant: None })
 }
 
 /// Dials outside the pool's bound (`observe`).
@@ -60,7 +90,7 @@ pub async fn dial_uncounted(proxy: &Proxy, peer: Peer) -> Result<Greeted, Fault>
 impl Dialed {
     /// Logs in with a known secret: a connection of the pool.
     pub async fn login(self, proxy: &Proxy, params: &Params, secret: &Secret) -> Result<Lease, Fault> {
-        let Dialed { greeted, permit, member: first, id, mut waits } = self;
+        let Dialed { greeted, permit, member: first, id, mut waits, entrant: _under_way } = self;
         let began = Instant::now();
         let (backend, ok) = greeted.login(proxy, params, secret).await?;
         waits.backend += began.elapsed();
@@ -89,7 +119,8 @@ impl Dialed {
     /// Names the account without an answer.
     pub async fn ask(self, proxy: &Proxy, params: &Params) -> Result<Asked, Fault> {
         let (channel, facts) = self.greeted.ask(proxy, params).await?;
-        Ok(Asked { begun: Some(Begun { channel, permit: Some(self.permit), id: self.id }), facts })
+        let begun = Begun { channel, permit: Some(self.permit), id: self.id, entrant: self.entrant };
+        Ok(Asked { begun: Some(begun), facts })
     }
 }
 
@@ -109,6 +140,7 @@ struct Begun {
     permit: Option<Permit>,
     /// The client's.
     id: u32,
+    entrant: Option<Entrant>,
 }
 
 /// Ends a login that the client left in the middle. Servers count one that is left half-way against its host, which is
@@ -143,7 +175,7 @@ async fn until_refused(channel: &mut Channel) -> Result<(), ChannelError> {
 impl Asked {
     /// `observe`: the client's own, outside any bound.
     pub fn own(channel: Channel, facts: BackendFacts) -> Asked {
-        Asked { begun: Some(Begun { channel, permit: None, id: 0 }), facts }
+        Asked { begun: Some(Begun { channel, permit: None, id: 0, entrant: None }), facts }
     }
 
     /// The login went well, and the connection is not needed: it is closed, and its permit free.
@@ -164,7 +196,7 @@ impl Asked {
 
     /// The login went well: a connection of the pool where the password was learned, the client's own otherwise.
     pub fn accepted(mut self, proxy: &Proxy, params: &Params, ok: Vec<u8>, learned: Option<Secret>) -> Lease {
-        let Some(Begun { channel, permit, id }) = self.begun.take() else {
+        let Some(Begun { channel, permit, id, entrant: _under_way }) = self.begun.take() else {
             unreachable!("a login that was begun has its channel until it ends")
         };
         let backend = Backend::from_channel(channel, self.facts);
@@ -186,7 +218,7 @@ impl Drop for Asked {
 }
 
 async fn give_up(begun: Begun) {
-    let Begun { mut channel, permit, .. } = begun;
+    let Begun { mut channel, permit, entrant, .. } = begun;
     abandon(&mut channel).await;
-    drop(permit);
+    drop((permit, entrant));
 }

@@ -57,7 +57,7 @@ pub async fn enter(proxy: &Arc<Proxy>, client: &mut Channel, peer: Peer, id: u32
     let (face, greeted) = match known_face {
         Some(face) => (face, None),
         None => {
-            let greeted = Box::pin(dialed::dial(proxy, None, client, peer, id)).await?;
+            let greeted = Box::pin(dialed::dial_for_stranger(proxy, None, client, peer, id)).await?;
             (Arc::new(greeted.face()), Some(greeted))
         }
     };
@@ -369,7 +369,7 @@ impl Entry<'_> {
     async fn dialed(&mut self) -> Result<dialed::Dialed, Fault> {
         match self.greeted.take() {
             Some(dialed) => Ok(dialed),
-            None => dialed::dial(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
+            None => dialed::dial_for_stranger(self.proxy, Some(&self.params), self.client, self.peer, self.id).await,
         }
     }
 }

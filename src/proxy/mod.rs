@@ -20,6 +20,7 @@ pub mod clients;
 pub mod connect;
 pub mod descriptors;
 pub mod dialed;
+pub mod entrants;
 mod entry;
 pub mod error;
 mod exchange;

@@ -23,6 +23,7 @@ use crate::proxy::accounts::Accounts;
 use crate::proxy::clients::Clients;
 use crate::proxy::connect::Connector;
 use crate::proxy::descriptors;
+use crate::proxy::entrants::Entrants;
 use crate::proxy::error::Fault;
 use crate::proxy::lease::Pool;
 use crate::proxy::listen::{self, Listeners};
@@ -83,6 +84,8 @@ pub struct Proxy {
     pub registry: Mutex<Registry>,
     /// There are triggers, on a server that announces nothing of what they set.
     pub unseen_triggers: UnseenTriggers,
+    /// Logins that hold a connection before their client has proved who it is.
+    pub entrants: Entrants,
     /// How many prepared statements are kept open on one backend.
     pub max_statements: AtomicUsize,
     /// Held by whoever uses the one connection beside the pool's bound.
@@ -115,6 +118,7 @@ impl Proxy {
             questions: ArcSwapOption::empty(),
             registry: Mutex::default(),
             unseen_triggers: UnseenTriggers::default(),
+            entrants: Entrants::default(),
             max_statements: AtomicUsize::new(MAX_STATEMENTS),
             control: tokio::sync::Mutex::new(()),
             slow_log: SlowLog::open(&settings.slow_log, fingerprint).context("slow_log.path")?,

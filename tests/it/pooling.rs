@@ -3,6 +3,7 @@
 mod bound;
 mod cut;
 mod full;
+mod half_way;
 mod outage;
 mod queue;
 mod unread;
