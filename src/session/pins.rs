@@ -9,10 +9,11 @@ use crate::session::outcome::{Announcing, AtEof, Outcome};
 use crate::session::pins::names::Names;
 use crate::session::reason::{Hold, Holds, Pin, Pins};
 use crate::session::state::State;
+use crate::sql::accounts_view::reads_accounts_alone;
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, Name, details, unquoted};
 use crate::sql::dialect::Dialect;
-use crate::sql::effects::{Statement, statements, summary};
+use crate::sql::effects::{Statement, Summary, statements, summary};
 use crate::sql::flags::Flags;
 use crate::sql::lexer::{Kind, Lexer};
 use crate::sql::routines::{Routine, called};
@@ -130,7 +131,7 @@ impl Ledger {
                 true => self.may_have_run(&run, &statement, many),
             }
         }
-        self.unexplained(&run, all.flags, many, server);
+        self.unexplained(&run, &all, server);
         self.trackers(run.outcome);
         // In a text of several the transaction that was seen may have been the one before.
         let saw = run.outcome.saw_transaction() && !all.flags.has(Flags::SETS_NEXT_TRANSACTION);
@@ -484,8 +485,8 @@ impl Ledger {
     }
 
     /// What neither the text nor the trackers explain.
-    fn unexplained(&mut self, run: &Run<'_>, flags: Flags, many: bool, server: Announcing) {
-        let outcome = run.outcome;
+    fn unexplained(&mut self, run: &Run<'_>, all: &Summary, server: Announcing) {
+        let (outcome, flags, many) = (run.outcome, all.flags, all.statements > 1);
         let calls = flags.any(CALLS_ROUTINES);
         let failed = outcome.failed && (many || flags.any(UNKNOWN_EFFECTS)) && !is_no_statement(run);
         let is_read_later = calls && !many && self.routines_are_read_later(run, flags);
@@ -494,8 +495,11 @@ impl Ledger {
         let alters = self.pins.has(Pin::TemporaryTable) && first_word(run).eq_ignore_ascii_case(b"alter");
         let silent = announced.state_change && !flags.any(EXPLAINS_STATE_CHANGE) && !alters;
         let frozen = announced.frozen && !flags.has(Flags::SETS_FROZEN);
-        let blind = !server.trackers && flags.has(Flags::EXECUTABLE_COMMENT);
-        if (calls || failed) && !is_read_later || lost || silent || frozen || blind || announced.unexplained {
+        // Settings are read again there, and what only reads changes none.
+        let is_plain = !many && (flags.any(SETS_WHAT_IS_READ) || all.reads_only_by_its_words());
+        let blind = !server.trackers && flags.has(Flags::EXECUTABLE_COMMENT) && !is_plain;
+        let changed = (lost || silent) && !reads_accounts_alone(run.sql, run.dialect);
+        if (calls || failed) && !is_read_later || changed || frozen || blind || announced.unexplained {
             self.pins.set(Pin::UnexplainedState, true);
         }
     }
@@ -558,6 +562,9 @@ const UNKNOWN_EFFECTS: Flags = Flags::CALLS
     .with(Flags::EXECUTE_IMMEDIATE)
     .with(Flags::COMPOUND)
     .with(Flags::UNEXPLAINED);
+
+/// What is read again, or known by the text, where nothing is announced.
+const SETS_WHAT_IS_READ: Flags = Flags::SETS_SYSTEM.with(Flags::SETS_NAMES).with(Flags::SETS_USER_LITERAL);
 
 /// What runs stored programs.
 const CALLS_ROUTINES: Flags = Flags::CALLS.with(Flags::UNKNOWN_FUNCTION);

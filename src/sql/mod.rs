@@ -1,5 +1,6 @@
 //! What a statement is and what it does to its session, without a parser. Pure.
 
+pub mod accounts_view;
 pub mod assign;
 pub mod clauses;
 pub mod details;

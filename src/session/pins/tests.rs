@@ -188,7 +188,12 @@ fn what_nobody_explains_pins() {
         ("SELCT 1; SELCT 2", misspelt(), WITH, true),
         ("here: BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'SELCT'; END", misspelt(), WITH, true),
         ("CALL `p q`()", misspelt(), WITH, true),
-        ("SELECT 1 /*!50000 + 1 */", ok(0), WITHOUT, true),
+        ("INSERT INTO t VALUES (1 /*!50000 + 1 */)", ok(0), WITHOUT, true),
+        ("SELECT 1 /*!50000 INTO @a */; SELECT 2", ok(0), WITHOUT, true),
+        ("SELECT 1 /*!50000 + 1 */", ok(0), WITHOUT, false),
+        ("/*!40101 SET NAMES utf8 */", ok(0), WITHOUT, false),
+        ("SELECT 1 FROM mysql.user LIMIT 1", changed(), WITH, false),
+        ("SELECT 1 FROM mysql.user, v LIMIT 1", changed(), WITH, true),
         ("SELECT 1 /*!50000 + 1 */", ok(0), WITH, false),
     ];
     for (sql, outcome, server, pinned) in cases {
