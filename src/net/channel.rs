@@ -11,8 +11,9 @@ use crate::net::buffer::Buffer;
 use crate::net::stream::Stream;
 use crate::wire::frame::{HEADER, Header, put_packet};
 
-/// The longest packet of a login: connect attributes are at most 64 KiB, names and tokens are short.
-pub const MAX_LOGIN_PACKET: usize = 1 << 20;
+/// The longest payload that is read, in bytes. In a login connect attributes are at most 64 KiB, names and tokens are short; what
+/// tidegate asks for itself is no longer.
+pub const MAX_PACKET: usize = 1 << 20;
 
 /// Why no packet came or went.
 #[derive(Debug, Error)]
@@ -38,7 +39,7 @@ pub enum ChannelError {
     #[error("it was silent for {0:?}")]
     Silence(Duration),
     /// The packet is longer than such a packet can be.
-    #[error("packet of {0} bytes where {MAX_LOGIN_PACKET} are the most")]
+    #[error("packet of {0} bytes where {MAX_PACKET} are the most")]
     TooLong(usize),
     /// The socket failed.
     #[error(transparent)]
@@ -75,7 +76,17 @@ impl Channel {
         read.unwrap_or(Err(ChannelError::TimedOut))
     }
 
-    /// The same from a server in a login: it may refuse a host (MariaDB, once it has read a PROXY header) before it has
+    /// The same of an answer's rows, which may be as long as their values: `None` for one of more than [`MAX_PACKET`] bytes, which
+    /// is passed over. Not cancel safe.
+    pub async fn read_unless_long(&mut self) -> Result<Option<Vec<u8>>, ChannelError> {
+        let Some(left) = self.patience else { return self.read_or_skip().await };
+        let began = Instant::now();
+        let read = timeout(left, self.read_or_skip()).await;
+        self.waited(began);
+        read.unwrap_or(Err(ChannelError::TimedOut))
+    }
+
+    /// As [`Channel::read`] from a server in a login: it may refuse a host (MariaDB, once it has read a PROXY header) before it has
     /// read the packet that it should answer, and its ERR then has that packet's own id. Cancel safe.
     pub async fn read_answer(&mut self) -> Result<Vec<u8>, ChannelError> {
         let (found, expected) = match self.read().await {
@@ -132,12 +143,7 @@ impl Channel {
     }
 
     async fn read_packet(&mut self) -> Result<Vec<u8>, ChannelError> {
-        let header = loop {
-            match Header::read(self.buffer.filled()) {
-                Some(header) => break header,
-                None => self.more(HEADER).await?,
-            }
-        };
+        let header = self.header().await?;
         self.check(header)?;
         while self.buffer.filled().len() < header.packet_len() {
             self.more(header.packet_len()).await?;
@@ -146,6 +152,38 @@ impl Channel {
         self.buffer.consume(header.packet_len());
         self.seq = header.seq.wrapping_add(1);
         Ok(payload)
+    }
+
+    /// The next packet's, which stays in the buffer.
+    async fn header(&mut self) -> Result<Header, ChannelError> {
+        loop {
+            match Header::read(self.buffer.filled()) {
+                Some(header) => return Ok(header),
+                None => self.more(HEADER).await?,
+            }
+        }
+    }
+
+    async fn read_or_skip(&mut self) -> Result<Option<Vec<u8>>, ChannelError> {
+        if self.header().await?.len <= MAX_PACKET {
+            return self.read_packet().await.map(Some);
+        }
+        while self.skip_packet().await?.is_continued() {}
+        Ok(None)
+    }
+
+    async fn skip_packet(&mut self) -> Result<Header, ChannelError> {
+        let header = self.header().await?;
+        self.check_order(header)?;
+        let mut left = header.packet_len();
+        while left > self.buffer.filled().len() {
+            left -= self.buffer.filled().len();
+            self.buffer.consume(self.buffer.filled().len());
+            self.fill().await?;
+        }
+        self.buffer.consume(left);
+        self.seq = header.seq.wrapping_add(1);
+        Ok(header)
     }
 
     async fn read_packet_alone(&mut self) -> Result<Vec<u8>, ChannelError> {
@@ -161,10 +199,15 @@ impl Channel {
     }
 
     fn check(&self, header: Header) -> Result<(), ChannelError> {
-        if header.seq != self.seq {
-            return Err(ChannelError::OutOfOrder { found: header.seq, expected: self.seq });
+        self.check_order(header)?;
+        if header.len > MAX_PACKET { Err(ChannelError::TooLong(header.len)) } else { Ok(()) }
+    }
+
+    fn check_order(&self, header: Header) -> Result<(), ChannelError> {
+        match header.seq == self.seq {
+            true => Ok(()),
+            false => Err(ChannelError::OutOfOrder { found: header.seq, expected: self.seq }),
         }
-        if header.len > MAX_LOGIN_PACKET { Err(ChannelError::TooLong(header.len)) } else { Ok(()) }
     }
 
     async fn more(&mut self, capacity: usize) -> Result<(), ChannelError> {

@@ -340,15 +340,20 @@ async fn read_user_variables(
     for (names, sql) in questions {
         let table = statement::table(channel, caps, &sql).await?.map_err(Fault::of_question)?;
         let row = table.rows.first().map(Vec::as_slice).unwrap_or_default();
+        if row.is_empty() {
+            // Too long to be read, and far too long to be carried.
+            shared.ledger.pin(Pin::UserVariable);
+            return Ok(());
+        }
         let Some(values) = user_values::answers(names, &table.columns, row) else {
             return Err(Fault::backend("the server's answer about user variables cannot be read"));
         };
         for (name, value) in values {
-            if value.is_none() {
+            let is_known = value.is_some();
+            let noted = shared.state.set_user(&name, value);
+            if !is_known || noted.is_err() {
                 shared.ledger.pin(Pin::UserVariable);
             }
-            let noted = shared.state.set_user(&name, value);
-            shared.keep(noted);
         }
     }
     shared.ledger.saved(Hold::UserVariables);

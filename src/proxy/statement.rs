@@ -19,8 +19,11 @@ const MAX_ROWS: usize = 10_000;
 /// The most columns that a server's result can have.
 const MAX_COLUMNS: u64 = 4096;
 
-/// A text result's rows; `None` is NULL.
-pub type Rows = Vec<Vec<Option<Vec<u8>>>>;
+/// A text result's row; `None` is NULL. One that is too long to be read ([`Channel::read_unless_long`]) has no values at all.
+pub type Row = Vec<Option<Vec<u8>>>;
+
+/// A text result's rows.
+pub type Rows = Vec<Row>;
 
 /// A text result with its columns' types.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -214,18 +217,33 @@ fn column(definition: &[u8], caps: Capabilities) -> Option<Column> {
 
 async fn rows(channel: &mut Channel, columns: u64) -> Result<Result<Rows, ErrPacket>, Fault> {
     let mut rows = Rows::new();
+    let keep = |row| {
+        if rows.len() < MAX_ROWS {
+            rows.push(row);
+        }
+    };
+    Ok(each_row(channel, columns, keep).await?.map(|()| rows))
+}
+
+async fn each_row(
+    channel: &mut Channel,
+    columns: u64,
+    mut take: impl FnMut(Row),
+) -> Result<Result<(), ErrPacket>, Fault> {
     loop {
-        let packet = next(channel).await?;
+        let Some(packet) = channel.read_unless_long().await.map_err(Fault::of_backend)? else {
+            take(Row::new());
+            continue;
+        };
         match packet.first() {
-            Some(0xFE) if packet.len() < 0xFF_FFFF => return Ok(Ok(rows)),
+            Some(0xFE) => return Ok(Ok(())),
             Some(0xFF) => return Ok(Err(ErrPacket::parse(&packet).ok_or_else(malformed)?)),
-            _ if rows.len() < MAX_ROWS => rows.push(row(&packet, columns).ok_or_else(malformed)?),
-            _ => {}
+            _ => take(row(&packet, columns).ok_or_else(malformed)?),
         }
     }
 }
 
-fn row(packet: &[u8], columns: u64) -> Option<Vec<Option<Vec<u8>>>> {
+fn row(packet: &[u8], columns: u64) -> Option<Row> {
     let mut fields = Fields::new(packet);
     (0..columns)
         .map(|_| {

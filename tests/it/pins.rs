@@ -2,6 +2,7 @@
 
 mod commands;
 mod holds;
+mod long;
 mod routines;
 mod statements;
 mod unexplained;

@@ -91,7 +91,9 @@ impl Shared {
                     Some(value) => {
                         let noted = self.state.set_user(&name, Some(value));
                         self.ledger.is_known(&name);
-                        self.keep(noted);
+                        if noted.is_err() {
+                            self.ledger.pin(Pin::UserVariable);
+                        }
                     }
                     None => self.read_later(&name),
                 }
