@@ -9,7 +9,7 @@ use crate::net::channel::Channel;
 use crate::proxy::backend::BackendFacts;
 use crate::proxy::error::Fault;
 use crate::proxy::server::Proxy;
-use crate::proxy::statement::{self, Rows};
+use crate::proxy::statement::{self, Row, Rows};
 use crate::session::baseline::{Baseline, NAMES};
 use crate::session::carried::{Variable, rule};
 use crate::session::pieces::{ALWAYS_TAKEN, pieces};
@@ -285,12 +285,14 @@ async fn look_for_triggers(
     // Their bodies need not fit into a packet of the connection's.
     let with_bodies = matches!(room, Room::Ample);
     let Some(sql) = proxy.unseen_triggers.question(announces, with_bodies, Instant::now()) else { return Ok(()) };
-    match rows(statement::query(channel, facts.capabilities, &sql).await?) {
-        Ok(found) => {
-            let row = |row: Vec<Option<Vec<u8>>>| row.into_iter().collect::<Option<Vec<_>>>()?.try_into().ok();
-            let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
-            proxy.unseen_triggers.add(found.into_iter().filter_map(row), announces, dialect);
+    let dialect = Dialect { mariadb: facts.mariadb, ..Dialect::default() };
+    let take = |row: Row| {
+        if let [Some(table), body] = row.as_slice() {
+            proxy.unseen_triggers.add(table, body.as_deref().unwrap_or_default(), announces, dialect);
         }
+    };
+    match statement::query_each(channel, facts.capabilities, &sql, take).await?.map_err(Fault::refused) {
+        Ok(()) => {}
         // A limit of the server's (`max_join_size`) keeps nobody out.
         Err(fault) if announces => debug!("triggers cannot be looked up: {}", fault.why),
         Err(fault) => return Err(fault),

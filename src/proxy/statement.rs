@@ -225,6 +225,21 @@ async fn rows(channel: &mut Channel, columns: u64) -> Result<Result<Rows, ErrPac
     Ok(each_row(channel, columns, keep).await?.map(|()| rows))
 }
 
+/// As [`query`], but none of the rows is kept, however many there are. Not cancel safe.
+pub async fn query_each(
+    channel: &mut Channel,
+    caps: Capabilities,
+    sql: &str,
+    take: impl FnMut(Row),
+) -> Result<Result<(), ErrPacket>, Fault> {
+    channel.command(&payload(caps, sql)).await.map_err(Fault::of_backend)?;
+    match definitions(channel, caps).await? {
+        Ok((0, _)) => Ok(Ok(())),
+        Ok((count, _)) => each_row(channel, count, take).await,
+        Err(refused) => Ok(Err(refused)),
+    }
+}
+
 async fn each_row(
     channel: &mut Channel,
     columns: u64,

@@ -16,6 +16,10 @@ use crate::sql::lexer::{Kind, Lexer};
 const MAX_TABLES: usize = 10_000;
 /// TRIGGER and the table's name stand among the first words of what makes one.
 const HEAD: usize = 24;
+/// More names than this are not told one by one: so many are not carried for one client.
+const MAX_VARIABLES: usize = 128;
+/// Letters of a body; what is longer may do anything. A row must be short enough to be read, whatever the character set.
+const MAX_BODY: usize = 64 * 1024;
 /// How long what the server has told is taken for all that there is. To read all triggers costs MariaDB a look at each table.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -41,22 +45,24 @@ impl UnseenTriggers {
     /// The question to the server, if it is time for it; `announces`: it tells of SET. Without bodies, any of those that are found
     /// may do anything.
     pub fn question(&self, announces: bool, with_bodies: bool, now: Instant) -> Option<String> {
-        const SUSPECT: &str = " WHERE LOWER(action_statement) REGEXP '@|:=|get_lock|release_|call|execute'";
+        const SUSPECT: &str = "LOWER(action_statement) REGEXP '@|:=|get_lock|release_|call|execute'";
         let mut asked = lock(&self.asked);
         if announces && asked.is_some_and(|asked| now.saturating_duration_since(asked) < FRESH) {
             return None;
         }
         *asked = Some(now);
-        let suspect = if announces { SUSPECT } else { "" };
-        let body = if with_bodies { "action_statement" } else { "''" };
+        let is_long = format!("CHAR_LENGTH(action_statement)>{MAX_BODY}");
+        let suspect = if announces { format!(" WHERE {is_long} OR {SUSPECT}") } else { String::new() };
+        let body = match announces && with_bodies {
+            true => format!("IF({is_long},NULL,action_statement)"),
+            false => "NULL".to_owned(),
+        };
         Some(format!("SELECT event_object_table,{body} FROM information_schema.triggers{suspect} LIMIT 10001"))
     }
 
-    /// The server's answer: tables, and the bodies of their triggers.
-    pub fn add(&self, found: impl IntoIterator<Item = [Vec<u8>; 2]>, announces: bool, dialect: Dialect) {
-        for [table, body] in found {
-            self.note(Some(table.to_ascii_lowercase()), effect(&body, announces, dialect));
-        }
+    /// A row of the server's answer: a table, and the body of one of its triggers, empty where it is not told.
+    pub fn add(&self, table: &[u8], body: &[u8], announces: bool, dialect: Dialect) {
+        self.note(Some(table.to_ascii_lowercase()), effect(body, announces, dialect));
     }
 
     /// A stored program was made: if it is a trigger, its table stands behind ON, in front of FOR EACH ROW.
@@ -105,7 +111,7 @@ impl Effect {
                 all.extend(more);
                 all.sort();
                 all.dedup();
-                Effect::Variables(all)
+                if all.len() > MAX_VARIABLES { Effect::Anything } else { Effect::Variables(all) }
             }
             _ => Effect::Anything,
         }
@@ -174,13 +180,22 @@ mod tests {
             ("locks", "SET NEW.a = GET_LOCK('k', 0)"),
             ("reads", "SET @other = 1"),
         ];
-        unseen.add(bodies.map(|(table, body)| [table.into(), body.into()]), true, NEW);
+        for (table, body) in bodies {
+            unseen.add(table.as_bytes(), body.as_bytes(), true, NEW);
+        }
         let variables = |names: &[&str]| Effect::Variables(names.iter().map(|name| name.as_bytes().into()).collect());
         assert_eq!(of("INSERT INTO plain VALUES (1)"), None);
         assert_eq!(of("INSERT INTO reads VALUES (1)"), Some(variables(&["last", "n", "other"])));
         assert_eq!(of("UPDATE reads, locks SET a = 1"), Some(Effect::Anything));
         unseen.note_program(b"CREATE TRIGGER x AFTER DELETE ON plain FOR EACH ROW SELECT 1 INTO @x", true, NEW);
         assert_eq!(of("DELETE FROM plain"), Some(variables(&["x"])));
+        let many: String = (0..=MAX_VARIABLES).map(|number| format!("SET @v{number} = 1; ")).collect();
+        unseen.add(b"many", many.as_bytes(), true, NEW);
+        // One that the server has not told the body of.
+        unseen.add(b"untold", b"", true, NEW);
+        for table in ["many", "untold"] {
+            assert_eq!(of(&format!("INSERT INTO {table} VALUES (1)")), Some(Effect::Anything), "{table}");
+        }
     }
 
     #[test]

@@ -164,3 +164,30 @@ fn what_a_trigger_does_is_its_clients() {
 fn what_stands_in_an_odd_place_is_its_clients() {
     all_alike(WORDS);
 }
+
+/// Each client says and asks the same by a connection of its own, and gets in before and after.
+#[test]
+fn a_trigger_that_is_too_long_to_be_read_shuts_nobody_out() {
+    let case = Case {
+        says: &["INSERT INTO long_one (b) VALUES (1)"],
+        asks: "SELECT @tl",
+        other_asks: "SELECT @tl",
+        on: EVERYWHERE,
+    };
+    let comment = "y".repeat(1_100_000);
+    for kind in Kind::here() {
+        let server = crowd::server_of(kind, &[]);
+        server.sql("CREATE TABLE crowd.long_one (a INT PRIMARY KEY AUTO_INCREMENT, b INT)");
+        let mut maker = crowd::insist_on_login(server.address());
+        maker.run(&format!(
+            "CREATE TRIGGER long_1 BEFORE INSERT ON long_one FOR EACH ROW BEGIN /* {comment} */ SET NEW.b = (@tl := 8); END"
+        ));
+        let tidegate = crowd::tidegate(&server, 1, "pool.checkout_timeout = \"100ms\"\n");
+        for _ in 0..2 {
+            let (others, own) = played(tidegate.address(), &case);
+            assert_eq!(own, [["8"]], "{kind}");
+            assert!(others.iter().flatten().all(|rows| *rows == [["NULL"]]), "{kind}: {others:?}");
+        }
+        assert!(!tidegate.log().contains("fault=\"backend\""), "{kind}: {}", tidegate.log());
+    }
+}
