@@ -25,6 +25,9 @@ use crate::wire::fault::ACCESS_DENIED;
 /// After a failure the service account is left alone for so long: it must not lock itself out.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// Bytes of an account's name: no server has a longer one. What a client says may be too long to be asked for.
+const MAX_NAME: usize = 512;
+
 /// The control connection, made when it is first needed and again when it broke.
 #[derive(Default)]
 pub struct Accounts {
@@ -69,7 +72,9 @@ impl Account {
 impl Accounts {
     /// The usable secrets of one account, remembered for `auth.recheck`; none without a service user or with a broken one.
     pub async fn read(&self, proxy: &Proxy, user: &[u8]) -> Vec<Secret> {
-        let Some(service) = &proxy.settings.auth.service else { return Vec::new() };
+        let Some(service) = proxy.settings.auth.service.as_ref().filter(|_| user.len() <= MAX_NAME) else {
+            return Vec::new();
+        };
         match self.of(proxy, service, user).await {
             Ok(Some(accounts)) => {
                 let secrets: Vec<_> = accounts.iter().filter_map(Account::secret).collect();

@@ -7,6 +7,8 @@ use super::{
 use crate::servers::{Kind, Server};
 use std::thread::sleep;
 use std::time::Duration;
+use tidegate::wire::capabilities::{LONG_PASSWORD, PLUGIN_AUTH, PROTOCOL_41, SECURE_CONNECTION};
+use tidegate::wire::handshake::Login;
 
 fn start(kind: Kind) -> Server {
     let server = Server::start(kind, &[]);
@@ -137,6 +139,36 @@ fn a_lost_control_connection_is_made_anew() {
     server.sql("KILL USER reader");
     sleep(Duration::from_millis(1_100));
     assert_eq!(served_by(&tidegate, "one", "right"), first, "{}", tidegate.log());
+}
+
+/// A question about it would be longer than the server takes, and the control connection lost for ten seconds.
+#[test]
+fn a_name_that_is_no_servers_is_not_asked_for() {
+    for kind in with_native() {
+        let server = Server::start(kind, &["--max-allowed-packet=1M"]);
+        create_service(&server);
+        create(&server, "one", "IDENTIFIED BY 'right'");
+        create(&server, "two", "IDENTIFIED BY 'right'");
+        let tidegate = session(&server, SERVICE);
+        let first = served_by(&tidegate, "one", "right");
+        for name_len in [513, 700_000] {
+            let login = Login {
+                capabilities: LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH,
+                max_packet: 1 << 24,
+                charset: 33,
+                user: vec![b'u'; name_len],
+                method: Some(b"mysql_native_password".to_vec()),
+                ..Login::default()
+            };
+            let mut raw = Raw::tcp(tidegate.address());
+            raw.write(&login.payload());
+            let _ = raw.try_read();
+        }
+        sleep(Duration::from_millis(1_100));
+        assert_eq!(served_by(&tidegate, "one", "right"), first, "{kind}\n{}", tidegate.log());
+        assert_eq!(served_by(&tidegate, "two", "right"), served_by(&tidegate, "two", "right"), "{kind}");
+        assert!(!tidegate.log().contains("cannot read"), "{kind}\n{}", tidegate.log());
+    }
 }
 
 /// An account with several methods: the server goes on to the one that tidegate can answer.
