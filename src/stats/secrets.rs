@@ -1,10 +1,11 @@
 //! Statements that may carry an account's password: their text is never put on record, their fingerprint is.
 
-/// Whether a statement may hold a password of an account (CREATE USER, GRANT, SET PASSWORD, CHANGE MASTER, CREATE SERVER,
-/// PASSWORD()). Judged by words alone, comments included: rather once too often.
+/// Whether a statement may hold a password of an account (CREATE USER, GRANT, SET PASSWORD, CHANGE MASTER, START REPLICA,
+/// CREATE SERVER, PASSWORD(), a table at another server: CONNECTION='mysql://user:password@..'). Judged by words alone, comments
+/// included: rather once too often.
 pub(crate) fn may_hold_password(sql: &[u8]) -> bool {
-    let (mut sets, mut password) = (false, false);
-    let (mut makes, mut server) = (false, false);
+    let (mut sets, mut makes, mut starts) = (false, false, false);
+    let (mut password, mut connection) = (false, false);
     for (word, next) in words(sql) {
         match () {
             () if is(word, b"identified") || ends_in(word, b"_password") => return true,
@@ -12,11 +13,12 @@ pub(crate) fn may_hold_password(sql: &[u8]) -> bool {
             () if is(word, b"password") => password = true,
             () if is(word, b"set") => sets = true,
             () if is(word, b"create") || is(word, b"alter") => makes = true,
-            () if is(word, b"server") => server = true,
+            () if is(word, b"start") => starts = true,
+            () if is(word, b"connection") => connection = true,
             () => {}
         }
     }
-    password && (sets || makes && server)
+    password && (sets || makes || starts) || connection && makes
 }
 
 /// Each word with the byte behind it.
@@ -53,6 +55,13 @@ mod tests {
             "SELECT PASSWORD('x')",
             "CHANGE MASTER TO MASTER_PASSWORD = 'x'",
             "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'u', PASSWORD 'x')",
+            "START SLAVE USER='u' PASSWORD='x'",
+            "start replica until source_log_pos = 4 user = 'u' password = 'x'",
+            "START GROUP_REPLICATION USER='u', PASSWORD='x'",
+            "CREATE TABLE t (a INT) ENGINE=FEDERATED CONNECTION='mysql://u:x@h/d/t'",
+            "ALTER TABLE t CONNECTION = 'mysql://u:x@h/d/t'",
+            "CREATE TABLE t (a INT) ENGINE=CONNECT OPTION_LIST='user=u,password=x'",
+            "CREATE TABLE t (a INT) ENGINE=SPIDER COMMENT='user \"u\", password \"x\"'",
         ] {
             assert!(may_hold_password(sql.as_bytes()), "{sql}");
         }
@@ -60,7 +69,15 @@ mod tests {
 
     #[test]
     fn common_statements_are_not() {
-        for sql in ["SELECT password FROM t WHERE id = 1", "SET NAMES utf8mb4", "", "INSERT INTO t VALUES ('a')"] {
+        for sql in [
+            "SELECT password FROM t WHERE id = 1",
+            "SET NAMES utf8mb4",
+            "",
+            "INSERT INTO t VALUES ('a')",
+            "START TRANSACTION",
+            "START SLAVE",
+            "CREATE TABLE t (id INT, connection_id BIGINT)",
+        ] {
             assert!(!may_hold_password(sql.as_bytes()), "{sql}");
         }
     }

@@ -40,6 +40,8 @@ fn no_file_holds_a_password() {
                 "PREPARE p FROM \"SET PASSWORD FOR typed@'%' = PASSWORD('hunter2-typed')\"",
                 "CHANGE MASTER TO MASTER_PASSWORD = 'hunter2-typed'",
                 "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'u', PASSWORD 'hunter2-typed')",
+                "CREATE TABLE fed (a INT) ENGINE=CONNECT OPTION_LIST='user=u,password=hunter2-typed'",
+                "CREATE TABLE fed (a INT) ENGINE=SPIDER COMMENT='user \"u\", password \"hunter2-typed\"'",
             ],
             Kind::Mysql56 => vec![
                 "CREATE USER typed@'%' IDENTIFIED BY 'hunter2-typed'",
@@ -54,7 +56,14 @@ fn no_file_holds_a_password() {
                 "CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (USER 'u', PASSWORD 'hunter2-typed')",
             ],
         };
-        for sql in typed {
+        let everywhere = [
+            "START SLAVE USER='u' PASSWORD='hunter2-typed'",
+            "START REPLICA USER='u' PASSWORD='hunter2-typed'",
+            "START GROUP_REPLICATION USER='u', PASSWORD='hunter2-typed'",
+            "CREATE TABLE fed (a INT) ENGINE=FEDERATED CONNECTION='mysql://u:hunter2-typed@h/d/t'",
+            "ALTER TABLE fed CONNECTION='mysql://u:hunter2-typed@h/d/t'",
+        ];
+        for sql in typed.into_iter().chain(everywhere) {
             // Refused statements are on record as well.
             let _ = raw.query(sql);
         }
