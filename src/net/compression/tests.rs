@@ -49,6 +49,15 @@ proptest! {
     }
 }
 
+/// Its frames are made where other clients wait.
+#[tokio::test]
+async fn a_dear_level_is_not_written() {
+    let text: Vec<u8> = (0..20_000_u32).flat_map(|n| (n % 977 * n).to_string().into_bytes()).collect();
+    let frames = async |level| frames_of(Algorithm::Zstd { level }, std::slice::from_ref(&text)).await;
+    let dearest = frames(22).await;
+    assert!(dearest == frames(codec::MAX_ZSTD_LEVEL).await && dearest.len() < text.len() * 2 / 3);
+}
+
 #[tokio::test]
 async fn ids_count_through_a_command_and_its_reply() {
     let (near, far) = duplex(1 << 20);
