@@ -15,7 +15,7 @@ use crate::sql::details::{Detail, Name, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, Summary, statements, summary};
 use crate::sql::flags::Flags;
-use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::lexer::Kind;
 use crate::sql::routines::{Routine, called};
 use crate::sql::verb::Verb;
 
@@ -403,8 +403,8 @@ impl Ledger {
 
     /// A failed text: of a single statement only what outlives its failure; of several, one may have succeeded.
     fn may_have_run(&mut self, run: &Run<'_>, statement: &Statement, many: bool) {
-        let outlives = statement.flags.any(OUTLIVES_FAILURE) && !is_no_statement(run);
-        if many || outlives {
+        let outlives = || statement.flags.any(OUTLIVES_FAILURE) && !is_no_statement(run);
+        if many || outlives() {
             self.begins(run, statement, many);
             self.named();
         }
@@ -599,7 +599,7 @@ fn is_no_statement(run: &Run<'_>) -> bool {
     }
     let mut all = statements(run.sql, run.dialect);
     let Some(statement) = all.next().filter(|_| all.next().is_none()) else { return false };
-    let mut tokens = Lexer::within(run.sql, statement.span.start, statement.span.end, run.dialect);
+    let mut tokens = statement.tokens(run.sql, run.dialect);
     let first = tokens.next();
     let has_label = tokens.next().is_some_and(|token| run.sql[token.start] == b':');
     statement.verb == Verb::Unknown && first.is_some_and(|first| first.kind == Kind::Word) && !has_label

@@ -101,24 +101,12 @@ impl Iterator for Assignments<'_> {
             matches!(target, Target::Role | Target::DefaultRole | Target::Transaction(_) | Target::Password);
         let value = self.value(to_the_end);
         let literal = value.is_literal(matches!(target, Target::User(_)));
-        let target = if value.broken || self.goes_on(target, value.span) { Target::Unknown } else { target };
+        let target = if value.broken || goes_on(target, &value) { Target::Unknown } else { target };
         Some(Assignment { target, value: value.span, literal })
     }
 }
 
 impl Assignments<'_> {
-    // MariaDB takes more items behind a role or a password, which were read as its value.
-    fn goes_on(&self, target: Target, value: Span) -> bool {
-        let most = match target {
-            Target::Role | Target::DefaultRole => 0,
-            Target::Password => 1,
-            _ => return false,
-        };
-        let sql = self.lexer.sql();
-        let tokens = Lexer::within(sql, value.start, value.end, self.lexer.dialect());
-        tokens.filter(|token| matches!(sql[token.start], b'=' | b':')).count() > most
-    }
-
     fn code(&mut self) -> Option<Token> {
         let token = self.lexer.find(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))?;
         (token.kind != Kind::Semicolon).then_some(token)
@@ -220,6 +208,15 @@ impl Assignments<'_> {
     }
 }
 
+// MariaDB takes more items behind a role or a password, which were read as its value.
+fn goes_on(target: Target, value: &Value) -> bool {
+    match target {
+        Target::Role | Target::DefaultRole => value.equals > 0,
+        Target::Password => value.equals > 1,
+        _ => false,
+    }
+}
+
 /// The scope and the name's range of a [`Kind::SystemVariable`] token.
 pub fn system_variable(sql: &[u8], token: Token) -> (Scope, Span) {
     let name = Span { start: (token.start + 2).min(token.end), end: token.end };
@@ -273,6 +270,8 @@ struct Value {
     span: Span,
     form: Form,
     broken: bool,
+    // How many tokens begin as `=` and `:=` do.
+    equals: usize,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -293,6 +292,7 @@ impl Value {
         }
         self.span.end = token.end;
         self.broken |= token.kind == Kind::Broken;
+        self.equals += usize::from(matches!(sql[token.start], b'=' | b':'));
         self.form = match (self.form, token.kind) {
             (Form::Nothing | Form::Sign, Kind::Number) => Form::Literal,
             (Form::Nothing | Form::Introducer, Kind::String) => Form::Literal,

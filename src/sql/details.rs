@@ -52,9 +52,9 @@ pub struct Name {
 
 /// The details of one of [`super::effects::statements`] of the same text and dialect, in order.
 pub fn details(sql: &[u8], dialect: Dialect, statement: &Statement) -> Vec<Detail> {
-    let mut found = named(&mut Reader::new(sql, dialect, statement.span), statement);
+    let mut found = named(&mut Reader::new(sql, dialect, statement), statement);
     if statement.flags.any(PLACES) {
-        places(&mut Reader::new(sql, dialect, statement.span), &mut found);
+        places(&mut Reader::new(sql, dialect, statement), &mut found);
     }
     found
 }
@@ -120,8 +120,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(sql: &'a [u8], dialect: Dialect, span: Span) -> Self {
-        Self { sql, lexer: Lexer::within(sql, span.start, span.end, dialect) }
+    fn new(sql: &'a [u8], dialect: Dialect, statement: &Statement) -> Self {
+        Self { sql, lexer: statement.tokens(sql, dialect) }
     }
 
     fn code(&mut self) -> Option<Token> {

@@ -23,6 +23,16 @@ pub struct Statement {
     pub clauses: Clauses,
     /// Where it stands, from its first token to its last, without `;`.
     pub span: Span,
+    /// It begins inside an executable comment.
+    pub in_code: bool,
+}
+
+impl Statement {
+    /// Its tokens, with the offsets of the whole text. `sql` and `dialect`: those that it was found in and read by. What stands
+    /// before it is not read again: a text may have many statements.
+    pub fn tokens<'a>(&self, sql: &'a [u8], dialect: Dialect) -> Lexer<'a> {
+        Lexer::part(sql, self.span.start, self.span.end, self.in_code, dialect)
+    }
 }
 
 /// All statements of a text together.
@@ -86,18 +96,20 @@ impl Iterator for Statements<'_> {
     #[inline]
     fn next(&mut self) -> Option<Statement> {
         let mut flags = Flags::NONE;
-        let first = loop {
+        let (first, in_code) = loop {
+            let in_code = self.lexer.in_code();
             let token = self.lexer.next()?;
             match token.kind {
                 Kind::Semicolon | Kind::CodeClose => {}
                 Kind::CodeOpen => flags |= Flags::EXECUTABLE_COMMENT,
-                _ => break token,
+                _ => break (token, in_code),
             }
         };
         let inner = verb::set_statement(&mut self.lexer, first);
         let (begin, more) = inner.map_or((first, Flags::NONE), |(begin, flags)| (begin, flags | Flags::NOT_PLAIN));
         let mut statement = Scan::new(&mut self.lexer, flags | more).statement(begin);
         statement.span.start = first.start;
+        statement.in_code = in_code;
         if self.mode_open {
             statement.flags = (statement.flags | Flags::UNEXPLAINED).without(Flags::READ_ONLY);
         }
@@ -181,7 +193,7 @@ impl<'a, 'b> Scan<'a, 'b> {
         let read_only = self.verb.reads() && !self.flags.any(NOT_READ_ONLY);
         let flags = if read_only { self.flags | Flags::READ_ONLY } else { self.flags };
         let span = Span { start: first.start, end };
-        Statement { verb: self.verb, flags, clauses: self.clauses, span }
+        Statement { verb: self.verb, flags, clauses: self.clauses, span, in_code: false }
     }
 
     #[inline]

@@ -62,33 +62,17 @@ pub struct Lexer<'a> {
     name_end: usize,
 }
 
-fn opens_comment(sql: &[u8]) -> bool {
-    memchr::memmem::find(sql, b"/*").is_some()
-}
-
 impl<'a> Lexer<'a> {
     /// Reads `sql` from its first byte.
     pub fn new(sql: &'a [u8], dialect: Dialect) -> Self {
         Self { sql, at: 0, dialect, in_code: false, name_end: usize::MAX }
     }
 
-    /// Reads `sql[start..end]`, with offsets of the whole `sql`, as one who has read it from its first byte: the end of an
-    /// executable comment is no operator.
-    pub fn within(sql: &'a [u8], start: usize, end: usize, dialect: Dialect) -> Self {
+    /// Reads `sql[start..end]`, with offsets of the whole `sql`, as one who has read it from its first byte. Such a one knows
+    /// whether `start` is inside an executable comment (`in_code`), whose end is no operator.
+    pub fn part(sql: &'a [u8], start: usize, end: usize, in_code: bool, dialect: Dialect) -> Self {
         let sql = sql.get(..end).unwrap_or(sql);
-        let in_code =
-            opens_comment(sql.get(..start).unwrap_or_default()) && Self::new(sql, dialect).reads_code_at(start);
         Self { at: start, in_code, ..Self::new(sql, dialect) }
-    }
-
-    fn reads_code_at(mut self, start: usize) -> bool {
-        loop {
-            let in_code = self.in_code;
-            match self.next() {
-                Some(token) if token.start < start => {}
-                _ => return in_code,
-            }
-        }
     }
 
     /// The text it reads.

@@ -6,7 +6,7 @@ use crate::session::last::Saved;
 use crate::session::quote::{is_word, put_hex};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
-use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::lexer::Kind;
 
 const UNKNOWN: &str = "GET DIAGNOSTICS in a form that cannot be answered on another backend";
 
@@ -19,8 +19,8 @@ pub(super) fn set(
     row_count: Option<i64>,
     saved: &Saved,
 ) -> Result<Vec<u8>, &'static str> {
-    let span = statement.span;
-    let mut tokens = Lexer::within(sql, span.start, span.end, dialect)
+    let mut tokens = statement
+        .tokens(sql, dialect)
         .filter(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
         .map(|token| (token.kind, &sql[token.start..token.end]))
         .peekable();

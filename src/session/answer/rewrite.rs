@@ -22,8 +22,7 @@ pub(super) fn statement(
     known: &Known<'_>,
     result: usize,
 ) {
-    let span = statement.span;
-    let all = Lexer::within(sql, span.start, span.end, dialect);
+    let all = statement.tokens(sql, dialect);
     let tokens: Vec<Token> = all.filter(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose)).collect();
     let lists = lists(sql, &tokens);
     let shows = statement.flags.has(Flags::SHOWS_CONNECTIONS);
@@ -98,8 +97,7 @@ fn name(sql: &[u8], dialect: Dialect, tokens: &[Token], item: Item) -> (usize, u
     let (start, end) = (tokens[item.first].start, tokens[item.end - 1].end);
     let mut source = Vec::new();
     let mut at = start;
-    for mark in
-        Lexer::within(sql, 0, end, dialect).filter(|token| matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
+    for mark in Lexer::new(&sql[..end], dialect).filter(|token| matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
     {
         if mark.start >= start {
             source.extend_from_slice(&sql[at..mark.start]);
@@ -120,7 +118,7 @@ fn name(sql: &[u8], dialect: Dialect, tokens: &[Token], item: Item) -> (usize, u
 
 /// SHOW EXPLAIN FOR, SHOW ANALYZE FOR.
 pub(super) fn numbers_in(sql: &[u8], dialect: Dialect, statement: &Statement, known: &Known<'_>) -> Vec<Edit> {
-    let tokens: Vec<Token> = Lexer::within(sql, statement.span.start, statement.span.end, dialect).collect();
+    let tokens: Vec<Token> = statement.tokens(sql, dialect).collect();
     numbers(sql, &tokens, known)
 }
 

@@ -4,12 +4,12 @@ use super::patch::{Field, Row};
 use crate::session::last::{Condition, Level, Saved};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
-use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::lexer::Kind;
 
 /// The rows that the statement shows; `None` where it is not understood.
 pub(super) fn rows(sql: &[u8], dialect: Dialect, statement: &Statement, saved: &Saved) -> Option<Vec<Row>> {
-    let span = statement.span;
-    let tokens = Lexer::within(sql, span.start, span.end, dialect)
+    let tokens = statement
+        .tokens(sql, dialect)
         .filter(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
         .map(|token| sql[token.start..token.end].to_ascii_lowercase())
         .collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
-use crate::sql::lexer::{Kind, Lexer};
+use crate::sql::lexer::Kind;
 use crate::sql::routines::Routine;
 
 /// The most names of all kinds that are remembered one by one.
@@ -86,7 +86,8 @@ pub(super) enum GlobalLock {
 impl GlobalLock {
     /// Which one the statement takes or gives back.
     pub fn of(sql: &[u8], dialect: Dialect, statement: &Statement) -> Option<GlobalLock> {
-        let words = Lexer::within(sql, statement.span.start, statement.span.end, dialect)
+        let words = statement
+            .tokens(sql, dialect)
             .filter(|token| token.kind == Kind::Word)
             .map(|token| sql[token.start..token.end].to_ascii_lowercase());
         let words: Vec<_> = words.take(2).collect();

@@ -306,6 +306,37 @@ fn what_the_caller_knows_is_told() {
 }
 
 #[test]
+fn a_text_of_many_statements_is_read_once() {
+    let texts = [
+        "set @b=1",
+        "set role a",
+        "set sql_mode=''",
+        "use a",
+        "prepare s from 'do 1'",
+        "execute s",
+        "deallocate prepare s",
+        "do get_lock('a', 0)",
+        "flush tables with read lock",
+        "unlock tables",
+        "create temporary table a (a int)",
+        "drop table a",
+        "handler a open",
+        "select @a:=1",
+        "select @@sql_mode",
+    ];
+    for text in texts {
+        let sql = format!("/**/{}", format!("{text};").repeat(200_000));
+        for outcome in [ok(0), misspelt()] {
+            let mut ledger = Ledger::default();
+            run(&mut ledger, &sql, &outcome, WITH);
+            let mut two = Ledger::default();
+            run(&mut two, &format!("{text};{text}"), &outcome, WITH);
+            assert_eq!((ledger.pins(), ledger.holds()), (two.pins(), two.holds()), "{text}");
+        }
+    }
+}
+
+#[test]
 fn names_are_bounded() {
     let mut ledger = Ledger::default();
     for n in 0..300 {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sql::effects::statements;
 use proptest::prelude::*;
 
 const MYSQL: Dialect = Dialect { version: 80_036, ..Dialect::PLAIN };
@@ -129,12 +130,47 @@ fn whoever_begins_in_the_middle_reads_the_same() {
     let sql = "/*!40101 SET NAMES utf8 */; /* a */ SELECT 2 /*! */ */*b*/ FROM t; /*!1 SELECT 1";
     for dialect in [MYSQL, MARIADB] {
         let read = |from| {
-            let lexer = Lexer::within(sql.as_bytes(), from, sql.len(), dialect);
+            let lexer = within(sql.as_bytes(), from, sql.len(), dialect);
             lexer.map(|token| (token.kind, token.start, token.end)).collect::<Vec<_>>()
         };
         let all = read(0);
         for (n, (_, start, _)) in all.iter().enumerate() {
             assert_eq!(read(*start), all[n..], "from {start}");
+        }
+    }
+}
+
+/// Reads a part as one who has read the whole from its first byte, by doing so.
+fn within(sql: &[u8], start: usize, end: usize, dialect: Dialect) -> Lexer<'_> {
+    let mut before = Lexer::new(&sql[..end], dialect);
+    let mut in_code = false;
+    while before.next().is_some_and(|token| token.start < start) {
+        in_code = before.in_code();
+    }
+    Lexer::part(sql, start, end, in_code, dialect)
+}
+
+fn check_statements(sql: &[u8], dialect: Dialect) -> Result<(), TestCaseError> {
+    for statement in statements(sql, dialect) {
+        let own = statement.tokens(sql, dialect).collect::<Vec<_>>();
+        let read = within(sql, statement.span.start, statement.span.end, dialect).collect::<Vec<_>>();
+        prop_assert_eq!(own, read, "{:?} of {}", statement.span, String::from_utf8_lossy(sql));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_statement_is_read_alone_as_within_its_text() {
+    for sql in [
+        "/*!40101 SET @a = 1; SET @b = 2 */; SET @c = 3 */ 4",
+        "/*! SELECT 1; */ SELECT 2 */ 3; /*!99999 SELECT 4; */ SELECT 5",
+        "/*!;;*/ /*! */ /*!SELECT 1 /* ; */; SELECT 2 */*/ 3",
+        "/*M! SET STATEMENT a = 1 FOR SELECT 1; SET ROLE a */, b = 1; SET PASSWORD = 'x' */, c := 2",
+        "/*!CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2 */; END",
+        "SELECT '/*!'; SELECT 1 */ 2; -- /*!\nSELECT 3 */ 4; SELECT `/*!` */ 5",
+    ] {
+        for dialect in [MYSQL, MARIADB, MYSQL56] {
+            check_statements(sql.as_bytes(), dialect).expect(sql);
         }
     }
 }
@@ -224,6 +260,17 @@ proptest! {
     #[test]
     fn any_marks_give_ordered_tokens(sql in "[-'\"`\\\\/*!M@.:;?#0-9ex\n a]{0,60}", mariadb: bool, version in 0u32..120_000) {
         check_order(sql.as_bytes(), Dialect { mariadb, version, ..Dialect::default() })?;
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_statement_is_read_alone_as_within_its_text(
+        sql in "(/\\*!|/\\*M!|/\\*!99999|/\\*|\\*/|\\*|;|'|--|\\n| |set|statement|for|select|role|create|procedure|@a|=|:=|1|\\.5|,){0,24}",
+        mariadb: bool,
+        version in 0u32..120_000,
+    ) {
+        check_statements(sql.as_bytes(), Dialect { mariadb, version, ..Dialect::default() })?;
     }
 }
 
