@@ -1,5 +1,7 @@
 //! The calls and variables that ask, found in a statement's tokens.
 
+use std::cell::LazyCell;
+
 use crate::sql::lexer::{Kind, Token};
 
 /// What is asked for.
@@ -23,22 +25,24 @@ pub(super) struct Asked {
 
 /// All questions in the tokens, which hold no marks of executable comments.
 pub(super) fn asked(sql: &[u8], tokens: &[Token]) -> Vec<Asked> {
-    (0..tokens.len()).filter_map(|at| at_token(sql, tokens, at)).collect()
+    let closings = LazyCell::new(|| super::items::closings(sql, tokens));
+    let closing = |open: usize| closings.get(&open).copied();
+    (0..tokens.len()).filter_map(|at| at_token(sql, tokens, at, closing)).collect()
 }
 
-fn at_token(sql: &[u8], tokens: &[Token], at: usize) -> Option<Asked> {
+fn at_token(sql: &[u8], tokens: &[Token], at: usize, closing: impl Fn(usize) -> Option<usize>) -> Option<Asked> {
     let token = tokens[at];
     match token.kind {
         Kind::SystemVariable => {
             let question = variable(&sql[token.start..token.end])?;
             (!is_assigned(sql, tokens, at)).then_some(Asked { question, first: at, end: at + 1 })
         }
-        Kind::Word | Kind::QuotedIdentifier => call(sql, tokens, at),
+        Kind::Word | Kind::QuotedIdentifier => call(sql, tokens, at, closing),
         _ => None,
     }
 }
 
-fn call(sql: &[u8], tokens: &[Token], at: usize) -> Option<Asked> {
+fn call(sql: &[u8], tokens: &[Token], at: usize, closing: impl Fn(usize) -> Option<usize>) -> Option<Asked> {
     let byte = |at: usize| tokens.get(at).map_or(0, |token| sql[token.start]);
     let qualified = at > 0 && byte(at - 1) == b'.';
     if qualified || byte(at + 1) != b'(' {
@@ -50,15 +54,12 @@ fn call(sql: &[u8], tokens: &[Token], at: usize) -> Option<Asked> {
         9 if is("row_count") => Question::RowCount,
         10 if is("found_rows") => Question::FoundRows,
         13 if is("connection_id") => Question::ConnectionId,
-        12 if is("is_used_lock") => return lock(sql, tokens, at),
+        12 if is("is_used_lock") => {
+            return Some(Asked { question: Question::UsedLock, first: at, end: closing(at + 1)? + 1 });
+        }
         _ => return None,
     };
     (byte(at + 2) == b')').then_some(Asked { question, first: at, end: at + 3 })
-}
-
-fn lock(sql: &[u8], tokens: &[Token], at: usize) -> Option<Asked> {
-    let end = super::items::closing(sql, tokens, at + 1)? + 1;
-    Some(Asked { question: Question::UsedLock, first: at, end })
 }
 
 /// `@@x`, `@@session.x`, `@@local.x`, in backticks or not.

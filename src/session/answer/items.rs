@@ -1,5 +1,12 @@
 //! The items of a statement's select lists, and what names them.
 
+use std::cmp::Reverse;
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use rustc_hash::FxHashMap;
+
+use super::asked::Asked;
 use crate::sql::lexer::{Kind, Token};
 
 /// One item: indexes of tokens, the last one excluded.
@@ -25,32 +32,77 @@ pub(super) struct Lists {
     pub has_table: bool,
 }
 
-/// The index of the `)` for the `(` at `open`.
-pub(super) fn closing(sql: &[u8], tokens: &[Token], open: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    for (at, token) in tokens.iter().enumerate().skip(open) {
+/// The index of the `)` for each `(`, by the latter's.
+pub(super) fn closings(sql: &[u8], tokens: &[Token]) -> FxHashMap<usize, usize> {
+    let (mut open, mut closings) = (Vec::new(), FxHashMap::default());
+    for (at, token) in tokens.iter().enumerate() {
         match sql[token.start] {
-            b'(' if token.kind == Kind::Punct => depth += 1,
-            b')' if token.kind == Kind::Punct => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
+            b'(' if token.kind == Kind::Punct => open.push(at),
+            b')' if token.kind == Kind::Punct => closings.extend(open.pop().map(|open| (open, at))),
             _ => {}
         }
     }
-    None
+    closings
 }
 
 /// Reads the lists. `tokens` hold no marks of executable comments.
 pub(super) fn lists(sql: &[u8], tokens: &[Token]) -> Lists {
-    let mut reader = Reader { sql, tokens, lists: Lists::default(), open: vec![None] };
+    let mut reader = Reader { sql, tokens, lists: Lists::default(), has_top: false, open: vec![None] };
     for at in 0..tokens.len() {
         reader.token(at);
     }
     reader.close(tokens.len());
     reader.lists
+}
+
+/// The servers refuse a statement of as many SELECTs one in another (ER_TOO_HIGH_LEVEL_OF_NESTING_FOR_SELECT): it needs no more
+/// names, each of which holds those within it.
+const MAX_NESTED: usize = 64;
+
+/// The items around each of the questions, for questions in the text's order. An item is inside of another or beside it, so that
+/// those around a place are a stack.
+pub(super) struct Around {
+    waiting: Peekable<IntoIter<Item>>,
+    /// Those that have begun and not ended, and whether [`Around::take`] gave them; the innermost last.
+    open: Vec<(Item, bool)>,
+}
+
+impl Around {
+    /// Of these items.
+    pub fn new(items: &[Item]) -> Around {
+        let mut items = items.to_vec();
+        items.sort_unstable_by_key(|item| (item.first, Reverse(item.end)));
+        Around { waiting: items.into_iter().peekable(), open: Vec::new() }
+    }
+
+    /// The innermost item around this question.
+    pub fn innermost(&mut self, found: Asked) -> Option<Item> {
+        while let Some(next) = self.waiting.next_if(|next| next.first <= found.first) {
+            self.leave(next.first);
+            self.open.push((next, false));
+        }
+        self.leave(found.first);
+        self.count(found).checked_sub(1).map(|last| self.open[last].0)
+    }
+
+    /// The items around the question of [`Around::innermost`] that were not given before: all that a server takes.
+    pub fn take(&mut self, found: Asked) -> impl Iterator<Item = Item> {
+        let count = self.count(found).min(MAX_NESTED);
+        // With an item all around it were given.
+        let given = self.open[..count].iter().rposition(|(_, given)| *given).map_or(0, |last| last + 1);
+        self.open[given..count].iter_mut().map(|(item, given)| {
+            *given = true;
+            *item
+        })
+    }
+
+    fn count(&self, found: Asked) -> usize {
+        self.open.partition_point(|(item, _)| found.end <= item.end)
+    }
+
+    fn leave(&mut self, at: usize) {
+        while self.open.pop_if(|(item, _)| item.end <= at).is_some() {}
+    }
 }
 
 /// A list being read: where its present item begins, if it has begun, and that item's place.
@@ -64,6 +116,8 @@ struct Reader<'a> {
     sql: &'a [u8],
     tokens: &'a [Token],
     lists: Lists,
+    /// One of the items is of the statement's own list.
+    has_top: bool,
     /// Per parenthesis; `None` where no list is being read.
     open: Vec<Option<List>>,
 }
@@ -82,7 +136,7 @@ impl<'a> Reader<'a> {
         let qualified = at > 0 && self.text(at - 1) == b".";
         let top = self.open.len() == 1;
         if self.is(at, &["select", "returning"]) && !qualified {
-            self.lists.entangled |= top && (self.lists.items.iter().any(|item| item.top) || !self.is(at, &["select"]));
+            self.lists.entangled |= top && (self.has_top || !self.is(at, &["select"]));
             *self.list() = Some(List { first: None, place: 0 });
             return;
         }
@@ -152,6 +206,7 @@ impl<'a> Reader<'a> {
         let Some(first) = list.first.take() else { return };
         let place = list.place;
         list.place += 1;
+        self.has_top |= top;
         let alias = self.alias(first, end);
         self.lists.items.push(Item { first, end, alias, top, place });
     }

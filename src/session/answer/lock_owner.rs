@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Edit;
 use super::asked::{Asked, Question};
 use crate::sql::effects::lists_connections;
 use crate::sql::lexer::{Kind, Token};
@@ -27,17 +28,16 @@ pub(super) fn may_be_told(sql: &[u8], tokens: &[Token], found: &[Asked], clients
         && !tokens.iter().any(names)
 }
 
-/// The call with the clients' ids for those of their backends; its type, NULL and errors are those of the call itself.
-pub(super) fn told(
-    sql: &[u8],
-    tokens: &[Token],
-    asked: Asked,
-    clients: &FxHashMap<u32, u32>,
-) -> (usize, usize, Vec<u8>) {
-    let (start, end) = (tokens[asked.first].start, tokens[asked.end - 1].end);
-    let call = String::from_utf8_lossy(&sql[start..end]).into_owned();
+/// A CASE's branches: the client for each backend's id.
+pub(super) fn cases(clients: &FxHashMap<u32, u32>) -> String {
     let mut clients: Vec<_> = clients.iter().collect();
     clients.sort_unstable();
-    let cases: String = clients.iter().map(|(backend, client)| format!(" WHEN {backend} THEN {client}")).collect();
+    clients.iter().map(|(backend, client)| format!(" WHEN {backend} THEN {client}")).collect()
+}
+
+/// The call with the clients' ids for those of their backends, by [`cases`]; its type, NULL and errors are those of the call itself.
+pub(super) fn told(sql: &[u8], tokens: &[Token], asked: Asked, cases: &str) -> Edit {
+    let (start, end) = (tokens[asked.first].start, tokens[asked.end - 1].end);
+    let call = String::from_utf8_lossy(&sql[start..end]).into_owned();
     (start, end, format!("IF(1,CAST(CASE {call}{cases} ELSE {call} END AS UNSIGNED),{call})").into_bytes())
 }

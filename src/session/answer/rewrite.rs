@@ -1,17 +1,20 @@
 //! A statement's questions, answered in its text or in the cells of its reply.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use super::asked::{Asked, Question, asked};
-use super::items::{Item, Lists, lists};
-use super::lock_owner::{may_be_told, told};
+use super::items::{Around, Item, Lists, lists};
+use super::lock_owner::{cases, may_be_told, told};
 use super::patch::Value;
 use super::{Answer, Edit, Known};
 use crate::session::last::keeps_diagnostics;
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::Statement;
 use crate::sql::flags::Flags;
-use crate::sql::lexer::{Kind, Lexer, Token};
+use crate::sql::lexer::{Kind, Token};
 use crate::sql::verb::Verb;
 
 pub(super) fn statement(
@@ -22,20 +25,18 @@ pub(super) fn statement(
     known: &Known<'_>,
     result: usize,
 ) {
-    let all = statement.tokens(sql, dialect);
-    let tokens: Vec<Token> = all.filter(|token| !matches!(token.kind, Kind::CodeOpen | Kind::CodeClose)).collect();
+    let is_mark = |token: &Token| matches!(token.kind, Kind::CodeOpen | Kind::CodeClose);
+    let (marks, tokens): (Vec<Token>, Vec<Token>) = statement.tokens(sql, dialect).partition(is_mark);
     let lists = lists(sql, &tokens);
     let shows = statement.flags.has(Flags::SHOWS_CONNECTIONS);
     let mut named = BTreeMap::new();
     let all = asked(sql, &tokens);
     let numbers = if shows { numbers(sql, &tokens, known) } else { Vec::new() };
     let tells_owners = numbers.is_empty() && may_be_told(sql, &tokens, &all, known.clients);
+    let cases = LazyCell::new(|| cases(known.clients));
+    let mut around = Around::new(&lists.items);
     for found in all {
-        let item = lists
-            .items
-            .iter()
-            .filter(|item| item.first <= found.first && found.end <= item.end)
-            .max_by_key(|item| item.first);
+        let item = around.innermost(found);
         let is_cell = statement.verb == Verb::Select
             && known.has_rows
             && answer.countable
@@ -49,20 +50,16 @@ pub(super) fn statement(
             _ => {
                 let edit = match value {
                     Value::Number(number) => edit(sql, &tokens, found, number),
-                    Value::Client if tells_owners && !known.clients.is_empty() => {
-                        told(sql, &tokens, found, known.clients)
-                    }
+                    Value::Client if tells_owners && !known.clients.is_empty() => told(sql, &tokens, found, &cases),
                     Value::Client => continue,
                 };
                 answer.edits.push(edit);
-                let around = |item: &&Item| item.first <= found.first && found.end <= item.end;
-                for item in lists.items.iter().filter(around).filter(|item| item.alias == item.end) {
-                    named.insert((item.first, item.end), *item);
-                }
+                let unnamed = around.take(found).filter(|item| item.alias == item.end);
+                named.extend(unnamed.map(|item| ((item.first, item.end), item)));
             }
         }
     }
-    answer.edits.extend(named.into_values().map(|item| name(sql, dialect, &tokens, item)));
+    answer.edits.extend(named.into_values().map(|item| name(sql, &marks, &tokens, item)));
     answer.edits.extend(numbers);
 }
 
@@ -80,7 +77,7 @@ fn value(question: Question, known: &Known<'_>, lists: &Lists, dialect: Dialect)
 }
 
 /// Type, length, NULL and warnings are those of the call itself.
-fn edit(sql: &[u8], tokens: &[Token], found: Asked, number: i128) -> (usize, usize, Vec<u8>) {
+fn edit(sql: &[u8], tokens: &[Token], found: Asked, number: i128) -> Edit {
     let sign = match found.question {
         Question::RowCount | Question::FoundRows => "SIGNED",
         _ => "UNSIGNED",
@@ -93,16 +90,14 @@ fn edit(sql: &[u8], tokens: &[Token], found: Asked, number: i128) -> (usize, usi
 }
 
 /// Servers name an item by its source text, without the marks of executable comments.
-fn name(sql: &[u8], dialect: Dialect, tokens: &[Token], item: Item) -> (usize, usize, Vec<u8>) {
+pub(super) fn name(sql: &[u8], marks: &[Token], tokens: &[Token], item: Item) -> Edit {
     let (start, end) = (tokens[item.first].start, tokens[item.end - 1].end);
     let mut source = Vec::new();
     let mut at = start;
-    for mark in Lexer::new(&sql[..end], dialect).filter(|token| matches!(token.kind, Kind::CodeOpen | Kind::CodeClose))
-    {
-        if mark.start >= start {
-            source.extend_from_slice(&sql[at..mark.start]);
-            at = mark.end;
-        }
+    let marks = &marks[marks.partition_point(|mark| mark.start < start)..];
+    for mark in marks.iter().take_while(|mark| mark.start < end) {
+        source.extend_from_slice(&sql[at..mark.start]);
+        at = mark.end;
     }
     source.extend_from_slice(&sql[at..end]);
     let mut text = b" AS `".to_vec();
@@ -124,11 +119,21 @@ pub(super) fn numbers_in(sql: &[u8], dialect: Dialect, statement: &Statement, kn
 
 /// Clients' ids that stand in the text become those of their backends.
 fn numbers(sql: &[u8], tokens: &[Token], known: &Known<'_>) -> Vec<Edit> {
+    let backends = LazyCell::new(|| backends(known.clients));
     let number = |token: &Token| {
         let text = std::str::from_utf8(&sql[token.start..token.end]).ok()?;
         let client: u32 = text.parse().ok()?;
-        let (backend, _) = known.clients.iter().find(|(_, own)| **own == client)?;
+        let backend = backends.get(&client)?;
         Some((token.start, token.end, backend.to_string().into_bytes()))
     };
     tokens.iter().filter(|token| token.kind == Kind::Number).filter_map(number).collect()
+}
+
+/// The backends' ids by those of their clients.
+fn backends(clients: &FxHashMap<u32, u32>) -> FxHashMap<u32, u32> {
+    let mut backends = FxHashMap::default();
+    for (backend, client) in clients {
+        backends.entry(*client).or_insert(*backend);
+    }
+    backends
 }

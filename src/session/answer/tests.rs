@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::session::last::{Condition, Level};
+use crate::sql::lexer::{Kind, Lexer, Token};
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF};
 use crate::wire::frame::put_packet;
 
@@ -107,7 +108,70 @@ fn what_is_stored_keeps_its_calls() {
     assert!(planned("GET DIAGNOSTICS CONDITION 1 @s = RETURNED_SQLSTATE").0.starts_with("GET DIAGNOSTICS in a form"));
 }
 
+#[test]
+fn many_questions_are_answered_in_one_pass() {
+    const MANY: usize = 50_000;
+    let id = "IF(1,CAST(1073741825 AS UNSIGNED),CONNECTION_ID())";
+    let of_many =
+        |begin: &str, one: &str, between: &str| format!("{begin}{}{one}", format!("{one}{between}").repeat(MANY));
+    for (begin, one, between, expected) in [
+        ("SELECT ", "CONNECTION_ID()+1", ",", format!("{id}+1 AS `CONNECTION_ID()+1`")),
+        ("/**/", "SELECT CONNECTION_ID()+1", ";", format!("SELECT {id}+1 AS `CONNECTION_ID()+1`")),
+        ("INSERT INTO t VALUES ", "(CONNECTION_ID())", ",", format!("({id})")),
+        ("SELECT ", "(SELECT CONNECTION_ID() AS x) AS x", ",", format!("(SELECT {id} AS x) AS x")),
+    ] {
+        assert!(planned(&of_many(begin, one, between)).0 == of_many(begin, &expected, between), "{one}");
+    }
+    for one in
+        ["CONNECTION_ID(),", "IS_USED_LOCK('a'),", "@@warning_count,", "IS_USED_LOCK(", "(SELECT ROW_COUNT() AS x,"]
+    {
+        planned(&format!("SELECT {}1", one.repeat(MANY)));
+    }
+    planned(&format!("WITH x AS (SELECT 1{}) SELECT {}1", ",1".repeat(MANY), "SELECT ".repeat(MANY)));
+}
+
+fn split(sql: &[u8]) -> (Vec<Token>, Vec<Token>) {
+    let is_mark = |token: &Token| matches!(token.kind, Kind::CodeOpen | Kind::CodeClose);
+    Lexer::new(sql, Dialect::default()).partition(is_mark)
+}
+
+/// The name of an item by a look at each of the text's tokens.
+fn named(sql: &[u8], start: usize, end: usize) -> Vec<u8> {
+    let (mut source, mut at) = (Vec::new(), start);
+    for mark in split(&sql[..end]).0.iter().filter(|mark| mark.start >= start) {
+        source.extend_from_slice(&sql[at..mark.start]);
+        at = mark.end;
+    }
+    source.extend_from_slice(&sql[at..end]);
+    let text = String::from_utf8_lossy(source.trim_ascii()).replace('`', "``");
+    format!(" AS `{text}`").into_bytes()
+}
+
 proptest! {
+    #[test]
+    fn items_are_found_and_named_as_by_a_look_at_all(parts in proptest::collection::vec(0..PARTS.len(), 0..40)) {
+        let sql: String = parts.iter().map(|&part| PARTS[part]).collect::<Vec<_>>().join(" ");
+        let sql = sql.as_bytes();
+        let (marks, tokens) = split(sql);
+        let lists = items::lists(sql, &tokens);
+        let mut around = items::Around::new(&lists.items);
+        let (mut taken, mut all) = (Vec::new(), Vec::new());
+        for found in asked::asked(sql, &tokens) {
+            let is_around = |item: &&items::Item| item.first <= found.first && found.end <= item.end;
+            let innermost = lists.items.iter().filter(is_around).max_by_key(|item| item.first);
+            prop_assert_eq!(around.innermost(found), innermost.copied());
+            taken.extend(around.take(found));
+            all.extend(lists.items.iter().filter(is_around).filter(|item| !all.contains(*item)).copied().collect::<Vec<_>>());
+        }
+        taken.sort_by_key(|item| (item.first, item.end));
+        all.sort_by_key(|item| (item.first, item.end));
+        prop_assert_eq!(taken, all);
+        for item in &lists.items {
+            let (start, end) = (tokens[item.first].start, tokens[item.end - 1].end);
+            prop_assert_eq!(rewrite::name(sql, &marks, &tokens, *item), (end, end, named(sql, start, end)));
+        }
+    }
+
     #[test]
     fn no_text_is_too_odd(parts in proptest::collection::vec(0..PARTS.len(), 0..24)) {
         let sql: String = parts.iter().map(|&part| PARTS[part]).collect::<Vec<_>>().join(" ");
