@@ -1,5 +1,7 @@
 //! A whole reply with some of its cells or rows replaced; its definitions and its end stay the server's own.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rustc_hash::FxHashMap;
 
 use crate::wire::capabilities::{
@@ -28,37 +30,32 @@ pub(super) enum Field {
 /// A row that the server did not send.
 pub(super) type Row = Vec<Field>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Change {
-    Cell(usize, Value),
-    Rows(Vec<Row>),
-    /// Columns of connection ids, by their definitions.
-    Ids,
-}
-
-/// What is replaced in a reply.
+/// What is replaced in a reply. The results that it is about are counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patch {
-    /// With the result that it is about, counted from 0.
-    changes: Vec<(usize, Change)>,
+    /// By the result, and the place in each of its rows.
+    cells: BTreeMap<(usize, usize), Value>,
+    rows: BTreeMap<usize, Vec<Row>>,
+    /// Columns of connection ids, by their definitions.
+    ids: BTreeSet<usize>,
 }
 
 impl Patch {
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.cells.is_empty() && self.rows.is_empty() && self.ids.is_empty()
     }
 
     pub(super) fn cell(&mut self, result: usize, place: usize, value: Value) {
-        self.changes.push((result, Change::Cell(place, value)));
+        self.cells.entry((result, place)).or_insert(value);
     }
 
     pub(super) fn rows(&mut self, result: usize, rows: Vec<Row>) {
-        self.changes.push((result, Change::Rows(rows)));
+        self.rows.entry(result).or_insert(rows);
     }
 
     pub(super) fn ids(&mut self, result: usize, countable: bool) {
         if countable {
-            self.changes.push((result, Change::Ids));
+            self.ids.insert(result);
         }
     }
 
@@ -87,9 +84,7 @@ impl Patch {
         let mut packets = WholePackets::new(reply);
         let mut result = first;
         while !packets.is_at_end() {
-            let changes: Vec<&Change> =
-                self.changes.iter().filter(|(at, _)| *at == result).map(|(_, change)| change).collect();
-            Scan { caps, binary, clients, changes: &changes }.result(&mut packets, &mut out)?;
+            Scan { caps, binary, clients, patch: self, result }.result(&mut packets, &mut out)?;
             result += 1;
         }
         Some(out.bytes)
@@ -111,14 +106,15 @@ impl Out {
 #[derive(Debug, Clone, Copy)]
 struct Column {
     kind: u8,
-    is_id: bool,
+    change: Option<Value>,
 }
 
 struct Scan<'a> {
     caps: Capabilities,
     binary: bool,
     clients: &'a FxHashMap<u32, u32>,
-    changes: &'a [&'a Change],
+    patch: &'a Patch,
+    result: usize,
 }
 
 impl Scan<'_> {
@@ -129,10 +125,7 @@ impl Scan<'_> {
             return Some(());
         }
         let columns = self.columns(head, packets, out)?;
-        let rows = self.changes.iter().find_map(|change| match change {
-            Change::Rows(rows) => Some(rows),
-            _ => None,
-        });
+        let rows = self.patch.rows.get(&self.result);
         if !self.caps.has(DEPRECATE_EOF) {
             let (header, eof) = packets.next()?;
             out.put(header, eof);
@@ -170,18 +163,19 @@ impl Scan<'_> {
         let may_leave_out = self.caps.has(OPTIONAL_RESULTSET_METADATA) || self.caps.has(MARIADB_CACHE_METADATA);
         if may_leave_out && fields.u8() == Some(0) {
             // What is asked for are integers, and the text protocol needs no more.
-            return (!self.binary).then(|| vec![Column { kind: LONGLONG, is_id: false }; count as usize]);
+            let column = |place| Column { kind: LONGLONG, change: self.cell(place) };
+            return (!self.binary).then(|| (0..count as usize).map(column).collect());
         }
         let mut columns = Vec::new();
         for at in 0..count {
             let (header, definition) = packets.next()?;
-            columns.push(self.column(definition, at)?);
+            columns.push(self.column(definition, at as usize)?);
             out.put(header, definition);
         }
         Some(columns)
     }
 
-    fn column(&self, definition: &[u8], at: u64) -> Option<Column> {
+    fn column(&self, definition: &[u8], at: usize) -> Option<Column> {
         let mut fields = Fields::new(definition);
         let mut texts = [&b""[..]; 6];
         for text in &mut texts {
@@ -198,22 +192,18 @@ impl Scan<'_> {
             || is(original, "processlist_id")
             || is(original, "trx_mysql_thread_id");
         let of_show = at == 0 && is(name, "id") && (table.is_empty() || is(table, "processlist"));
-        let wanted = self.changes.iter().any(|change| **change == Change::Ids);
-        Some(Column { kind: fields.u8()?, is_id: wanted && (of_table || of_show) })
+        let is_id = (of_table || of_show) && self.patch.ids.contains(&self.result);
+        Some(Column { kind: fields.u8()?, change: self.cell(at).or(is_id.then_some(Value::Client)) })
     }
 
-    fn change(&self, place: usize, column: Column) -> Option<Value> {
-        let cell = self.changes.iter().find_map(|change| match change {
-            Change::Cell(at, value) if *at == place => Some(*value),
-            _ => None,
-        });
-        cell.or(column.is_id.then_some(Value::Client))
+    fn cell(&self, place: usize) -> Option<Value> {
+        self.patch.cells.get(&(self.result, place)).copied()
     }
 
     fn text(&self, row: &[u8], columns: &[Column]) -> Option<Vec<u8>> {
         let mut fields = Fields::new(row);
         let mut out = Vec::with_capacity(row.len() + 16);
-        for (place, column) in columns.iter().enumerate() {
+        for column in columns {
             if fields.rest().first() == Some(&0xFB) {
                 fields.u8();
                 out.push(0xFB);
@@ -221,7 +211,7 @@ impl Scan<'_> {
             }
             let value = fields.lenenc_bytes()?;
             let old = || std::str::from_utf8(value).ok()?.parse().ok();
-            match self.change(place, *column).and_then(|change| self.number(change, old())) {
+            match column.change.and_then(|change| self.number(change, old())) {
                 Some(number) => put_lenenc_bytes(&mut out, number.to_string().as_bytes()),
                 None => put_lenenc_bytes(&mut out, value),
             }
@@ -250,7 +240,7 @@ impl Scan<'_> {
             }
             let Some(width) = width(column.kind) else {
                 let bytes = fields.lenenc_bytes()?;
-                match self.change(place, *column) {
+                match column.change {
                     // An integer of a width that is not known stands in no such column.
                     Some(_) => return None,
                     None => put_lenenc_bytes(&mut out, bytes),
@@ -261,7 +251,7 @@ impl Scan<'_> {
             let mut wide = [0; 8];
             wide[..width].copy_from_slice(bytes);
             let old = Some(i128::from(u64::from_le_bytes(wide)));
-            match self.change(place, *column).and_then(|change| self.number(change, old)) {
+            match column.change.and_then(|change| self.number(change, old)) {
                 Some(number) => out.extend_from_slice(number.to_le_bytes().get(..width)?),
                 None => out.extend_from_slice(bytes),
             }
