@@ -74,6 +74,12 @@ impl Key {
             && self.settings == other.settings
             && self.user == other.user
     }
+
+    /// Of all but the copy: the same for those of which [`Key::is_copy_of`] is true.
+    fn hash_of_all_copies(&self) -> u64 {
+        let Key { text, schema, sql_mode, charset, settings, user, copy: _ } = self;
+        hash_of((text, schema, sql_mode, charset, settings, user))
+    }
 }
 
 /// One statement, whoever prepared it.
@@ -82,6 +88,7 @@ pub struct Template {
     /// What it is.
     pub key: Key,
     hash: u64,
+    hash_of_all_copies: u64,
 }
 
 impl Hash for Template {
@@ -99,13 +106,14 @@ pub struct Registry {
 impl Registry {
     /// The template of this key; a new one if it is the first.
     pub fn intern(&mut self, key: Key) -> Arc<Template> {
-        let hash = hash_of(&key);
+        let hash_of_all_copies = key.hash_of_all_copies();
+        let hash = hash_of((hash_of_all_copies, key.copy));
         let same = self.known.entry(hash).or_default();
         if let Some(found) = same.iter().filter_map(Weak::upgrade).find(|template| template.key == key) {
             return found;
         }
         same.retain(|template| template.strong_count() > 0);
-        let template = Arc::new(Template { key, hash });
+        let template = Arc::new(Template { key, hash, hash_of_all_copies });
         same.push(Arc::downgrade(&template));
         template
     }
@@ -174,10 +182,78 @@ pub struct ClientStatements {
 #[derive(Debug, Default)]
 struct Open {
     by_id: FxHashMap<u32, Prepared>,
+    /// The same by their keys' [`Key::hash_of_all_copies`]; several where keys have the same hash by chance.
+    copies: FxHashMap<u64, Vec<Copies>>,
     /// The id that was given last. No id is given twice, whatever becomes of the session: an older command may be on its way.
     given: u32,
     /// The statement of the last COM_STMT_PREPARE, if that went well.
     latest: Option<u32>,
+}
+
+impl Open {
+    fn copies_of(&self, hash: u64, key: &Key) -> Option<usize> {
+        let one = |copies: &Copies| self.by_id.get(&copies.any()?);
+        let is_of = |copies: &Copies| one(copies).is_some_and(|one| one.template.key.is_copy_of(key));
+        self.copies.get(&hash)?.iter().position(is_of)
+    }
+
+    fn insert(&mut self, id: u32, prepared: Prepared) {
+        let Template { key, hash_of_all_copies: hash, .. } = &*prepared.template;
+        let found = self.copies_of(*hash, key);
+        let same = self.copies.entry(*hash).or_default();
+        let at = found.unwrap_or(same.len());
+        if at == same.len() {
+            same.push(Copies::default());
+        }
+        same[at].insert(key.copy, id);
+        self.by_id.insert(id, prepared);
+    }
+
+    fn remove(&mut self, id: u32) -> Option<Prepared> {
+        let Template { key, hash_of_all_copies: hash, .. } = &*self.by_id.get(&id)?.template;
+        let (hash, at) = (*hash, self.copies_of(*hash, key)?);
+        let same = self.copies.get_mut(&hash)?;
+        same[at].remove(key.copy, id);
+        same.retain(|copies| copies.any().is_some());
+        if same.is_empty() {
+            self.copies.remove(&hash);
+        }
+        self.by_id.remove(&id)
+    }
+}
+
+/// A client's open statements that are all of one text, and prepared in the same way.
+#[derive(Debug, Default)]
+struct Copies {
+    /// Each with its copy's number before its id.
+    open: BTreeSet<(u32, u32)>,
+    /// The numbers below `next` that are not in use.
+    unused: BTreeSet<u32>,
+    next: u32,
+}
+
+impl Copies {
+    fn any(&self) -> Option<u32> {
+        self.open.first().map(|(_, id)| *id)
+    }
+
+    fn first_unused(&self) -> u32 {
+        self.unused.first().copied().unwrap_or(self.next)
+    }
+
+    fn insert(&mut self, copy: u32, id: u32) {
+        self.open.insert((copy, id));
+        self.unused.remove(&copy);
+        self.unused.extend(self.next..copy);
+        self.next = self.next.max(copy.saturating_add(1));
+    }
+
+    fn remove(&mut self, copy: u32, id: u32) {
+        self.open.remove(&(copy, id));
+        if self.open.range((copy, 0)..=(copy, u32::MAX)).next().is_none() {
+            self.unused.insert(copy);
+        }
+    }
 }
 
 impl ClientStatements {
@@ -196,16 +272,15 @@ impl ClientStatements {
         }
         open.given = id;
         open.latest = Some(id);
-        open.by_id.insert(id, prepared);
+        open.insert(id, prepared);
         Ok(id)
     }
 
     /// The key of another statement of this text: it shares no backend's statement with those that are open.
     pub fn another(&self, key: Key) -> Key {
-        let all = self.open.iter().flat_map(|open| open.by_id.values()).map(|prepared| &prepared.template.key);
-        let used: BTreeSet<u32> = all.filter(|own| own.is_copy_of(&key)).map(|own| own.copy).collect();
-        let copy = (0..).find(|copy| !used.contains(copy)).unwrap_or_default();
-        Key { copy, ..key }
+        let hash = key.hash_of_all_copies();
+        let copies = self.open.as_ref().and_then(|open| open.copies.get(&hash)?.get(open.copies_of(hash, &key)?));
+        Key { copy: copies.map_or(0, Copies::first_unused), ..key }
     }
 
     /// The statement of this id, or the last one prepared for [`LAST_PREPARED`].
@@ -252,7 +327,7 @@ impl ClientStatements {
     /// COM_STMT_CLOSE. `None` if there is no such statement: servers answer nothing either.
     pub fn close(&mut self, id: u32) -> Option<Prepared> {
         let id = self.resolve(id);
-        self.open.as_mut()?.by_id.remove(&id)
+        self.open.as_mut()?.remove(id)
     }
 
     /// A COM_STMT_PREPARE begins: if it fails, [`LAST_PREPARED`] means none, least of all the one before.
@@ -457,9 +532,9 @@ fn address(template: &Arc<Template>) -> usize {
     Arc::as_ptr(template).addr()
 }
 
-fn hash_of(key: &Key) -> u64 {
+fn hash_of(what: impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -524,6 +599,21 @@ mod tests {
         client.close(1);
         assert_eq!(add(&mut client, "x"), (0, 4));
         assert_eq!(add(&mut ClientStatements::default(), "x"), (0, 1), "of two clients, the same");
+    }
+
+    #[test]
+    fn a_text_prepared_again_and_again_is_not_compared_with_all_before() {
+        let mut registry = Registry::default();
+        let mut client = ClientStatements::default();
+        let text = "x".repeat(100);
+        for copy in 0..50_000 {
+            let template = registry.intern(client.another(key(&text, "a")));
+            assert_eq!(template.key.copy, copy);
+            client.add(prepared(&template), 50_000).expect("room");
+        }
+        client.close(7);
+        client.close(5);
+        assert_eq!(client.another(key(&text, "a")).copy, 4, "the first that is not in use");
     }
 
     #[test]
@@ -619,7 +709,36 @@ mod tests {
         assert!(backend.must_send_types(&template, Some(&[8, 0])), "another client's");
     }
 
+    /// As it is meant: by a look at each open statement.
+    fn first_unused(client: &ClientStatements, key: &Key) -> u32 {
+        let all = client.open.iter().flat_map(|open| open.by_id.values()).map(|prepared| &prepared.template.key);
+        let used: BTreeSet<u32> = all.filter(|own| own.is_copy_of(key)).map(|own| own.copy).collect();
+        (0..).find(|copy| !used.contains(copy)).expect("one")
+    }
+
     proptest! {
+        #[test]
+        fn another_is_the_first_copy_that_is_not_open(
+            steps in proptest::collection::vec((0..4usize, 0..3u32, 1..30u32), 1..120),
+        ) {
+            let mut registry = Registry::default();
+            let mut client = ClientStatements::default();
+            for (which, what, id) in steps {
+                let new = key(["x", "y"][which % 2], ["a", "b"][which / 2]);
+                let another = client.another(new.clone());
+                prop_assert_eq!(another.copy, first_unused(&client, &new));
+                prop_assert!(another.is_copy_of(&new));
+                // Nothing but `another` gives numbers, and yet one may be there twice.
+                let template = registry.intern(if what == 2 { new } else { another });
+                match what {
+                    0 => drop(client.close(id)),
+                    _ => drop(client.add(prepared(&template), 20)),
+                }
+                let open = client.open.iter().flat_map(|open| open.copies.values().flatten());
+                prop_assert_eq!(open.map(|copies| copies.open.len()).sum::<usize>(), client.len());
+            }
+        }
+
         #[test]
         fn a_backend_never_has_more_than_its_limit(uses in proptest::collection::vec(0..12usize, 1..200), max in 1..6usize) {
             let mut registry = Registry::default();
