@@ -322,7 +322,9 @@ impl Shared {
     fn take(&mut self, tracker: Tracker<'_>) {
         let noted = match tracker {
             Tracker::Variable { name, value } => {
-                self.heard.push(name.to_ascii_lowercase().into());
+                if !self.heard.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                    self.heard.push(name.to_ascii_lowercase().into());
+                }
                 self.set(name, value)
             }
             Tracker::Schema(name) => {
