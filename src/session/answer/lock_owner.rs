@@ -9,6 +9,8 @@ use crate::sql::lexer::{Kind, Token};
 
 /// The most clients that are told apart in a text.
 const MAX_CLIENTS: usize = 1000;
+/// The most branches of all calls in a text: each has one for each client.
+const MAX_BRANCHES: usize = 100_000;
 
 /// Whether the calls may be answered in the text: nothing else in it names connections by the servers' ids, and nothing is
 /// asked of a lock's name but to be read, for the call is written twice.
@@ -22,9 +24,11 @@ pub(super) fn may_be_told(sql: &[u8], tokens: &[Token], found: &[Asked], clients
         let name = tokens.get(asked.first + 2..asked.end - 1).unwrap_or_default();
         matches!(name, [one] if matches!(one.kind, Kind::String | Kind::UserVariable | Kind::Word | Kind::QuotedIdentifier))
     };
+    let mut locks = found.iter().filter(|asked| asked.question == Question::UsedLock);
     clients.len() <= MAX_CLIENTS
+        && locks.clone().count() * clients.len() <= MAX_BRANCHES
         && found.iter().all(|asked| asked.question != Question::ConnectionId)
-        && found.iter().filter(|asked| asked.question == Question::UsedLock).all(is_name)
+        && locks.all(is_name)
         && !tokens.iter().any(names)
 }
 

@@ -127,6 +127,8 @@ fn many_questions_are_answered_in_one_pass() {
     {
         planned(&format!("SELECT {}1", one.repeat(MANY)));
     }
+    let locks = |count: usize| planned(&format!("SELECT {}1", "IS_USED_LOCK('a')+1,".repeat(count))).0.is_empty();
+    assert!(!locks(100_000) && locks(100_001), "the text has an end");
     planned(&format!("WITH x AS (SELECT 1{}) SELECT {}1", ",1".repeat(MANY), "SELECT ".repeat(MANY)));
 }
 
