@@ -155,7 +155,7 @@ impl Login {
         let mut login = Login::parse_head(payload)?;
         let caps = login.capabilities;
         let mut fields = Fields::new(payload.get(LOGIN_HEAD..)?);
-        login.user = fields.nul_bytes()?.to_vec();
+        login.user = without_quotes(fields.nul_bytes()?).to_vec();
         login.answer = match () {
             () if caps.has(PLUGIN_AUTH_LENENC) => fields.lenenc_bytes()?.to_vec(),
             () if caps.has(SECURE_CONNECTION) => {
@@ -323,10 +323,24 @@ impl ChangeUser {
     }
 }
 
+/// All servers (MariaDB 10.11, 11.8, MySQL 5.6, 9.7 seen) take a login as `'app'` for one as `app`; so it is the same account's.
+fn without_quotes(user: &[u8]) -> &[u8] {
+    let inner = user.strip_prefix(b"'").and_then(|user| user.strip_suffix(b"'"));
+    inner.unwrap_or(user)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn quotes_around_a_name_are_no_part_of_it() {
+        for (said, meant) in [("'app'", "app"), ("app", "app"), ("'", "'"), ("''", ""), ("'a", "'a"), ("''a''", "'a'")]
+        {
+            assert_eq!(without_quotes(said.as_bytes()), meant.as_bytes());
+        }
+    }
 
     fn login(caps: Capabilities) -> Login {
         Login {
