@@ -33,7 +33,8 @@ pub struct Dialed {
     entrant: Option<Entrant>,
 }
 
-/// As [`dial`], for a client that has not proved who it is: it holds a connection as long as it takes its time.
+/// As [`dial`], for a client that has not proved who it is, or needs a connection of its own: it holds that one as long as it takes
+/// its time.
 pub async fn dial_for_stranger(
     proxy: &Arc<Proxy>,
     params: Option<&Params>,
@@ -42,13 +43,16 @@ pub async fn dial_for_stranger(
     id: u32,
 ) -> Result<Dialed, Fault> {
     let settings = proxy.pool.settings();
+    let began = Instant::now();
     let entrant = tokio::select! {
         biased;
         entrant = tokio::time::timeout(settings.checkout_timeout, proxy.entrants.enter(settings.bound())) => entrant,
         gone = client.gone() => return Err(Fault::of_client(gone)),
     };
-    let entrant = entrant.map_err(|_| too_many_logins(proxy.entrants.under_way()))?;
-    let dialed = dial(proxy, params, client, peer, id).await?;
+    let entrant = entrant.ok().flatten().ok_or_else(|| too_many_logins(proxy.entrants.under_way()))?;
+    let queue = began.elapsed();
+    let mut dialed = dial(proxy, params, client, peer, id).await?;
+    dialed.waits.queue += queue;
     Ok(Dialed { entrant: Some(entrant), ..dialed })
 }
 

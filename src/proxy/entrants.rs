@@ -3,56 +3,51 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::proxy::setup::lock;
 
 /// See the module.
-#[derive(Debug, Default)]
-pub struct Entrants(Arc<Door>);
-
-#[derive(Debug, Default)]
-struct Door {
-    under_way: Mutex<usize>,
-    left: Notify,
+#[derive(Debug)]
+pub struct Entrants {
+    places: Arc<Semaphore>,
+    /// How many places there are, free or not.
+    size: Mutex<usize>,
 }
 
 /// One login under way; dropped, it is over.
 #[derive(Debug)]
-pub struct Entrant(Arc<Door>);
+pub struct Entrant(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
+impl Default for Entrants {
+    fn default() -> Entrants {
+        Entrants { places: Arc::new(Semaphore::new(0)), size: Mutex::new(0) }
+    }
+}
 
 impl Entrants {
-    /// Waits for its turn. `bound`: how many connections the pool may have now. Cancel safe.
-    pub async fn enter(&self, bound: usize) -> Entrant {
-        let most = (bound / 2).max(1);
-        loop {
-            let left = self.0.left.notified();
-            if let Some(entrant) = self.try_enter(most) {
-                return entrant;
-            }
-            left.await;
-        }
-    }
-
-    fn try_enter(&self, most: usize) -> Option<Entrant> {
-        let mut under_way = lock(&self.0.under_way);
-        if *under_way >= most {
-            return None;
-        }
-        *under_way += 1;
-        Some(Entrant(Arc::clone(&self.0)))
+    /// Waits for its turn, in the order of coming; `None`: never. `bound`: how many connections the pool may have now. Cancel safe.
+    pub async fn enter(&self, bound: usize) -> Option<Entrant> {
+        // A pool of one has room for a login, too.
+        self.resize((bound / 2).max(1));
+        Arc::clone(&self.places).acquire_owned().await.ok().map(Entrant)
     }
 
     /// How many there are.
     pub fn under_way(&self) -> usize {
-        *lock(&self.0.under_way)
+        lock(&self.size).saturating_sub(self.places.available_permits())
     }
-}
 
-impl Drop for Entrant {
-    fn drop(&mut self) {
-        *lock(&self.0.under_way) -= 1;
-        self.0.left.notify_one();
+    /// Places that are taken go when they are left, and one more comes in.
+    fn resize(&self, most: usize) {
+        let mut size = lock(&self.size);
+        match most.checked_sub(*size) {
+            Some(more) => {
+                self.places.add_permits(more);
+                *size = most;
+            }
+            None => *size -= self.places.forget_permits(*size - most),
+        }
     }
 }
 
@@ -70,9 +65,10 @@ mod tests {
         assert!(soon(5).await.is_err() && soon(1).await.is_err());
         assert_eq!(entrants.under_way(), 2);
         let (third, ()) = tokio::join!(entrants.enter(5), async { drop(first) });
-        drop((second, third));
-        // A pool of one has room for a login, too.
+        // A larger pool has room for more.
+        let fourth = soon(6).await.expect("a turn");
+        drop((second, third, fourth));
         assert!(soon(1).await.is_ok());
-        assert_eq!(entrants.under_way(), 0);
+        assert_eq!((entrants.under_way(), *lock(&entrants.size)), (0, 1));
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Exchange {
     pub(super) mapped: Option<(u32, u32)>,
     /// The error that the client was told in its own words for a statement's id.
     pub(super) own_words: Option<Box<ErrPacket>>,
+    /// The server had ended the connection before it read the command.
+    pub(super) was_not_read: bool,
     /// The ERR that stood behind the whole reply: the server has ended the connection.
     pub(super) goodbye: Option<Box<[u8]>>,
     /// A SET runs in the place of a GET DIAGNOSTICS, which leaves ROW_COUNT() as it was.
@@ -128,6 +130,7 @@ impl Exchange {
         self.instead = None;
         self.sets_instead = false;
         self.own_words = None;
+        self.was_not_read = false;
         self.has_new_columns = false;
         let cursor = self.reply.asks_for_cursor();
         self.reply = Reply::new(command::shape(self.code), capabilities, 1).with_cursor(cursor);
@@ -140,7 +143,8 @@ impl Exchange {
             command::PING | command::INIT_DB | command::STMT_PREPARE => true,
             _ => self.summary.is_read_only() || self.concerns_session_alone(),
         };
-        is_harmless && self.is_unanswered(fault) && !self.timer.has_first_byte()
+        let is_done_nowhere = self.was_not_read || is_harmless && !self.timer.has_first_byte();
+        is_done_nowhere && self.is_unanswered(fault)
     }
 
     /// Whether all that it did was done to the session that is gone with the backend.

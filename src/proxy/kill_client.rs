@@ -215,16 +215,19 @@ impl Session {
     async fn kills_anybody(&self, channel: &mut Channel, facts: BackendFacts) -> Result<bool, Fault> {
         // Names with quotes in them could be put together to another one's.
         const RIGHTS: &str = "SELECT privilege_type FROM information_schema.user_privileges WHERE \
-                              REPLACE(grantee,'''','')=REPLACE(CURRENT_USER(),'''','') AND \
+                              BINARY REPLACE(grantee,'''','')=BINARY REPLACE(CURRENT_USER(),'''','') AND \
                               CURRENT_USER() NOT LIKE '%''%' AND \
                               privilege_type IN ('SUPER','CONNECTION_ADMIN','CONNECTION ADMIN','SYSTEM_USER') LIMIT 9";
         let Ok(rows) = statement::query(channel, facts.capabilities, RIGHTS).await? else { return Ok(false) };
         let has =
             |right: &[u8]| rows.iter().any(|row| row.first().is_some_and(|value| value.as_deref() == Some(right)));
-        let kills = has(b"SUPER") || has(b"CONNECTION_ADMIN") || has(b"CONNECTION ADMIN");
-        // MySQL protects some from who has not this one.
+        let kills = has(b"CONNECTION_ADMIN") || has(b"CONNECTION ADMIN");
         let version = self.shared.as_ref().map_or(u32::MAX, |shared| shared.dialect.version);
-        Ok(kills && (facts.mariadb || version < 80_016 || has(b"SYSTEM_USER")))
+        // On MariaDB 11 SUPER is not enough any more, and MySQL 8 protects some from who has not SYSTEM_USER.
+        Ok(match facts.mariadb {
+            true => kills || version < 110_000 && has(b"SUPER"),
+            false => (kills || has(b"SUPER")) && (version < 80_016 || has(b"SYSTEM_USER")),
+        })
     }
 }
 

@@ -227,6 +227,8 @@ impl Shared {
                 let sql = &prepared.template.key.text;
                 let ran = Ran { sql, dialect: prepared.dialect, summary: prepared.summary, facts };
                 (left.replaces, left.counted) = (may_replace(&ran, is_clear), None);
+                // Servers do not agree on the schema that its names are looked for in.
+                let schema = schema.filter(|schema| prepared.template.key.schema.as_deref() == Some(*schema));
                 left.found_rows = self.ran(&ran, schema, outcome);
                 self.ledger.executed(id, outcome);
                 return left;

@@ -13,7 +13,7 @@ use crate::proxy::statement;
 use crate::session::restore::{Standing, steps};
 use crate::session::state::State;
 use crate::session::statements::{Need, Prepared, READ_BY, Shape, Told};
-use crate::wire::fault::ErrPacket;
+use crate::wire::fault::{ErrPacket, is_of_connection};
 
 /// No server gives such an id: what is sent by it is refused as unknown.
 pub(super) const NOBODYS: u32 = 0x7FFF_FFF0;
@@ -115,7 +115,10 @@ async fn prepare(backend: &mut Backend, text: &[u8]) -> Result<Result<(u32, Shap
     let (mut channel, facts) = backend.borrow();
     let done = statement::prepare(&mut channel, facts.capabilities, text).await;
     backend.restore(channel);
-    done
+    match done? {
+        Err(hit) if is_of_connection(hit.code) => Err(Fault::of_question(hit)),
+        done => Ok(done),
+    }
 }
 
 /// Closes all that is prepared there, and has all backends keep less from now on.

@@ -265,6 +265,7 @@ impl Session {
             pin_reason: self.held_for,
             mapped: None,
             own_words: None,
+            was_not_read: false,
             goodbye: None,
             has_new_columns: false,
             sets_instead: false,

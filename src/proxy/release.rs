@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::net::channel::Channel;
 use crate::pool::fate::RetireReason;
+use crate::proxy::backend::OF_NOBODY;
 use crate::proxy::client::Session;
 use crate::proxy::error::Fault;
 use crate::proxy::routines::read_routines;
@@ -21,7 +22,7 @@ use crate::session::user_values;
 use crate::sql::flags::Flags;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::command;
-use crate::wire::fault::ErrPacket;
+use crate::wire::fault::{ErrPacket, is_of_connection};
 use crate::wire::ok::Ok as OkPacket;
 
 /// All that tidegate reads of a session is one row.
@@ -179,6 +180,10 @@ impl Session {
         let saved = read(&mut channel, facts.capabilities, backend.kept.room, shared, &proxy.unseen_triggers).await;
         backend.restore(channel);
         backend.kept.spoiled = true;
+        if !asks_one_row {
+            // Those statements read tables.
+            backend.kept.conditions_of = Some(OF_NOBODY);
+        }
         if !was_read && asks_one_row {
             backend.kept.found_rows = Some(FOUND_BY_OWN);
         } else if !was_free {
@@ -307,10 +312,14 @@ async fn read_last(channel: &mut Channel, caps: Capabilities, shared: &mut Share
 
 /// The role that is in force; where its name cannot be written down safely, the backend is kept.
 async fn read_role(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
-    let Ok(rows) = statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await? else {
-        // MySQL 5.6 has no roles, and has refused the SET ROLE.
-        shared.ledger.saved(Hold::Role);
-        return Ok(());
+    let rows = match statement::query(channel, caps, "SELECT CURRENT_ROLE() LIMIT 1").await? {
+        Ok(rows) => rows,
+        Err(hit) if is_of_connection(hit.code) => return Err(Fault::of_question(hit)),
+        Err(_) => {
+            // MySQL 5.6 has no roles, and has refused the SET ROLE.
+            shared.ledger.saved(Hold::Role);
+            return Ok(());
+        }
     };
     let role = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten().unwrap_or_default();
     let words = role_words(&role, shared.is_mariadb());

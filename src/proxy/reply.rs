@@ -59,6 +59,10 @@ impl Session {
             }
             // Who logs in when the client has heard of it must find it so.
             self.proxy.note_effects(exchange.summary.flags);
+            if self.is_shared() && crosses(exchange, buffer.filled(), held.as_deref()) {
+                exchange.was_not_read = true;
+                return Err(Fault::backend("the server had closed before the command came"));
+            }
             let verdict = self.pass_filled(exchange, buffer, &mut held).await?;
             match verdict {
                 Verdict::More if buffer.is_full() => buffer.grow(LARGE),
@@ -398,4 +402,11 @@ fn lists_clients(exchange: &Exchange, commands: &[u8]) -> bool {
         command::QUERY => is_processlist(commands.get(exchange.text.clone()).unwrap_or_default()),
         _ => false,
     }
+}
+
+/// Whether the first that comes back is an ERR with number 0: by it the server ends a connection on which it waits for a command,
+/// and it crossed this one, which it has not read. The error of a command has number 1.
+fn crosses(exchange: &Exchange, bytes: &[u8], held: Option<&[u8]>) -> bool {
+    let is_first = exchange.bytes_out == 0 && exchange.reply.at_boundary() && held.is_none_or(<[u8]>::is_empty);
+    is_first && Header::read(bytes).is_some_and(|header| header.seq == 0) && bytes.get(HEADER) == Some(&0xFF)
 }

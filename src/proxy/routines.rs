@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::net::channel::Channel;
 use crate::proxy::error::Fault;
 use crate::proxy::shared::Shared;
-use crate::proxy::statement::{self, Rows};
+use crate::proxy::statement::{self, Row, Rows};
 use crate::proxy::unseen::UnseenTriggers;
 use crate::session::quote::put_name;
 use crate::session::reason::{Hold, Pin};
@@ -19,6 +19,8 @@ use crate::wire::fault::ErrPacket;
 
 /// More than these are not read for one client.
 const MOST: usize = 16;
+/// How many rows are asked for.
+const MOST_LISTED: usize = 99;
 /// The server tells full seconds, and the two clocks are not read at once.
 const BLUR: u64 = 2;
 
@@ -43,9 +45,7 @@ pub(super) async fn read_routines(
     let since = shared.called_since.take();
     // Without autocommit the questions would begin a transaction.
     let is_harmless = match since.filter(|_| shared.autocommits()) {
-        Some(since) => {
-            Reading { dialect: shared.dialect, unseen, since, sets: BTreeSet::new() }.all(channel, caps, called).await?
-        }
+        Some(since) => Reading::new(shared.dialect, unseen, since).all(channel, caps, called).await?,
         None => false,
     };
     if !is_harmless {
@@ -61,9 +61,27 @@ struct Reading<'a> {
     since: Instant,
     /// What is set by SET: names of the routines' own, unless the server knows them.
     sets: BTreeSet<Box<str>>,
+    /// All names in them, tables' among them.
+    names: BTreeSet<Box<[u8]>>,
+    /// Where the tables may be.
+    schemas: BTreeSet<Box<str>>,
+    /// One of them writes.
+    writes: bool,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(dialect: Dialect, unseen: &'a UnseenTriggers, since: Instant) -> Reading<'a> {
+        Reading {
+            dialect,
+            unseen,
+            since,
+            sets: BTreeSet::new(),
+            names: BTreeSet::new(),
+            schemas: BTreeSet::new(),
+            writes: false,
+        }
+    }
+
     /// Whether all of them are harmless, and all that they call.
     async fn all(
         mut self,
@@ -79,6 +97,10 @@ impl Reading<'_> {
             let Some(called) = self.read(&next, answers) else { return Ok(false) };
             next = called.difference(&known).cloned().collect();
         }
+        Ok(self.sets_its_own_alone(channel, caps).await? && self.is_all_there_is(channel, caps).await?)
+    }
+
+    async fn sets_its_own_alone(&self, channel: &mut Channel, caps: Capabilities) -> Result<bool, Fault> {
         if self.sets.is_empty() {
             return Ok(true);
         }
@@ -86,6 +108,35 @@ impl Reading<'_> {
         let sql = format!("SHOW VARIABLES WHERE Variable_name IN ({})", names.join(","));
         let found = statement::query(channel, caps, &sql).await?;
         Ok(found.is_ok_and(|rows| rows.is_empty()))
+    }
+
+    /// Views and triggers may call anything.
+    async fn is_all_there_is(&self, channel: &mut Channel, caps: Capabilities) -> Result<bool, Fault> {
+        if self.schemas.len() > MOST || self.schemas.iter().any(|schema| schema.contains('\'')) {
+            return Ok(false);
+        }
+        let views = |schema| {
+            format!(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema='{schema}' AND table_type='VIEW' LIMIT 9999"
+            )
+        };
+        let triggers = |schema| {
+            format!(
+                "SELECT event_object_table FROM information_schema.triggers WHERE event_object_schema='{schema}' LIMIT 9999"
+            )
+        };
+        let mut questions: Vec<_> = self.schemas.iter().map(views).collect();
+        if self.writes {
+            questions.extend(self.schemas.iter().map(triggers));
+        }
+        let answers = statement::several(channel, caps, &questions).await?;
+        let is_none = |rows: Rows| rows.len() < 9999 && !rows.iter().any(|row| self.names_it(row));
+        Ok(answers.into_iter().all(|rows| rows.is_ok_and(is_none)))
+    }
+
+    fn names_it(&self, row: &[Option<Vec<u8>>]) -> bool {
+        row.first()
+            .is_none_or(|name| name.as_ref().is_none_or(|name| self.names.contains(&name.to_ascii_lowercase()[..])))
     }
 
     /// What these call; `None`: one of them is not known to be harmless.
@@ -96,12 +147,15 @@ impl Reading<'_> {
     ) -> Option<BTreeSet<Routine>> {
         let mut answers = answers.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
         let listed = answers.pop()?;
-        has_plain_results(&listed).then_some(())?;
+        is_plainly_told(&listed).then_some(())?;
         let mut called = BTreeSet::new();
         for (routine, rows) in routines.iter().zip(answers) {
             self.is_of_old(routine, &listed).then_some(())?;
             let body = self.body(rows)?;
             self.sets.extend(body.sets);
+            self.writes |= body.writes;
+            self.names.extend(body.names);
+            self.schemas.extend(body.schemas.into_iter().chain(routine.schema.clone()));
             let of_its_schema =
                 |call: Routine| Routine { schema: call.schema.or_else(|| routine.schema.clone()), ..call };
             called.extend(body.calls.into_iter().map(of_its_schema));
@@ -162,15 +216,23 @@ fn questions(routines: &BTreeSet<Routine>) -> Option<Vec<String>> {
     let age =
         "LEAST(TIMESTAMPDIFF(SECOND,last_altered,SYSDATE()),UNIX_TIMESTAMP(SYSDATE())-UNIX_TIMESTAMP(last_altered))";
     questions.push(format!(
-        "SELECT routine_schema,routine_name,routine_type,CAST({age} AS SIGNED),@@character_set_results FROM information_schema.routines WHERE {} LIMIT 99",
+        "SELECT routine_schema,routine_name,routine_type,CAST({age} AS SIGNED),@@character_set_results,@@sql_select_limit>=9999 \
+         FROM information_schema.routines WHERE {} OR routine_type IN ('PACKAGE','PACKAGE BODY') LIMIT {MOST_LISTED}",
         wanted.join(" OR ")
     ));
     Some(questions)
 }
 
-/// Whether texts come as they were written; without a character set (NULL) they come as they are stored.
-fn has_plain_results(listed: &Rows) -> bool {
-    listed.iter().all(|row| row.get(4).is_some_and(|charset| charset.as_deref().is_none_or(is_plain)))
+/// Whether texts come as they were written (without a character set, NULL, as they are stored), no row of an answer is left out, and
+/// no package may be meant by a schema's name.
+fn is_plainly_told(listed: &Rows) -> bool {
+    let is_told = |row: &Row| {
+        let has_plain_texts = row.get(4).is_some_and(|charset| charset.as_deref().is_none_or(is_plain));
+        let has_all_rows = row.get(5).is_some_and(|all| all.as_deref() == Some(b"1"));
+        let is_package = row.get(2).is_some_and(|kind| kind.as_ref().is_none_or(|kind| kind.starts_with(b"PACKAGE")));
+        has_plain_texts && has_all_rows && !is_package
+    };
+    listed.len() < MOST_LISTED && listed.iter().all(is_told)
 }
 
 /// Character sets in which every byte of ASCII is itself, and no other character has one.

@@ -83,9 +83,6 @@ impl Session {
         }
         self.note(exchange, buffer.filled(), &before).await?;
         self.renew_lost(exchange);
-        if let Some(words) = exchange.goodbye.take() {
-            return Box::pin(self.said_goodbye(&words)).await;
-        }
         if exchange.among.is_some() {
             Box::pin(self.carry_out_kills(exchange)).await;
         }
@@ -99,6 +96,9 @@ impl Session {
         // Its backend closes, too.
         if self.admission.is_killed() {
             return Ok(());
+        }
+        if let Some(words) = exchange.goodbye.take() {
+            return Box::pin(self.said_goodbye(&words)).await;
         }
         self.tidy(exchange, buffer.filled(), &before, swaps_trackers).await?;
         if self.has_added() {
@@ -247,6 +247,9 @@ impl Session {
             return self.backend_lost(exchange, buffer, fault, true).await;
         }
         self.note(exchange, buffer.filled(), before).await?;
+        if let Some(words) = exchange.goodbye.take() {
+            return self.said_goodbye(&words).await;
+        }
         if self.has_added() {
             self.read_added().await?;
         }
@@ -257,7 +260,7 @@ impl Session {
     /// Whether a statement whose backend has gone may be sent to another one. Whose client is being killed may not: that is
     /// what the backend has gone of.
     fn may_run_again(&self, exchange: &Exchange, fault: &Fault) -> bool {
-        !self.is_to_go() && exchange.is_young() && exchange.may_run_again(fault)
+        !self.is_to_go() && (exchange.was_not_read || exchange.is_young()) && exchange.may_run_again(fault)
     }
 
     /// Whether the client was killed, or is being killed just now.

@@ -291,7 +291,7 @@ async fn look_for_triggers(
             proxy.unseen_triggers.add(table, body.as_deref().unwrap_or_default(), announces, dialect);
         }
     };
-    match statement::query_each(channel, facts.capabilities, &sql, take).await?.map_err(Fault::refused) {
+    match statement::query_each(channel, facts.capabilities, &sql, take).await?.map_err(Fault::of_question) {
         Ok(()) => {}
         // A limit of the server's (`max_join_size`) keeps nobody out.
         Err(fault) if announces => debug!("triggers cannot be looked up: {}", fault.why),

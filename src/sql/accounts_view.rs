@@ -21,7 +21,9 @@ pub fn reads_accounts_alone(sql: &[u8], dialect: Dialect) -> bool {
     let Some(from) = words.iter().position(|word| is(word, "from")) else { return false };
     let (fields, tables) = words.split_at(from);
     let is_one = fields.first().is_some_and(|word| is(word, "select")) && count("select") == 1 && count("from") == 1;
-    let has_other = tables.iter().any(|word| is(word, ",") || is(word, "join")) || count("(") > 0 || count("into") > 0;
+    let is_clause =
+        |word: &Vec<u8>| ["where", "order", "group", "having", "limit"].iter().any(|clause| is(word, clause));
+    let has_other = tables.get(4).is_some_and(|next| !is_clause(next)) || count("(") > 0 || count("into") > 0;
     let is_users =
         tables.get(1..4).is_some_and(|name| is(&name[0], "mysql") && is(&name[1], ".") && is(&name[2], "user"));
     dialect.mariadb && is_one && is_users && !has_other
@@ -44,6 +46,8 @@ mod tests {
         for sql in [
             "SELECT 1 FROM mysql.user, v",
             "SELECT 1 FROM mysql.user JOIN v",
+            "SELECT 1 FROM mysql.user STRAIGHT_JOIN v",
+            "SELECT 1 FROM mysql.user u NATURAL JOIN v",
             "SELECT 1 FROM mysql.user WHERE f(1)",
             "SELECT 1 FROM mysql.users",
             "SELECT 1 FROM shop.user",

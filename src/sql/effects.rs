@@ -49,15 +49,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The same for a text in which executable comments are read as the server reads them.
-    pub fn reads_only_by_its_words(&self) -> bool {
-        let is_one = self.statements == 1 && self.verb.reads();
-        is_one && !self.flags.any(NOT_READ_ONLY.without(Flags::EXECUTABLE_COMMENT))
-    }
-
     /// Every statement is provably read-only (and there is one).
     pub fn is_read_only(&self) -> bool {
         self.flags.has(Flags::READ_ONLY)
+    }
+
+    /// The same, where executable comments are taken for the words that they hold.
+    pub fn reads_only_by_its_words(&self) -> bool {
+        let is_one = self.statements == 1 && self.verb.reads();
+        is_one && !self.flags.any(NOT_READ_ONLY.without(Flags::EXECUTABLE_COMMENT))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Stored procedures and functions: which ones a text calls, and whether what one of them says leaves anything in the session but
 //! a transaction. Strict: what is not certainly harmless is not.
 
+use std::collections::BTreeSet;
+
 use super::dialect::Dialect;
 use super::functions::{is_foreign, is_harmless};
 use super::lexer::{Kind, Lexer, Token};
@@ -26,6 +28,12 @@ pub struct Body {
     pub calls: Vec<Routine>,
     /// What it sets by SET, in small letters: its own variables, or the system's.
     pub sets: Vec<Box<str>>,
+    /// All names in it, in small letters: of tables, columns, variables.
+    pub names: BTreeSet<Box<[u8]>>,
+    /// Names with a dot behind: schemas among them.
+    pub schemas: BTreeSet<Box<str>>,
+    /// It writes, so that triggers may run.
+    pub writes: bool,
 }
 
 /// The stored programs that a text calls. `None`: not all of them are known by name.
@@ -52,6 +60,11 @@ pub fn body(created: &[u8], dialect: Dialect) -> Option<Body> {
     let mut place = Place::default();
     for at in 0..scan.tokens.len() {
         scan.is_harmless_at(at, place).then_some(())?;
+        body.names.extend(scan.any_name(at));
+        body.writes |= scan.is(at, &["insert", "update", "delete", "replace"]);
+        if scan.text(at + 1) == b"." && scan.any_name(at).is_some() {
+            body.schemas.insert(scan.name(at)?.into());
+        }
         if let Some(call) = scan.call(at) {
             body.calls.push(call?);
         }
@@ -100,6 +113,18 @@ impl<'a> Scan<'a> {
         at.checked_sub(1).is_some_and(|before| self.is(before, words))
     }
 
+    /// A name or a word, in small letters, without its quotes.
+    fn any_name(&self, at: usize) -> Option<Box<[u8]>> {
+        let token = self.tokens.get(at)?;
+        let text = self.text(at);
+        let inner = match token.kind {
+            Kind::Word => text,
+            Kind::QuotedIdentifier => text.get(1..text.len().checked_sub(1)?)?,
+            _ => return None,
+        };
+        Some(inner.to_ascii_lowercase().into())
+    }
+
     /// A name of plain letters, without its quotes.
     fn name(&self, at: usize) -> Option<&'a str> {
         let token = self.tokens.get(at)?;
@@ -128,9 +153,14 @@ impl<'a> Scan<'a> {
         if self.is_before(first, &["call", "into", "insert", "replace"]) {
             return None;
         }
-        let is_plain = token.kind == Kind::Word && !is_qualified;
+        // One of the server's own by a quoted name may be found before a stored one.
+        if token.kind == Kind::QuotedIdentifier && !is_qualified {
+            return Some(None);
+        }
+        let is_plain = !is_qualified;
         let word = self.text(at);
-        let is_own = is_harmless(word, token.end < open.start) && !is_foreign(word, self.dialect);
+        let is_stored = self.dialect.mariadb && is_one_of(word, STORED_ON_MARIADB);
+        let is_own = is_harmless(word, token.end < open.start) && !is_foreign(word, self.dialect) && !is_stored;
         if is_plain && (is_own || is_one_of(word, OF_THE_SESSION) || is_one_of(word, OF_BODIES) || self.is_type(at)) {
             return None;
         }
@@ -246,8 +276,44 @@ const OF_THE_SESSION: &[&str] = &[
     "setval",
 ];
 
+/// Keywords that MariaDB takes for stored functions' names before `(`, some of them where white space stands between.
+const STORED_ON_MARIADB: &[&str] = &[
+    "against",
+    "columns",
+    "cube",
+    "escape",
+    "full",
+    "minus",
+    "nowait",
+    "of",
+    "rollup",
+    "system",
+    "until",
+    "point",
+    "polygon",
+    "linestring",
+    "multipoint",
+    "multilinestring",
+    "multipolygon",
+    "geometrycollection",
+    "json_table",
+    "rank",
+    "lead",
+    "lag",
+    "percent_rank",
+    "median",
+    "ntile",
+    "nth_value",
+    "first_value",
+    "cume_dist",
+    "dense_rank",
+    "percentile_cont",
+    "percentile_disc",
+    "trim_oracle",
+];
+
 /// Keywords of stored programs that `(` may follow.
-const OF_BODIES: &[&str] = &["return", "while", "until", "elseif", "for", "do", "begin"];
+const OF_BODIES: &[&str] = &["return", "while", "elseif", "for", "do", "begin"];
 
 /// What a statement of a body may begin with.
 const STATEMENTS: &[&str] = &[
@@ -326,8 +392,9 @@ mod tests {
             ("call `Shop` . `Total`(f(1), @a)", &["CALL Shop.total", "f"]),
             ("CALL p", &["CALL p"]),
             ("SELECT a.f(1), ABS(2), g (3), LAST_INSERT_ID(), GET_LOCK('a', 1)", &["a.f", "g"]),
+            ("SELECT against(1), until(2), `s`.`f`(3)", &["against", "until", "s.f"]),
             ("INSERT INTO t (a, b) VALUES (F(1), 2)", &["f"]),
-            ("INSERT INTO s.t (a) SELECT `g`(a) FROM u", &["g"]),
+            ("INSERT INTO s.t (a) SELECT g(a) FROM u", &["g"]),
             ("SELECT count(*) FROM t", &[]),
         ] {
             assert_eq!(
@@ -336,7 +403,14 @@ mod tests {
                 "{sql}"
             );
         }
-        for unknown in ["CALL `a b`()", "CALL a.b.c()", "SELECT a.b.c(1)", "SELECT `\u{e9}`()", "CALL"] {
+        for unknown in [
+            "CALL `a b`()",
+            "CALL a.b.c()",
+            "SELECT a.b.c(1)",
+            "SELECT `get_lock`('a', 1)",
+            "SELECT `\u{e9}`()",
+            "CALL",
+        ] {
             assert_eq!(called(unknown.as_bytes(), MARIADB), None, "{unknown}");
         }
     }

@@ -1,10 +1,15 @@
 //! What a backend alone knew of a session is gone with it. A client that asks for it hears that its connection is lost; it must not
 //! be told what another connection has, or nothing. What is known is answered.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::crowd::{self, Client, LIMIT, USER, eventually};
 use crate::servers::{Kind, Server};
+use crate::tidegate::Tidegate;
 
 /// What a client says before its backend goes, and what it asks then.
 type Loss = (&'static [&'static str], &'static str);
@@ -208,22 +213,83 @@ fn a_goodbye_behind_a_reply_is_no_reply() {
     let tidegate = crowd::tidegate(&server, 2, "");
     let overslept = |client: &mut Client, sql: &str| {
         client.start(sql).expect("sent");
-        std::thread::sleep(Duration::from_millis(200));
+        eventually("it runs", LIMIT, || crowd::running(&server, "overslept") == 1);
         tidegate.signal("STOP");
-        std::thread::sleep(Duration::from_millis(2_500));
+        std::thread::sleep(Duration::from_secs(5));
         tidegate.signal("CONT");
         client.finish().expect("the reply")
     };
     let mut free = crowd::enter(&tidegate);
-    assert_eq!(overslept(&mut free, "SELECT SLEEP(0.5), 'first'").rows, [["0", "first"]]);
+    assert_eq!(overslept(&mut free, "SELECT SLEEP(3), 'first' /* overslept */").rows, [["0", "first"]]);
     for token in ["second", "third", "fourth"] {
         assert_eq!(free.value(&format!("SELECT '{token}'")), token);
     }
     // Who cannot go on without that connection hears why it has gone.
     let mut bound = crowd::enter(&tidegate);
     bound.run("CREATE TEMPORARY TABLE mysql.of_its_own (a INT)");
-    assert_eq!(overslept(&mut bound, "SELECT SLEEP(0.5), 'first'").rows, [["0", "first"]]);
+    assert_eq!(overslept(&mut bound, "SELECT SLEEP(3), 'first' /* overslept */").rows, [["0", "first"]]);
     let (_, words) = bound.packet().expect("the server's words");
     assert_eq!((words[0], u16::from_le_bytes([words[1], words[2]])), (0xFF, 4031));
     assert!(bound.is_closed());
+}
+
+/// A server that has said why it closes has not read the command that crossed these words: it runs on another connection, once.
+#[test]
+fn a_command_that_crossed_a_goodbye_runs_elsewhere() {
+    let server = crowd::server(&[]);
+    let (address, armed) = leave_taking(server.address());
+    let config = crowd::config(2, "");
+    let tidegate = Tidegate::start(&format!("backend.address = \"{address}\"\n{config}"));
+    let mut client = crowd::enter(&tidegate);
+    client.run("CREATE TABLE crowd.crossed (a INT)");
+    client.run("SET @kept = 'kept'");
+    let statement = client.prepare("SELECT CONCAT('pre', 'pared')").expect("a statement");
+    for sql in ["SELECT @kept", "INSERT INTO crowd.crossed VALUES (1)", "SET @kept = 'again'", "SELECT @kept"] {
+        client.run("DO 0");
+        armed.store(true, Ordering::SeqCst);
+        client.run(sql);
+        assert!(!armed.load(Ordering::SeqCst), "{sql} crossed nothing");
+    }
+    armed.store(true, Ordering::SeqCst);
+    assert_eq!(client.execute(statement, &[]).expect("rows").rows, [["prepared"]]);
+    assert_eq!(client.value("SELECT CONCAT(@kept, COUNT(*)) FROM crowd.crossed"), "again1");
+    // A transaction is gone with its connection: its client hears so, once.
+    client.run("BEGIN");
+    client.run("INSERT INTO crowd.crossed VALUES (2)");
+    armed.store(true, Ordering::SeqCst);
+    assert_eq!(client.refused("INSERT INTO crowd.crossed VALUES (3)").code, 1053);
+    assert_eq!(client.value("SELECT COUNT(*) FROM crowd.crossed"), "1");
+}
+
+/// A way to this server. When armed, it answers the next bytes by a server's last words and closes, and passes them to nobody.
+fn leave_taking(to: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
+    const WORDS: &[u8] = b"\x16\0\0\0\xff\xbf\x0f#HY000idle too long";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let armed = Arc::<AtomicBool>::default();
+    let is_armed = Arc::clone(&armed);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, is_armed) = (client.expect("a connection"), Arc::clone(&is_armed));
+            let mut server = TcpStream::connect(to).expect("the server");
+            let mut ends = [&server, &client].map(|end| end.try_clone().expect("a socket"));
+            std::thread::spawn(move || {
+                let [from, to] = &mut ends;
+                let _ = std::io::copy(from, to);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(length @ 1..) = client.read(&mut bytes) {
+                    if is_armed.swap(false, Ordering::SeqCst) {
+                        let _ = client.write_all(WORDS);
+                        break;
+                    }
+                    let _ = server.write_all(&bytes[..length]);
+                }
+                let _ = server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (address, armed)
 }

@@ -43,6 +43,9 @@ impl Shared {
         let run = Run { sql, dialect: before, schema, outcome };
         self.ledger.ran(run, self.announcing);
         self.note_unannounced(sql, before, flags, outcome.failed);
+        if flags.has(Flags::CALLS) {
+            self.note_arguments(sql, before);
+        }
         if !flags.any(SETS) {
             return found;
         }
@@ -54,6 +57,17 @@ impl Shared {
         }
         self.unread |= !self.announcing.trackers && flags.any(SETS_SETTINGS);
         found
+    }
+
+    /// A procedure may set the variables that it is called with.
+    fn note_arguments(&mut self, sql: &[u8], dialect: Dialect) {
+        for call in statements(sql, dialect).filter(|statement| statement.flags.has(Flags::CALLS)) {
+            for detail in details(sql, dialect, &call) {
+                if let Detail::UserVariable(name) = detail {
+                    self.read_later(&variable_name(name.of(sql)));
+                }
+            }
+        }
     }
 
     fn was_set(&mut self, sql: &[u8], dialect: Dialect, statement: &Statement, setting: Setting) {
