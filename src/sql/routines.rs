@@ -115,25 +115,21 @@ impl<'a> Scan<'a> {
 
     /// A name or a word, in small letters, without its quotes.
     fn any_name(&self, at: usize) -> Option<Box<[u8]>> {
-        let token = self.tokens.get(at)?;
+        Some(self.unquoted(at)?.to_ascii_lowercase().into())
+    }
+
+    fn unquoted(&self, at: usize) -> Option<&'a [u8]> {
         let text = self.text(at);
-        let inner = match token.kind {
-            Kind::Word => text,
-            Kind::QuotedIdentifier => text.get(1..text.len().checked_sub(1)?)?,
-            _ => return None,
-        };
-        Some(inner.to_ascii_lowercase().into())
+        match self.tokens.get(at)?.kind {
+            Kind::Word => Some(text),
+            Kind::QuotedIdentifier => text.get(1..text.len().checked_sub(1)?),
+            _ => None,
+        }
     }
 
     /// A name of plain letters, without its quotes.
     fn name(&self, at: usize) -> Option<&'a str> {
-        let token = self.tokens.get(at)?;
-        let text = self.text(at);
-        let inner = match token.kind {
-            Kind::Word => text,
-            Kind::QuotedIdentifier => text.get(1..text.len().checked_sub(1)?)?,
-            _ => return None,
-        };
+        let inner = self.unquoted(at)?;
         let is_plain = inner.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'));
         if is_plain && !inner.is_empty() { std::str::from_utf8(inner).ok() } else { None }
     }
