@@ -103,7 +103,7 @@ impl Session {
         let refused = result.as_ref().err().and_then(|fault| fault.answer.clone());
         let secret = result.as_ref().ok().and_then(|changed| changed.secret.clone());
         self.finish_change(result.map(drop), params)?;
-        if self.is_shared() { self.shared_changed(refused, secret).await } else { Ok(()) }
+        if self.is_shared() { self.shared_changed(refused, secret, change.charset).await } else { Ok(()) }
     }
 
     /// The server's OK as this client may see it.
@@ -124,7 +124,13 @@ impl Session {
 
     /// Mode `transaction`: the session is a new one, and the backend the new user's. Refused by MariaDB, it is a new one
     /// of the old user, and the backend, which takes but three refusals, is not used again.
-    async fn shared_changed(&mut self, refused: Option<ErrPacket>, secret: Option<Secret>) -> Result<(), Fault> {
+    /// `charset`: the one that the client named.
+    async fn shared_changed(
+        &mut self,
+        refused: Option<ErrPacket>,
+        secret: Option<Secret>,
+        charset: Option<u16>,
+    ) -> Result<(), Fault> {
         let read = self.before_own().await;
         let (mut backend, facts) = self.lease.backend_mut().borrow();
         let read = match read {
@@ -144,6 +150,9 @@ impl Session {
         fresh.state.set_multi_statements(shared.state.multi_statements());
         let was_unexplained = shared.ledger.pins().has(Pin::UnexplainedState);
         shared.restart_for(&fresh);
+        if refused.is_none() && charset.is_some_and(|number| number != 0) {
+            shared.note_login_charsets(&fresh);
+        }
         if self.lease.foreign {
             shared.ledger.pin(Pin::OwnLogin);
         }

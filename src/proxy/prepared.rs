@@ -31,9 +31,10 @@ impl Session {
     ) -> Result<(), Fault> {
         let Some((backend_id, params)) = exchange.reply.facts.prepared else { return Ok(()) };
         let shape = Shape { params, columns: exchange.reply.facts.prepared_columns };
-        let Session { shared, proxy, lease, params: login, .. } = self;
+        let Session { shared, proxy, lease, params: login, admission, .. } = self;
         let Some(shared) = shared else { return Ok(()) };
-        let template = lock(&proxy.registry).intern(shared.statements.another(key(shared, text, &login.user)));
+        let template =
+            lock(&proxy.registry).intern(shared.statements.another(key(shared, text, &login.user, admission.id)));
         let prepared = Prepared {
             template: Arc::clone(&template),
             shape,
@@ -109,15 +110,20 @@ pub(super) async fn close_all(backend: &mut Backend, ids: &[u32]) -> Result<(), 
     sent.map_err(Fault::backend_io)
 }
 
-fn key(shared: &Shared, text: &[u8], user: &[u8]) -> Key {
+/// `client`: its id, which tells its statements from those of others where nobody knows by what settings they were read.
+fn key(shared: &Shared, text: &[u8], user: &[u8], client: u32) -> Key {
     let value = |name: &[u8]| shared.state.variable(name).or_else(|| shared.baseline.get(name)).unwrap_or_default();
     let charset = [value(b"character_set_client"), value(b"character_set_connection"), value(b"collation_connection")];
+    let mut settings = READ_BY.map(|name| value(name.as_bytes())).join(&0);
+    if !shared.settings_are_known() {
+        settings.extend(client.to_le_bytes());
+    }
     Key {
         text: text.into(),
         schema: shared.state.schema().map(Box::from),
         sql_mode: value(b"sql_mode").into(),
         charset: charset.join(&b' ').into(),
-        settings: READ_BY.map(|name| value(name.as_bytes())).join(&0).into(),
+        settings: settings.into(),
         user: user.into(),
         copy: 0,
     }

@@ -157,7 +157,7 @@ impl Session {
             && !shared.ledger.is_blinded()
             && shared.ledger.variables_to_read().next().is_none()
             && !shared.ledger.holds().has_any(Holds::BEYOND_LAST);
-        if is_known && !shared.unread && shared.state.collation() == Collation::Known {
+        if is_known && shared.settings_are_known() {
             self.park(Instant::now());
         }
     }
@@ -216,15 +216,18 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the client's next text cannot be read before it is known how: nobody announces what this one has set.
+    /// Whether the client's next text cannot be read, or prepared for others too, before it is known how: nobody announces what
+    /// this one has set.
     pub(super) fn must_read_settings(&self, flags: Flags) -> bool {
         const HOW_TEXTS_ARE_READ: Flags = Flags::SETS_NAMES.with(Flags::SETS_LEXING).with(Flags::SETS_SYSTEM);
-        self.shared.as_ref().is_some_and(|shared| shared.unread) && flags.any(HOW_TEXTS_ARE_READ) && self.may_ask()
+        let Some(shared) = &self.shared else { return false };
+        let is_wanted = shared.state.collation() == Collation::Unread || shared.unread && flags.any(HOW_TEXTS_ARE_READ);
+        is_wanted && self.may_ask()
     }
 
-    /// In other states a server may refuse to be asked, or take it for what was to come; there is a pin then, at least.
+    /// In other states a server may refuse to be asked, take it for what was to come, or keep its text; there is a pin then, at least.
     fn may_ask(&self) -> bool {
-        self.can_change_backend() || self.is_in_transaction_only()
+        self.shared.as_ref().is_some_and(|shared| shared.ledger.pins().minus(Pins::OF_THINGS_KEPT).is_empty())
     }
 
     /// Whether the server has told of values that may have been for the statement alone.
@@ -234,25 +237,15 @@ impl Session {
 
     /// Reads what they are now. Not cancel safe.
     pub(super) async fn read_doubted(&mut self) -> Result<(), Fault> {
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        let mut names = std::mem::take(&mut shared.doubted);
-        names.retain(|name| is_word(name) && !name.starts_with(b"session_track_"));
-        // The character set takes its collation away.
-        names.sort_by_key(|name| **name == *b"collation_connection");
-        let asked: Vec<_> = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name))).collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let rows = self.run_own(&format!("SELECT {} LIMIT 1", asked.join(","))).await?;
-        let row = rows.ok().and_then(|rows| rows.into_iter().next()).filter(|row| row.len() == names.len());
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        match row {
-            Some(row) => {
-                names.iter().zip(row).for_each(|(name, value)| shared.note_read(name, &value.unwrap_or_default()))
-            }
-            None => shared.ledger.pin(Pin::UnexplainedState),
-        }
-        Ok(())
+        self.before_own().await?;
+        let Session { lease, shared, .. } = self;
+        let Some(shared) = shared else { return Ok(()) };
+        let backend = lease.backend_mut();
+        let (mut channel, facts) = backend.borrow();
+        let read = read_doubted(&mut channel, facts.capabilities, shared).await;
+        backend.restore(channel);
+        backend.kept.found_rows = None;
+        read
     }
 
     /// Reads the session's settings. Not cancel safe.
@@ -290,6 +283,25 @@ impl Session {
         backend.kept.found_rows = None;
         done?.into_iter().collect::<Result<_, _>>().map_err(Fault::of_question)
     }
+}
+
+/// What the server has told, and may have been for a statement alone.
+async fn read_doubted(channel: &mut Channel, caps: Capabilities, shared: &mut Shared) -> Result<(), Fault> {
+    let mut names = std::mem::take(&mut shared.doubted);
+    names.retain(|name| is_word(name) && !name.starts_with(b"session_track_"));
+    // The character set takes its collation away.
+    names.sort_by_key(|name| **name == *b"collation_connection");
+    let asked: Vec<_> = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name))).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let rows = statement::query(channel, caps, &format!("SELECT {} LIMIT 1", asked.join(","))).await?;
+    let row = rows.ok().and_then(|rows| rows.into_iter().next()).filter(|row| row.len() == names.len());
+    match row {
+        Some(row) => names.iter().zip(row).for_each(|(name, value)| shared.note_read(name, &value.unwrap_or_default())),
+        None => shared.ledger.pin(Pin::UnexplainedState),
+    }
+    Ok(())
 }
 
 /// What the last statement left, before any statement of tidegate's own changes it.
@@ -403,7 +415,8 @@ async fn read_rest(
         read_role(channel, caps, shared).await?;
     }
     read_user_variables(channel, caps, room, shared).await?;
-    if shared.unread || shared.state.collation() == Collation::Unread {
+    read_doubted(channel, caps, shared).await?;
+    if !shared.settings_are_known() {
         let answers = statement::several(channel, caps, &shared.questions(room)).await?;
         let answers = answers.into_iter().collect::<Result<_, _>>().map_err(Fault::of_question)?;
         shared.read(answers, false);

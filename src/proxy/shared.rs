@@ -194,7 +194,13 @@ impl Shared {
     /// Nothing keeps the backend, and all of the state is known.
     #[inline]
     pub fn is_free(&self) -> bool {
-        self.ledger.is_free() && !self.unread && self.state.collation() == Collation::Known && self.last_is_known()
+        self.ledger.is_free() && self.settings_are_known() && self.last_is_known()
+    }
+
+    /// Nothing was set that only the backend knows the value of.
+    #[inline]
+    pub fn settings_are_known(&self) -> bool {
+        !self.unread && self.state.collation() == Collation::Known && self.doubted.is_empty()
     }
 
     /// Whether each statement is a transaction of its own, where none was begun.
@@ -255,7 +261,6 @@ impl Shared {
     /// A command begins: nothing was announced for it.
     pub fn begin(&mut self) {
         self.heard.clear();
-        self.doubted.clear();
     }
 
     /// A command has run, and made `left` of FOUND_ROWS(), which before it was `there` on the backend and `own` for the client.

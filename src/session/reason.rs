@@ -74,6 +74,26 @@ pub struct Pins(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Holds(u8);
 
+impl Pins {
+    /// Where the connection keeps something for the client, and does what it is asked as any other.
+    pub const OF_THINGS_KEPT: Pins = Pins(
+        1 << Pin::Transaction as u32
+            | 1 << Pin::UserLock as u32
+            | 1 << Pin::TemporaryTable as u32
+            | 1 << Pin::UserVariable as u32
+            | 1 << Pin::SqlPrepare as u32
+            | 1 << Pin::Handler as u32
+            | 1 << Pin::Sequence as u32
+            | 1 << Pin::Role as u32
+            | 1 << Pin::OwnLogin as u32,
+    );
+
+    /// Those that are not in the others.
+    pub const fn minus(self, others: Pins) -> Pins {
+        Pins(self.0 & !others.0)
+    }
+}
+
 impl Holds {
     /// Those that are about more than what the last statement left behind.
     pub const BEYOND_LAST: Holds =

@@ -19,6 +19,7 @@ impl Shared {
         let last = std::mem::replace(&mut self.last, Last::fresh());
         self.last = last.as_far_as_known();
         self.unread = false;
+        self.doubted.clear();
         self.offered = false;
     }
 
@@ -26,7 +27,7 @@ impl Shared {
     /// read may be used by anything, and so may settings.
     pub fn outlives_backend(&self) -> bool {
         let holds = self.ledger.holds();
-        !holds.has_any(Holds::BEYOND_LAST) && !self.unread
+        !holds.has_any(Holds::BEYOND_LAST) && self.settings_are_known()
     }
 
     /// Whether the statement looks at what was lost.

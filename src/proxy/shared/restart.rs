@@ -55,6 +55,7 @@ impl Shared {
         self.ledger.reset();
         self.forget_lost();
         self.unread = false;
+        self.doubted.clear();
         self.note_dialect();
     }
 
@@ -72,6 +73,11 @@ impl Shared {
         // Where it was not read, it is lost.
         self.last.found_rows = self.last.found_rows.or(Some(0));
         self.is_to_be_reset = true;
+    }
+
+    /// MariaDB's resets go back to the character sets of the last change of user that named one, or else to the login's.
+    pub fn note_login_charsets(&mut self, fresh: &Fresh) {
+        self.of_login = fresh.state.clone();
     }
 
     /// The login's own character sets again.

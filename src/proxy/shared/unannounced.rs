@@ -18,7 +18,9 @@ impl Shared {
     pub(super) fn note_unannounced(&mut self, sql: &[u8], dialect: Dialect, flags: Flags, failed: bool) {
         let heard = std::mem::take(&mut self.heard);
         if self.server.mariadb && !heard.is_empty() && may_set_for_itself(sql, dialect, flags) {
-            self.doubted.clone_from(&heard);
+            let others = heard.iter().filter(|name| !self.doubted.contains(name)).cloned();
+            let others: Vec<_> = others.collect();
+            self.doubted.extend(others);
         }
         let names_a_flag = self.questions.has_one_name_for_flags() && heard.iter().any(|name| is_flag(name));
         if !flags.any(SETS_SETTINGS) {
