@@ -15,7 +15,7 @@ use crate::session::carried::{Variable, rule};
 use crate::session::pieces::{ALWAYS_TAKEN, pieces};
 use crate::session::quote::{put_name, put_value};
 use crate::session::restore::own_trackers;
-use crate::session::state::State;
+use crate::session::state::{CLIENT_COLLATION, State};
 use crate::sql::dialect::Dialect;
 use crate::wire::announce::Asked;
 use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, MULTI_STATEMENTS, SESSION_TRACK};
@@ -185,7 +185,10 @@ impl Questions {
         if self.mariadb {
             return Some([charset, b" COLLATE ", collation].concat());
         }
-        let at = self.numbers.binary_search_by(|(name, _)| (**name).cmp(collation)).ok()?;
+        // MySQL 8.0 and later still take the older name of this character set's collations.
+        let newer = collation.strip_prefix(b"utf8_").map(|rest| [b"utf8mb3_", rest].concat());
+        let at = |name: &[u8]| self.numbers.binary_search_by(|(own, _)| (**own).cmp(name)).ok();
+        let at = at(collation).or_else(|| at(&newer?))?;
         Some(self.numbers[at].1.to_vec())
     }
 
@@ -387,11 +390,15 @@ fn built(
         let _ = state.set(name.as_bytes(), value);
     }
     let of = |name: &[u8]| state.variable(name).unwrap_or_default().to_vec();
-    let (results, connection) = (of(b"character_set_results"), of(b"character_set_connection"));
-    let number =
-        questions.results_of_login(&connection, &of(b"collation_connection")).filter(|_| results == connection);
-    if let Some(number) = number {
-        let _ = state.set(b"character_set_results", &number);
+    let [client, results, connection] =
+        [&b"character_set_client"[..], b"character_set_results", b"character_set_connection"].map(of);
+    if let Some(named) = questions.results_of_login(&connection, &of(b"collation_connection")) {
+        if client == connection {
+            let _ = state.set(CLIENT_COLLATION, &named);
+        }
+        if results == connection {
+            let _ = state.set(b"character_set_results", &named);
+        }
     }
     let seconds = baseline.get(b"wait_timeout").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     let wait_timeout = Duration::from_secs(seconds.unwrap_or(28_800));

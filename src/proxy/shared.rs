@@ -32,6 +32,7 @@ use crate::wire::capabilities::{Capabilities, DEPRECATE_EOF, SESSION_TRACK};
 use crate::wire::reply::Facts;
 use crate::wire::status;
 use crate::wire::trackers::{Tracked, Tracker};
+use crate::wire::variable_names::charset_of;
 
 pub use lacking::Lacking;
 
@@ -103,6 +104,8 @@ pub struct Shared {
     of_login: State,
     /// The collation that SET NAMES named, on a server that announces nothing.
     named: Option<Box<[u8]>>,
+    /// The same of character_set_client.
+    client_named: Option<Box<[u8]>>,
     /// See [`Shared::note_insert_id`].
     unchanged_id: Option<(u64, u64)>,
     /// FOUND_ROWS() as it was before what stands on the backend.
@@ -159,6 +162,7 @@ impl Shared {
             server,
             of_login: fresh.state.clone(),
             named: None,
+            client_named: None,
             unchanged_id: None,
             unchanged_rows: None,
         };
@@ -403,6 +407,11 @@ impl Shared {
                 let noted = self.set(b"character_set_results", &results);
                 self.keep(noted);
             }
+        }
+        if let Some(collation) = self.client_named.take()
+            && let Some(named) = self.questions.results_with(charset_of(&collation), &collation)
+        {
+            self.client_stands_for(charset_of(&collation), &named);
         }
         self.unread = false;
     }

@@ -8,7 +8,7 @@ use crate::session::baseline::{Baseline, same};
 use crate::session::carried::{is_nullable, is_of_charset, is_of_login, rank};
 use crate::session::pieces::{ALWAYS_TAKEN, pieces};
 use crate::session::quote::{is_word, put_hex, put_name, put_string, put_value};
-use crate::session::state::{Collation, ROLE, State, UserValue};
+use crate::session::state::{CLIENT_COLLATION, Collation, ROLE, State, UserValue, is_no_variable};
 use crate::wire::announce::{Asked, TransactionInfo, Variables};
 
 /// One command of a restore. They may be sent in one go, but nothing behind [`Step::ChangeUser`] before its answer.
@@ -112,20 +112,33 @@ fn system_items(from: Standing<'_>, to: Standing<'_>) -> Result<Vec<(u8, String)
         Some(own) => same(own, value),
         None => from.baseline.is(name, value),
     };
-    let names = to.state.variable(b"character_set_results").filter(|value| !is_there(b"character_set_results", value));
-    let names = names.filter(|value| is_names(value));
-    for (name, value) in to.state.variables().filter(|(name, _)| *name != ROLE) {
-        let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet);
+    let client = to.state.variable(CLIENT_COLLATION);
+    let client_is_there = client == from.state.variable(CLIENT_COLLATION);
+    let results = to.state.variable(b"character_set_results");
+    let lacks_results = results.filter(|value| is_names(value) && !is_there(b"character_set_results", value));
+    let names = lacks_results.or(client.filter(|value| is_names(value) && !client_is_there));
+    if let Some(names) = names {
+        // Only SET NAMES brings either about, and brings both.
+        if results.into_iter().chain(client).any(|value| is_names(value) && value != names) {
+            return Err(Unrestorable::Name);
+        }
+        items.push((1, names_item(names)?));
+    }
+    for (name, value) in to.state.variables().filter(|(name, _)| !is_no_variable(name)) {
+        let again = name == b"character_set_connection" && collation == Some(CollationItem::CharacterSet)
+            || name == b"character_set_client" && !client_is_there;
         let is_to_set = match names {
             // SET NAMES sets all four. MariaDB 11 describes what is made of a character set's name otherwise: it is not set again.
             Some(names) if is_of_charset(name) => !is_brought(name, value, names, to.state),
             _ => again || !is_there(name, value),
         };
+        // By its number MySQL takes the collation itself.
+        let value = client.filter(|value| name == b"character_set_client" && !is_names(value)).unwrap_or(value);
         if is_to_set {
-            items.push((rank_of(name, value), system_item(name, Some(value))?));
+            items.push((rank(name), system_item(name, Some(value))?));
         }
     }
-    let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none() && *name != ROLE);
+    let undone = from.state.variables().filter(|(name, _)| to.state.variable(name).is_none() && !is_no_variable(name));
     for (name, own) in undone.filter(|(name, _)| !collation_follows(name, to.state)) {
         let value = to.baseline.get(name);
         if !value.is_some_and(|value| same(own, value)) {
@@ -178,14 +191,17 @@ fn is_names(value: &[u8]) -> bool {
     value.windows(9).any(|window| window == b" COLLATE ")
 }
 
-/// Whether SET NAMES, as these words of character_set_results say it, gives the variable this value.
+/// Whether SET NAMES of these words gives the variable this value.
 fn is_brought(name: &[u8], value: &[u8], names: &[u8], to: &State) -> bool {
     let (charset, collation) = charset_and_collation(names);
     match name {
-        b"character_set_client" => same(charset, value),
+        b"character_set_client" => to.variable(CLIENT_COLLATION) == Some(names),
+        b"character_set_results" => value == names,
         // Set by itself, it has taken the collation away that SET NAMES brings.
         b"character_set_connection" => same(charset, value) && to.variable(b"collation_connection").is_some(),
-        b"collation_connection" => same(collation, value),
+        b"collation_connection" => {
+            same(collation, value) && to.variable(b"character_set_connection").is_none_or(|own| same(charset, own))
+        }
         _ => false,
     }
 }
@@ -195,21 +211,16 @@ fn charset_and_collation(names: &[u8]) -> (&[u8], &[u8]) {
     (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default())
 }
 
-fn rank_of(name: &[u8], value: &[u8]) -> u8 {
-    if name == b"character_set_results" && is_names(value) { 1 } else { rank(name) }
+fn names_item(names: &[u8]) -> Result<String, Unrestorable> {
+    let (charset, collation) = charset_and_collation(names);
+    let words = [charset, collation].map(|word| String::from_utf8_lossy(word).into_owned());
+    match is_word(charset) && is_word(collation) {
+        true => Ok(format!("NAMES {} COLLATE {}", words[0], words[1])),
+        false => Err(Unrestorable::Name),
+    }
 }
 
 fn system_item(name: &[u8], value: Option<&[u8]>) -> Result<String, Unrestorable> {
-    if let (b"character_set_results", Some(value)) = (name, value)
-        && is_names(value)
-    {
-        let (charset, collation) = charset_and_collation(value);
-        let words = [charset, collation].map(|word| String::from_utf8_lossy(word).into_owned());
-        return match is_word(charset) && is_word(collation) {
-            true => Ok(format!("NAMES {} COLLATE {}", words[0], words[1])),
-            false => Err(Unrestorable::Name),
-        };
-    }
     let mut item = String::from("@@session.");
     put_name(&mut item, name).ok_or(Unrestorable::Name)?;
     item.push('=');
@@ -289,10 +300,12 @@ pub fn one_by_one(from: Standing<'_>, to: Standing<'_>) -> Vec<(Vec<u8>, String)
         Some(own) => !same(own, value),
         None => !from.baseline.is(name, value),
     };
-    let wanted = to.state.variables().filter(|(name, value)| *name != ROLE && differs(name, value));
-    wanted
-        .filter_map(|(name, value)| Some((name.to_vec(), format!("SET {}", system_item(name, Some(value)).ok()?))))
-        .collect()
+    let wanted = to.state.variables().filter(|(name, value)| !is_no_variable(name) && differs(name, value));
+    let item = |name: &[u8], value: &[u8]| match is_names(value) && name == b"character_set_results" {
+        true => names_item(value),
+        false => system_item(name, Some(value)),
+    };
+    wanted.filter_map(|(name, value)| Some((name.to_vec(), format!("SET {}", item(name, value).ok()?)))).collect()
 }
 
 /// The tracker settings that tidegate itself wants of a backend; to be sent after the login and after every reset or
@@ -366,7 +379,9 @@ mod tests {
     #[test]
     fn what_set_names_brings_is_not_set_again() {
         let to = |more: &[(&str, &str)]| {
-            let names = [("character_set_results", "utf8mb3 COLLATE utf8mb3_bin"), ("character_set_client", "utf8mb3")];
+            let results = ("character_set_results", "utf8mb3 COLLATE utf8mb3_bin");
+            let client = [("character_set_client", "utf8mb3"), ("client_collation", "utf8mb3 COLLATE utf8mb3_bin")];
+            let names = [results, client[0], client[1]];
             state(None, &[&names[..], more].concat(), &[])
         };
         let way = |to: &State| text(&state(None, &[], &[]), to);
@@ -379,6 +394,33 @@ mod tests {
         assert_eq!(way(&of_other), format!("{brought},{other}\")"));
         let again = "@@session.`character_set_connection`='utf8mb3'";
         assert_eq!(way(&named(to(&[connection]), None)), format!("{brought},{again}\")"));
+    }
+
+    #[test]
+    fn what_the_clients_character_set_stands_for_is_carried() {
+        const NAMED: &str = "latin1 COLLATE latin1_bin";
+        let client = |stands_for: Option<&'static str>, results| {
+            let sets = [("character_set_client", "latin1"), ("character_set_results", results)];
+            state(
+                None,
+                &[&sets[..], &stands_for.map(|named| ("client_collation", named)).into_iter().collect::<Vec<_>>()]
+                    .concat(),
+                &[],
+            )
+        };
+        let plain = client(None, "latin1");
+        assert_eq!(
+            text(&client(Some(NAMED), "latin1"), &plain),
+            "Set(\"SET @@session.`character_set_client`='latin1'\")"
+        );
+        let results = "@@session.`character_set_results`='latin1'";
+        assert_eq!(text(&plain, &client(Some(NAMED), "latin1")), format!("Set(\"SET NAMES {NAMED},{results}\")"));
+        assert_eq!(text(&plain, &client(Some(NAMED), NAMED)), format!("Set(\"SET NAMES {NAMED}\")"));
+        let itself = "@@session.`character_set_client`='latin1'";
+        assert_eq!(text(&plain, &client(None, NAMED)), format!("Set(\"SET NAMES {NAMED},{itself}\")"));
+        assert_eq!(text(&plain, &client(Some("47"), "latin1")), "Set(\"SET @@session.`character_set_client`=47\")");
+        let other = client(Some("latin1 COLLATE latin1_german1_ci"), NAMED);
+        assert_eq!(way(&plain, &other), Err(Unrestorable::Name), "no SET NAMES brings both");
     }
 
     fn named(mut state: State, collation: Option<&str>) -> State {

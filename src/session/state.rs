@@ -13,6 +13,7 @@ use crate::session::charset::{is_of, is_well_formed};
 use crate::session::quote::is_word;
 use crate::sql::dialect::Dialect;
 use crate::sql::strings::unescaped;
+use crate::wire::variable_names::charset_of;
 
 /// The most bytes of names and values that are carried for one client.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -22,6 +23,16 @@ pub const MAX_VARIABLES: usize = 128;
 
 /// Among the variables, the role that SET ROLE chose: no variable, but carried as one. Its value is what SET ROLE takes.
 pub const ROLE: &[u8] = b"role";
+
+/// Among the variables, the collation that character_set_client stands for, where it is another one than its name alone brings: a
+/// login or SET NAMES says which, no server shows it, and MariaDB and MySQL before 8.0.22 compare a `?` by it. Its value is what
+/// brings it about: the words of SET NAMES (MariaDB), or the collation's number (MySQL).
+pub const CLIENT_COLLATION: &[u8] = b"client_collation";
+
+/// Whether this is carried among the variables, and is none.
+pub fn is_no_variable(name: &[u8]) -> bool {
+    name == ROLE || name == CLIENT_COLLATION
+}
 
 /// More than [`MAX_BYTES`] or [`MAX_VARIABLES`] would have to be carried: the backend must be kept instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -206,7 +217,7 @@ impl State {
     /// The server announced (or the statement's text says, where that decides) the value of a system variable. The
     /// answer says what kind of variable it is: only [`Variable::Carried`] ones were noted.
     ///
-    /// After a new character_set_connection the collation is [`Collation::Unread`] until it is announced, or
+    /// A new character_set_client has the collation that its name brings. After a new character_set_connection the collation is [`Collation::Unread`] until it is announced, or
     /// [`State::names`] explains it.
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<Variable, TooMuch> {
         let (name, kind) = (main_name(name), rule(name));
@@ -217,11 +228,26 @@ impl State {
                     self.put(b"collation_connection", None)?;
                     self.set_collation(Collation::Unread);
                 }
-                b"collation_connection" => self.set_collation(Collation::Known),
+                b"collation_connection" => {
+                    self.set_collation(Collation::Known);
+                    self.put_charset_of(value)?;
+                }
+                b"character_set_client" => self.put(CLIENT_COLLATION, None)?,
                 _ => {}
             }
         }
         Ok(kind)
+    }
+
+    /// The connection's character set follows the collation, by whose name it is known.
+    fn put_charset_of(&mut self, collation: &[u8]) -> Result<(), TooMuch> {
+        let charset = charset_of(collation);
+        let is_it =
+            |own: &[u8]| own == charset || matches!((own, charset), (b"utf8mb3", b"utf8") | (b"utf8", b"utf8mb3"));
+        match self.variable(b"character_set_connection").is_some_and(is_it) {
+            true => Ok(()),
+            false => self.put(b"character_set_connection", Some(charset)),
+        }
     }
 
     /// A system variable has the value again that it had at login.
@@ -382,6 +408,20 @@ mod tests {
         changed.set_multi_statements(false);
         assert_eq!(changed, state());
         assert_eq!(changed.fingerprint(), state().fingerprint());
+    }
+
+    #[test]
+    fn a_character_set_and_its_collation_take_each_other_along() {
+        let mut state = state();
+        state.set(b"character_set_connection", b"latin1").expect("room");
+        state.set(b"collation_connection", b"utf8mb4_bin").expect("room");
+        assert_eq!(state.variable(b"character_set_connection"), Some(&b"utf8mb4"[..]));
+        state.set(b"collation_connection", b"utf8mb3_bin").expect("room");
+        state.set(b"collation_connection", b"utf8_bin").expect("room");
+        assert_eq!(state.variable(b"character_set_connection"), Some(&b"utf8mb3"[..]), "another name of it");
+        state.set(CLIENT_COLLATION, b"latin1 COLLATE latin1_bin").expect("room");
+        state.set(b"character_set_client", b"latin1").expect("room");
+        assert_eq!(state.variable(CLIENT_COLLATION), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod arrows;
 mod bad_input;
 mod bench;
 mod charsets;
+mod collations;
 mod compare;
 mod config;
 mod conformance;

@@ -8,7 +8,7 @@ use crate::session::outcome::Outcome;
 use crate::session::pins::Run;
 use crate::session::quote::put_name;
 use crate::session::reason::Pin;
-use crate::session::state::{Collation, UserValue};
+use crate::session::state::{CLIENT_COLLATION, Collation, UserValue};
 use crate::session::wide::is_wide;
 use crate::sql::assign::{Assignment, Scope, Target};
 use crate::sql::details::{Detail, details, unquoted, variable_name};
@@ -121,7 +121,20 @@ impl Shared {
                 let noted = self.state.set_timestamp(literal);
                 self.keep(noted);
             }
-            Target::CharacterSet if !failed && !self.announcing.trackers => self.forget_results(),
+            Target::System(Scope::Session | Scope::Bare, name)
+                if !failed && unquoted(name.of(sql)).eq_ignore_ascii_case(b"character_set_client") =>
+            {
+                self.client_is_plain();
+                if !self.server.mariadb && may_be_number(item.value.of(sql)) {
+                    self.ledger.pin(Pin::UnexplainedState);
+                }
+            }
+            Target::CharacterSet if !failed => {
+                self.client_is_plain();
+                if !self.announcing.trackers {
+                    self.forget_results();
+                }
+            }
             Target::System(Scope::Session | Scope::Bare, name)
                 if !failed && !self.announcing.trackers && is_results(&unquoted(name.of(sql))) =>
             {
@@ -147,6 +160,29 @@ impl Shared {
         self.ledger.read_later(name);
     }
 
+    /// character_set_client was set by the character set's name alone.
+    fn client_is_plain(&mut self) {
+        self.client_named = None;
+        let noted = self.state.unset(CLIENT_COLLATION);
+        self.keep(noted);
+    }
+
+    /// The character set that SET NAMES has named, as the server spells it.
+    fn charset_of_names(&self, word: &[u8]) -> Vec<u8> {
+        let word = unquoted(word).to_ascii_lowercase();
+        let told = self.state.variable(b"character_set_client").unwrap_or_default();
+        let is_alias = word == b"utf8" && told.starts_with(b"utf8");
+        if word == b"default" || is_alias { told.to_vec() } else { word }
+    }
+
+    /// SET NAMES has named a collation of this character set, which character_set_client stands for, too.
+    pub(super) fn client_stands_for(&mut self, charset: &[u8], named: &[u8]) {
+        if self.state.variable(b"character_set_client") == Some(charset) {
+            let noted = self.set(CLIENT_COLLATION, named);
+            self.keep(noted);
+        }
+    }
+
     /// Results are described by the character set alone from now on: whatever is read next is another value.
     fn forget_results(&mut self) {
         self.named = None;
@@ -162,35 +198,36 @@ impl Shared {
             self.named = is_told.then(|| unquoted(words[2]).to_ascii_lowercase().into());
             // Whatever is read next is another value.
             let noted = self.state.set(b"character_set_results", b"?").map(drop);
+            self.client_is_plain();
+            self.client_named.clone_from(&self.named);
             return self.keep(noted);
         }
-        if self.state.collation() == Collation::Known {
-            return;
-        }
+        // On some connections MariaDB 11 announces the collation in place of its character set.
+        let is_announced = self.state.collation() == Collation::Known;
         let mut words = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
-        let (_charset, collate, collation) = (words.next(), words.next(), words.next());
+        let (charset, collate, collation) = (words.next(), words.next(), words.next());
+        let charset = self.charset_of_names(charset.unwrap_or_default());
         let is_told = collate.is_some_and(|word| word.eq_ignore_ascii_case(b"collate"));
         let collation = match (is_told, collation) {
             (true, Some(name)) => Some(unquoted(name).to_ascii_lowercase()),
+            _ if self.has_own_collations() && is_announced => {
+                self.state.variable(b"collation_connection").map(<[u8]>::to_vec)
+            }
             _ if collate.is_some() || self.has_own_collations() => None,
-            _ => self
-                .state
-                .variable(b"character_set_connection")
-                .and_then(|set| self.questions.collation_of(set))
-                .map(<[u8]>::to_vec),
+            _ => self.questions.collation_of(&charset).map(<[u8]>::to_vec),
         };
         // Results are described by the collation that was named.
         if let Some(collation) = collation.as_deref().filter(|_| is_told || self.questions.maps_collations()) {
-            let charset = self.state.variable(b"character_set_connection").unwrap_or_default();
-            match self.questions.results_with(charset, collation) {
-                Some(results) => {
-                    let noted = self.set(b"character_set_results", &results);
+            match self.questions.results_with(&charset, collation) {
+                Some(named) => {
+                    let noted = self.set(b"character_set_results", &named);
                     self.keep(noted);
+                    self.client_stands_for(&charset, &named);
                 }
                 None => self.ledger.pin(Pin::UnexplainedState),
             }
         }
-        if let Some(collation) = collation {
+        if let Some(collation) = collation.filter(|_| !is_announced) {
             let noted = self.set(b"collation_connection", &collation);
             self.keep(noted);
         }
@@ -211,6 +248,11 @@ fn sets_charsets(sql: &[u8], flags: Flags) -> bool {
 
 fn is_results(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"character_set_results")
+}
+
+/// MySQL takes a collation's number for its character set, and shows that.
+fn may_be_number(value: &[u8]) -> bool {
+    !unquoted(value).first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'@')
 }
 
 /// Trackers come with the server's own alone.

@@ -7,12 +7,17 @@ use crate::proxy::setup::Fresh;
 use crate::proxy::user_locks::UserLocks;
 use crate::session::last::Last;
 use crate::session::reason::Pin;
-use crate::session::state::State;
+use crate::session::state::{CLIENT_COLLATION, State};
 use crate::wire::announce::Told;
 
-/// What a login says of character sets; the collation last, for the character set takes it away.
-const OF_CHARSETS: [&str; 4] =
-    ["character_set_client", "character_set_results", "character_set_connection", "collation_connection"];
+/// What a login says of character sets; collations behind their character sets, which take them away.
+const OF_CHARSETS: [&[u8]; 5] = [
+    b"character_set_client",
+    CLIENT_COLLATION,
+    b"character_set_results",
+    b"character_set_connection",
+    b"collation_connection",
+];
 
 impl Shared {
     /// The session is as after a login.
@@ -64,9 +69,9 @@ impl Shared {
         let before = self.state.clone();
         self.state = State::fresh(before.generation(), before.schema(), before.multi_statements());
         for name in OF_CHARSETS {
-            // Four short values fit into an empty state.
-            if let Some(value) = before.variable(name.as_bytes()) {
-                let _ = self.state.set(name.as_bytes(), value);
+            // A few short values fit into an empty state.
+            if let Some(value) = before.variable(name) {
+                let _ = self.state.set(name, value);
             }
         }
         self.forget_all_but_state();
@@ -84,8 +89,8 @@ impl Shared {
     pub fn put_login_charsets(&mut self) {
         let of_login = self.of_login.clone();
         for name in OF_CHARSETS {
-            if let Some(value) = of_login.variable(name.as_bytes()) {
-                let noted = self.set(name.as_bytes(), value);
+            if let Some(value) = of_login.variable(name) {
+                let noted = self.set(name, value);
                 self.keep(noted);
             }
         }

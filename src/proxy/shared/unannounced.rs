@@ -22,6 +22,11 @@ impl Shared {
             let others: Vec<_> = others.collect();
             self.doubted.extend(others);
         }
+        // Whether a SET NAMES was it that another text has run, which would have chosen its collation, too.
+        let runs_unseen = flags.any(RUNS_UNSEEN) && heard.iter().any(|name| **name == *b"character_set_client");
+        if runs_unseen && !failed {
+            self.ledger.pin(Pin::UnexplainedState);
+        }
         let names_a_flag = self.questions.has_one_name_for_flags() && heard.iter().any(|name| is_flag(name));
         if !flags.any(SETS_SETTINGS) {
             self.unread |= names_a_flag;
@@ -56,8 +61,10 @@ impl Shared {
     }
 }
 
+/// What runs statements that do not stand in the text.
+const RUNS_UNSEEN: Flags = Flags::CALLS.with(Flags::EXECUTES).with(Flags::EXECUTE_IMMEDIATE);
+
 /// Whether it may be, or may run, a `SET STATEMENT .. FOR ..`, of whose values MariaDB tells where the statement changes the session.
 fn may_set_for_itself(sql: &[u8], dialect: Dialect, flags: Flags) -> bool {
-    const RUNS_OTHERS: Flags = Flags::CALLS.with(Flags::EXECUTES).with(Flags::EXECUTE_IMMEDIATE).with(Flags::COMPOUND);
-    flags.any(RUNS_OTHERS) || flags.has(Flags::NOT_PLAIN) && says_set_statement(sql, dialect)
+    flags.any(RUNS_UNSEEN.with(Flags::COMPOUND)) || flags.has(Flags::NOT_PLAIN) && says_set_statement(sql, dialect)
 }

@@ -173,10 +173,16 @@ pub fn reset(client: &mut Client) {
 
 /// COM_CHANGE_USER to the same one, without a password.
 pub fn change_user(client: &mut Client) {
+    change_user_in(client, 45);
+}
+
+/// The same with the collation of this number.
+pub fn change_user_in(client: &mut Client, collation: u8) {
     const OK: u8 = 0;
     const SWITCH: u8 = 0xFE;
     const MORE_DATA: u8 = 1;
-    client.send(0, b"\x11crowd\0\0crowd\0\x2D\0mysql_native_password\0").expect("a connection");
+    let words = [b"\x11crowd\0\0crowd\0", &[collation, 0][..], b"mysql_native_password\0"].concat();
+    client.send(0, &words).expect("a connection");
     loop {
         let (seq, answer) = client.packet().expect("an answer");
         match answer.first() {
