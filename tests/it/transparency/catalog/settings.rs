@@ -119,6 +119,13 @@ pub const KINDS: &[Kind] = &[
                 "SET collation_connection = {utf8mb4_unicode_ci|latin1_swedish_ci|binary}",
                 ">SELECT COLLATION('x'), 'ß' = 'ss'",
             ],
+            &[
+                "SET {NAMES utf8mb4|NAMES latin1|NAMES utf8mb4 COLLATE utf8mb4_bin|NAMES latin1 COLLATE latin1_bin|character_set_client = utf8mb4}",
+                ".prepare {slot} SELECT COLLATION(?), CONCAT(?, '!')",
+                ">.execute {slot} text:a text:b",
+                ">SET character_set_connection = {utf8|latin1}",
+                ">.execute {slot} text:a text:b",
+            ],
         ],
     ),
     kind(
