@@ -9,8 +9,8 @@ use crate::session::outcome::{Announcing, AtEof, Outcome};
 use crate::session::pins::names::Names;
 use crate::session::reason::{Hold, Holds, Pin, Pins};
 use crate::session::state::State;
-use crate::sql::accounts_view::reads_accounts_alone;
 use crate::sql::assign::{Assignment, Scope, Target};
+use crate::sql::catalog_reads::reads_catalog_alone;
 use crate::sql::details::{Detail, Name, details, unquoted};
 use crate::sql::dialect::Dialect;
 use crate::sql::effects::{Statement, Summary, statements, summary};
@@ -498,7 +498,7 @@ impl Ledger {
         // Settings are read again there, and what only reads changes none.
         let is_plain = !many && (flags.any(SETS_WHAT_IS_READ) || all.reads_only_by_its_words());
         let blind = !server.trackers && flags.has(Flags::EXECUTABLE_COMMENT) && !is_plain;
-        let changed = (lost || silent) && !reads_accounts_alone(run.sql, run.dialect);
+        let changed = (lost || silent) && !reads_catalog_alone(run.sql, run.dialect);
         if (calls || failed) && !is_read_later || changed || frozen || blind || announced.unexplained {
             self.pins.set(Pin::UnexplainedState, true);
         }

@@ -1,7 +1,7 @@
 //! What a statement is and what it does to its session, without a parser. Pure.
 
-pub mod accounts_view;
 pub mod assign;
+pub mod catalog_reads;
 pub mod clauses;
 pub mod details;
 pub mod dialect;

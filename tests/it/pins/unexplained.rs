@@ -54,6 +54,27 @@ fn what_cannot_be_carried_pins_by_a_reason_that_is_named() {
     }
 }
 
+/// MariaDB looks into views of other schemas for them, and announces that it did.
+#[test]
+fn what_asks_the_server_about_itself_pins_nobody() {
+    for kind in Kind::here() {
+        let server = server(kind);
+        server.sql("CREATE DATABASE IF NOT EXISTS looked_into");
+        server.sql("CREATE OR REPLACE VIEW looked_into.v AS SELECT 1 AS a");
+        let mut pair = Pair::on(server);
+        for sql in [
+            "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'looked_into'",
+            "SELECT EXISTS (SELECT 1 FROM information_schema.columns c, information_schema.tables AS t
+             WHERE c.table_name = t.table_name AND t.table_schema = 'looked_into')",
+            "SHOW TABLE STATUS FROM looked_into",
+            "SHOW FULL COLUMNS FROM v FROM looked_into",
+        ] {
+            pair.holder.run(sql);
+            pair.assert_shared(sql);
+        }
+    }
+}
+
 #[test]
 fn the_servers_own_functions_pin_nobody() {
     for kind in Kind::here() {
