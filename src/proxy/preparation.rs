@@ -25,12 +25,13 @@ const NEEDS_PREPARE: u16 = 1615;
 impl Session {
     /// The statement's id on the backend, where it is prepared first if need be.
     pub(super) async fn id_on_backend(&mut self, prepared: &Prepared) -> Result<Result<u32, Refused>, Fault> {
-        let Some(shared) = &self.shared else { return Ok(Ok(NOBODYS)) };
-        let is_known = shared.settings_are_known();
+        if self.shared.is_none() {
+            return Ok(Ok(NOBODYS));
+        }
         if let Need::Ready(id) = self.lease.backend_mut().kept.statements.need(&prepared.template) {
             return Ok(Ok(id));
         }
-        if !is_known {
+        if !self.shared.as_ref().is_some_and(|shared| shared.settings_are_known()) {
             // There is no way back to settings that nobody knows.
             Box::pin(self.read_doubted()).await?;
             Box::pin(self.read_settings()).await?;

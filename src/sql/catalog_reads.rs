@@ -5,7 +5,7 @@
 use super::dialect::Dialect;
 use super::lexer::{Kind, Lexer};
 
-/// Whether the text is one SHOW, or one SELECT whose tables are all in `information_schema`, or `mysql.user` without a function:
+/// Whether the text is one SHOW without a function, or one SELECT whose tables are all in `information_schema`, or `mysql.user` without a function:
 /// nothing else can be behind MariaDB's announcement than that it has looked. Functions of the text are for others to judge.
 pub fn reads_catalog_alone(sql: &[u8], dialect: Dialect) -> bool {
     if !dialect.mariadb {
@@ -13,7 +13,8 @@ pub fn reads_catalog_alone(sql: &[u8], dialect: Dialect) -> bool {
     }
     let Some(words) = words(sql, dialect) else { return false };
     match words.first().map(Vec::as_slice) {
-        Some(b"show") => true,
+        // Its WHERE may call anything.
+        Some(b"show") => !words.iter().any(|word| word == b"("),
         Some(b"select") => has_tables_of_the_catalog_alone(&words),
         _ => false,
     }
@@ -140,6 +141,7 @@ mod tests {
             "SELECT 1 FROM information_schema.a `where`, v",
             "SELECT 1 FROM information_schema.a JOIN information_schema.b ON a.where = b.x, v",
             "SHOW TABLES; SELECT 1 FROM v",
+            "SHOW TABLES WHERE f(1)",
             "DELETE FROM information_schema.a",
         ] {
             assert!(!reads_catalog_alone(sql.as_bytes(), mariadb), "{sql}");
